@@ -1,0 +1,116 @@
+#include "proto/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 16, BLOCK_MIN = 4096 };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size; /* of data */
+	size_t used;
+	_Alignas(ALIGN) uint8_t data[];
+};
+
+void
+arena_init(struct arena *a, size_t cap)
+{
+	*a = (struct arena){ .cap = cap };
+}
+
+void
+arena_done(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	while (a->blocks != NULL) {
+		struct arena_block *b = a->blocks;
+		a->blocks = b->next;
+		explicit_bzero(b->data, b->used);
+		free(b);
+	}
+	*a = (struct arena){ 0 };
+}
+
+/* A block with room for 'size'; doubling keeps the number of blocks logarithmic. */
+static struct arena_block *
+grow(struct arena *a, size_t size)
+{
+	size_t want = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2;
+	if (want < size)
+		want = size;
+	if (want + sizeof(struct arena_block) > a->cap)
+		want = size;
+	if (want > SIZE_MAX - sizeof(struct arena_block) ||
+	    want + sizeof(struct arena_block) > a->cap)
+		return NULL;
+	struct arena_block *b = malloc(sizeof(*b) + want);
+	if (b == NULL)
+		return NULL;
+	a->cap -= sizeof(*b) + want;
+	b->next = a->blocks;
+	b->size = want;
+	b->used = 0;
+	a->blocks = b;
+	return b;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	if (size > SIZE_MAX - ALIGN)
+		return NULL;
+	size = (size + ALIGN - 1) / ALIGN * ALIGN;
+	struct arena_block *b = a->blocks;
+	if (b == NULL || size > b->size - b->used)
+		b = grow(a, size);
+	if (b == NULL)
+		return NULL;
+	void *out = b->data + b->used;
+	b->used += size;
+	a->used += size;
+	return out;
+}
+
+void *
+arena_zalloc(struct arena *a, size_t count, size_t size)
+{
+	if (size != 0 && count > SIZE_MAX / size)
+		return NULL;
+	void *out = arena_alloc(a, count * size);
+	if (out != NULL)
+		memset(out, 0, count * size);
+	return out;
+}
+
+bool
+arena_copy(struct arena *a, struct bytes in, struct bytes *out, struct err *e)
+{
+	uint8_t *copy = in.len == SIZE_MAX ? NULL : arena_alloc(a, in.len + 1);
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "copy of %zu bytes", in.len);
+	if (in.len != 0)
+		memcpy(copy, in.data, in.len);
+	copy[in.len] = 0;
+	*out = (struct bytes){ copy, in.len };
+	return true;
+}
+
+char *
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	int n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	char *out = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+	if (out == NULL)
+		return NULL;
+	va_start(args, fmt);
+	(void)vsnprintf(out, (size_t)n + 1, fmt, args);
+	va_end(args);
+	return out;
+}

@@ -1,0 +1,90 @@
+/*
+ * limits.h - every limit, with unit and reason (DESIGN section 11).  Those that are settings too
+ * are the defaults of daemon/config.def under the name given in brackets.
+ */
+#pragma once
+
+/* The wire. */
+#define LIMIT_FRAME_BYTES 65536u /* one frame after its length: FLASH waits for one frame at most \
+				  */
+#define LIMIT_MESSAGE_BYTES (17u << 20) /* a report and its envelope */
+#define LIMIT_HELLO_BYTES 4096u		/* before Hello nobody may make us hold more */
+#define LIMIT_MESSAGE_ELEMENTS \
+	8192u		      /* fields in a message, all levels: bounds the unpacker (FACTS 32) */
+#define LIMIT_ARENA_FACTOR 4u /* arena per request: factor x message + LIMIT_ARENA_EXTRA */
+#define LIMIT_ARENA_EXTRA 65536u
+#define LIMIT_LANES 4u	     /* one per precedence */
+#define LIMIT_CHAIN_CERTS 4u /* leaf and intermediates that a signer may send */
+
+/* The report. */
+#define LIMIT_REPORT_BYTES \
+	(16u << 20)	    /* manifest, routing, notice, seal, heads and bodies together */
+#define LIMIT_PORTIONS 256u /* the largest commitment class */
+#define LIMIT_LABELS_PER_PORTION 4u
+#define LIMIT_CATEGORIES_PER_LABEL 32u
+#define LIMIT_VALUES_PER_CATEGORY 256u
+#define LIMIT_TOPIC_BYTES 255u
+#define LIMIT_TOPIC_TOKENS 16u
+#define LIMIT_AGREEMENTS_PER_REPORT 8u /* one byte of mask in the table 'given' */
+#define LIMIT_AUDIENCE 256u	       /* names in only-to, and in not-to */
+#define LIMIT_SOURCES_NAMED 32u
+#define LIMIT_SOURCES_ALL 256u /* transitively */
+#define LIMIT_TITLE_BYTES 1024u
+#define LIMIT_CONTENT_TYPE_BYTES 255u
+#define LIMIT_NAME_BYTES 1024u	    /* vocabulary, classification, category, value */
+#define LIMIT_SPIFFE_ID_BYTES 2048u /* SPIFFE-ID section 2.3 */
+#define LIMIT_SIGNATURE_BYTES 1024u /* RSA 8192 */
+#define LIMIT_PARTY_NAME_BYTES 64u  /* parties, agreements, rules, subscriptions, nodes */
+#define LIMIT_TIME_MS \
+	253402300799999ull /* the last millisecond of year 9999: RFC 3339 ends there */
+
+/* Connections [limits { .. }]. */
+#define LIMIT_CONNECTIONS 10000u	  /* [connections] */
+#define LIMIT_CONNECTIONS_PER_PARTY 256u  /* [connections-per-party] */
+#define LIMIT_HALF_OPEN 256u		  /* [half-open] before Hello */
+#define LIMIT_CONNECTIONS_PER_ADDRESS 64u /* [connections-per-address] */
+#define LIMIT_HANDSHAKE_MS 5000u	  /* [handshake] absolute */
+#define LIMIT_HELLO_MS 5000u		  /* [hello] absolute */
+#define LIMIT_FRAME_MS \
+	10000u /* [frame] absolute for one frame, plus its length at LIMIT_FRAME_RATE */
+#define LIMIT_FRAME_RATE 32000u /* bytes/s */
+#define LIMIT_IDLE_MS 120000u	/* [idle] with keep-alive */
+#define LIMIT_DRAIN_MS 10000u	/* [drain] */
+#define LIMIT_OUTPUT_BYTES \
+	65536u /* output buffer of a connection: pull from the queue only below it */
+#define LIMIT_NOTSENT_LOWAT 16384  /* TCP_NOTSENT_LOWAT, so that FLASH does not wait in the kernel \
+				    */
+#define LIMIT_PUBLISH_WINDOW 1024u /* [publish-window] unanswered publishes of a connection */
+#define LIMIT_PUBLISH_WINDOW_BYTES (16u << 20)
+#define LIMIT_CREDIT 1024u    /* [credit] undelivered acks of a subscription's connection */
+#define LIMIT_KEY_UPDATES 32u /* without application data between (FACTS 28) */
+#define LIMIT_CHAIN_DEPTH 3
+#define LIMIT_CERT_LIST_BYTES 16384
+
+/* Mailboxes. */
+#define LIMIT_SUBSCRIPTIONS_PER_PARTY 256u /* [subscriptions-per-party] */
+#define LIMIT_QUEUE_REPORTS 100000u	   /* [queue-reports] per party */
+#define LIMIT_QUEUE_BYTES (2ull << 30)	   /* [queue-bytes] per party */
+#define LIMIT_ACK_WAIT_MS 30000u	   /* [ack-wait] */
+#define LIMIT_MAX_DELIVERIES 16u	   /* [max-deliveries] */
+#define LIMIT_AGING_FLOOR 16u /* at least 1 in 16 deliveries is ROUTINE while it waits */
+
+/* The store and the log. */
+#define LIMIT_BATCH_RECORDS 1024u    /* a commit takes at most so many records.. */
+#define LIMIT_BATCH_BYTES (8u << 20) /* ..or bytes; one report alone is always admitted */
+#define LIMIT_CHUNK_BYTES 1900u	     /* of a part in LMDB: no overflow pages (FACTS 9) */
+#define LIMIT_DISK_FREE_PERCENT 10u  /* below it, or below LIMIT_DISK_FREE_BYTES, intake stops.. */
+#define LIMIT_DISK_FREE_BYTES (1ull << 30) /* ..unless 'store { reserve }' says otherwise */
+#define LIMIT_HEADS_GRID_MS 10000u	   /* heads are given out at most so often (AUDIT 5) */
+#define LIMIT_PARTY_HEAD_MS 60000u	   /* PARTY_HEAD for every party that changed */
+#define LIMIT_CLOCK_AHEAD_S 60u
+#define LIMIT_CLOCK_GAP_S 86400u /* [clock-gap] */
+#define LIMIT_CRL_AGE_S 86400u	 /* [crl-max-age] */
+
+/* Policy. */
+#define LIMIT_AGREEMENTS 4096u
+#define LIMIT_PARTIES 10000u
+#define LIMIT_MEMBERS_PER_AGREEMENT 1024u
+#define LIMIT_POLICY_FILE_BYTES (1u << 20)
+#define LIMIT_POLICY_DEPTH 8u
+#define LIMIT_POLICY_ERRORS 20u /* reported in one run */

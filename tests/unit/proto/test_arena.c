@@ -1,0 +1,76 @@
+#include "proto/arena.h"
+#include "tests/lib/test.h"
+
+static void
+an_arena_never_takes_more_than_its_cap(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 65536);
+	size_t got = 0;
+	while (arena_alloc(&a, 1000) != NULL)
+		got += 1000;
+	assert_true(got > 32768 && got < 65536);
+	arena_done(&a);
+}
+
+static void
+a_size_that_would_overflow_is_refused(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, SIZE_MAX);
+	assert_null(arena_alloc(&a, SIZE_MAX));
+	assert_null(arena_zalloc(&a, SIZE_MAX / 2, 3));
+	struct bytes out = { 0 };
+	struct err e = { 0 };
+	assert_false(arena_copy(&a, (struct bytes){ (const uint8_t *)"", SIZE_MAX }, &out, &e));
+	assert_int_equal(e.code, ERR_NOMEM);
+	arena_done(&a);
+}
+
+static void
+allocations_are_aligned_and_apart(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 1 << 20);
+	char *last = NULL;
+	for (size_t n = 0; n < 200; n++) {
+		char *p = arena_alloc(&a, n);
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % 16, 0);
+		memset(p, (int)n, n);
+		if (last != NULL && n > 1)
+			assert_int_equal((unsigned char)*last, n - 1);
+		last = p;
+	}
+	arena_done(&a);
+}
+
+static void
+copies_and_texts_end_in_nul(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 1 << 20);
+	struct bytes b;
+	struct err e = { 0 };
+	assert_true(arena_copy(&a, bytes_of("abc"), &b, &e));
+	assert_string_equal((const char *)b.data, "abc");
+	assert_string_equal(arena_printf(&a, "%s-%d", "x", 5), "x-5");
+	arena_done(&a);
+	assert_null(arena_printf(&a, "x"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_arena_never_takes_more_than_its_cap),
+		cmocka_unit_test(a_size_that_would_overflow_is_refused),
+		cmocka_unit_test(allocations_are_aligned_and_apart),
+		cmocka_unit_test(copies_and_texts_end_in_nul),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

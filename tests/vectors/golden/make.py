@@ -1,0 +1,415 @@
+#!/usr/bin/python3
+"""make.py - makes the golden files from their inputs, or checks them.
+
+Written from docs/design.md (sections 3, 4, 6), docs/audit-format.md and proto/relto.proto alone; it shares no code
+with the C sources and uses no protobuf library: the canonical encoding (fields in the order of their numbers,
+defaults left out) is a dozen lines here, and test_golden.py holds it against protoc's.
+
+    make.py            compare every golden file with what the inputs give; exit 1 on a difference
+    make.py --write    write them (before formats-1; afterwards a golden file never changes)
+
+ECDSA signatures are random: an existing wire/signature.bin that verifies is kept.
+"""
+import base64
+import hashlib
+import json
+import os
+import struct
+import sys
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def H(data):
+    return hashlib.sha256(data).digest()
+
+
+def read(path):
+    with open(os.path.join(HERE, path), "rb") as f:
+        return f.read()
+
+
+def load(path):
+    return json.loads(read(path))
+
+
+# ---- canonical protobuf ----
+
+def varint(n):
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def f_uint(number, value):
+    return varint(number << 3) + varint(value) if value else b""
+
+
+def f_fixed64(number, value):
+    return varint(number << 3 | 1) + struct.pack("<Q", value) if value else b""
+
+
+def f_always(number, value):
+    """A length-delimited field that is there: of a repeated field, or a sub-message."""
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def f_bytes(number, value):
+    return f_always(number, value) if value else b""
+
+
+def f_each(number, values):
+    return b"".join(f_always(number, v) for v in values)
+
+
+def text(s):
+    return s.encode("utf-8")
+
+
+def blob(s):
+    return bytes.fromhex(s)
+
+
+PRECEDENCE = {"ROUTINE": 1, "PRIORITY": 2, "IMMEDIATE": 3, "FLASH": 4}
+MODE = {"live": 1, "exercise": 2}
+SIGNER = {"good": 1, "revoked": 2}
+
+
+# ---- the wire report (design, section 6) ----
+
+def encode_label(label):
+    out = f_bytes(1, text(label["vocabulary"])) + f_bytes(2, text(label["classification"]))
+    for name, values in label["categories"]:
+        out += f_always(3, f_bytes(1, text(name)) + f_each(2, [text(v) for v in values]))
+    return out
+
+
+def encode_body(p):
+    return f_bytes(1, blob(p["body_salt"])) + f_bytes(2, text(p["title"])) + f_bytes(3, text(p["content"]))
+
+
+def encode_head(p, body):
+    return (f_bytes(1, blob(p["head_salt"])) + f_fixed64(2, p["order"])
+            + f_each(3, [encode_label(l) for l in p["labels"]]) + f_bytes(4, text(p["content_type"]))
+            + f_uint(5, len(body)) + f_bytes(6, H(b"\x13" + body)))
+
+
+def encode_namelist(names):
+    return f_each(1, [text(n) for n in names])
+
+
+def encode_routing(r):
+    out = f_bytes(1, blob(r["salt"]))
+    for a in r["agreements"]:
+        out += f_always(2, f_bytes(1, text(a["name"])) + f_bytes(2, blob(a["terms"])))
+    if r["only_to"] is not None:
+        out += f_always(3, encode_namelist(r["only_to"]))
+    out += f_each(4, [text(n) for n in r["not_to"]]) + f_each(5, [blob(s) for s in r["sources"]])
+    return out + f_uint(6, int(r["backfill"]))
+
+
+def encode_manifest(m, signer, routing, commitments):
+    report = blob(m["id"])
+    return (f_uint(1, 1) + f_bytes(2, report) + f_bytes(3, text(m["hub"])) + f_bytes(4, text(m["originator"]))
+            + f_bytes(5, signer) + f_bytes(6, text(m["topic"])) + f_uint(7, PRECEDENCE[m["precedence"]])
+            + f_uint(8, MODE[m["mode"]]) + f_uint(9, m["created"]) + f_uint(10, m["not_before"])
+            + f_uint(11, m["expires"]) + f_bytes(12, H(b"\x10" + report + routing))
+            + f_bytes(13, blob(m["notice_random"])) + f_each(14, commitments))
+
+
+def batch_root(manifest, place, path):
+    r = H(b"\x00" + manifest)
+    for level, sibling in enumerate(path):
+        r = H(b"\x01" + sibling + r) if place >> level & 1 else H(b"\x01" + r + sibling)
+    return r
+
+
+def signed_message(root):
+    return b" " * 64 + b"relto/1 batch\x00" + root
+
+
+def batch_signature(root, key, certificate):
+    """The stored signature if it is good, else a new one."""
+    message = signed_message(root)
+    try:
+        old = read("wire/signature.bin")
+        certificate.public_key().verify(old, message, ec.ECDSA(hashes.SHA256()))
+        return old
+    except (FileNotFoundError, InvalidSignature):
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+def encode_facts(f, portions):
+    out = f_bytes(1, blob(f["salt"])) + f_bytes(2, text(f["originator"])) + f_bytes(3, text(f["topic"]))
+    out += f_uint(4, PRECEDENCE[f["precedence"]]) + f_uint(5, MODE[f["mode"]])
+    out += f_uint(6, f["time"]) + f_uint(7, f["accepted"]) + f_uint(8, f["expires"]) + f_uint(9, SIGNER[f["signer"]])
+    for a in f["agreements"]:
+        out += f_always(10, f_bytes(1, text(a["name"])) + f_bytes(2, blob(a["terms"])))
+    if f["only_to"] is not None:
+        out += f_always(11, encode_namelist(f["only_to"]))
+    out += f_each(12, [text(n) for n in f["not_to"]])
+    for s in f["sources"]:
+        out += f_always(13, f_bytes(1, blob(s["id"])) + f_bytes(2, text(s["originator"]))
+                        + f_bytes(3, text(s["agreement"])) + f_each(4, [text(p) for p in s["onward_to"]]))
+    for p in portions:
+        out += f_always(18, f_each(1, [encode_label(l) for l in p["labels"]]) + f_bytes(2, text(p["content_type"])))
+    return out
+
+
+def frames(message, lane, size):
+    """The message in frames of at most 'size' bytes of payload each."""
+    out = b""
+    for at in range(0, len(message), size):
+        piece = message[at:at + size]
+        last = 0x80 if at + size >= len(message) else 0
+        out += struct.pack(">IB", len(piece) + 1, lane | last) + piece
+    return out
+
+
+def make_wire(out):
+    inputs = load("wire/inputs.json")
+    leaf = x509.load_pem_x509_certificate(read("wire/leaf.pem"))
+    ca = x509.load_pem_x509_certificate(read("wire/ca.pem"))
+    key = serialization.load_pem_private_key(read("wire/leaf.key"), None)
+    chain = [c.public_bytes(serialization.Encoding.DER) for c in (leaf, ca)]
+    report = blob(inputs["manifest"]["id"])
+
+    bodies = [encode_body(p) for p in inputs["portions"]]
+    heads = [encode_head(p, b) for p, b in zip(inputs["portions"], bodies)]
+    routing = encode_routing(inputs["routing"])
+    commitments = sorted([H(b"\x11" + report + h) for h in heads] + [blob(c) for c in inputs["padding"]])
+    manifest = encode_manifest(inputs["manifest"], H(chain[0]), routing, commitments)
+    path = [blob(p) for p in inputs["seal"]["path"]]
+    root = batch_root(manifest, inputs["seal"]["place"], path)
+    signature = batch_signature(root, key, leaf)
+    seal = f_uint(1, inputs["seal"]["place"]) + f_each(2, path) + f_bytes(3, signature)
+
+    portions = [f_bytes(1, h) + f_bytes(2, b) for h, b in zip(heads, bodies)]
+    publish = f_bytes(1, manifest) + f_bytes(2, routing) + f_bytes(4, seal) + f_each(5, portions)
+    message = f_uint(1, inputs["request"]) + f_always(11, publish)
+
+    d = inputs["deliver"]
+    deliver = (f_uint(1, d["subscription"]) + f_uint(2, d["delivery"]) + f_uint(3, d["attempt"])
+               + f_bytes(4, manifest) + f_bytes(6, seal) + f_each(7, [portions[k] for k in d["portions"]])
+               + f_uint(8, d["accepted"]) + f_bytes(9, H(b"".join(chain)))
+               + f_each(10, [text(a) for a in d["agreements"]]) + f_uint(11, d["index"])
+               + f_always(12, f_uint(1, d["party_index"]) + f_bytes(2, blob(d["leaf_hash"]))))
+
+    out["wire/manifest.bin"] = manifest
+    out["wire/routing.bin"] = routing
+    out["wire/seal.bin"] = seal
+    out["wire/signature.bin"] = signature
+    out["wire/root.bin"] = root
+    out["wire/signed.bin"] = signed_message(root)
+    for k, (h, b) in enumerate(zip(heads, bodies)):
+        out["wire/head-%d.bin" % k] = h
+        out["wire/body-%d.bin" % k] = b
+    out["wire/publish.bin"] = message
+    out["wire/publish.frames"] = frames(message, inputs["lane"], 65535)
+    out["wire/publish-split.frames"] = frames(message, inputs["lane"], inputs["split"])
+    out["wire/deliver.bin"] = f_always(45, deliver)
+    out["wire/facts.bin"] = encode_facts(inputs["facts"], inputs["portions"])
+    out["wire/chain.der"] = b"".join(chain)
+
+
+# ---- the log (audit format, sections 1 to 6) ----
+
+def u16(n):
+    return struct.pack(">H", n)
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+def u64(n):
+    return struct.pack(">Q", n)
+
+
+def slot_value(fields):
+    return b"".join(u32(len(f)) + f for f in fields)
+
+
+def field(f):
+    """One field of audit/inputs.json: {"uint": n}, {"enum": n}, {"text": s}, {"hex": s}, {"digest-of": s}; null: absent."""
+    if f is None:
+        return b""
+    (kind, value), = f.items()
+    return {"uint": lambda: u64(value), "enum": lambda: bytes([value]), "text": lambda: text(value),
+            "hex": lambda: blob(value), "digest-of": lambda: H(text(value))}[kind]()
+
+
+def record_slots(record):
+    return [slot_value([field(f) for f in record.get("slot%d" % i, [])]) for i in range(1, 9)]
+
+
+def commit(i, salt, value):
+    return H(b"\x02" + u16(i) + salt + value)
+
+
+def salts():
+    return [H(b"relto-test-salt" + u16(i))[:16] for i in range(1, 9)]
+
+
+def leaf_data(slots):
+    cs = b"".join(commit(i, s, v) for i, (s, v) in enumerate(zip(salts(), slots), 1))
+    return b"RLT1" + u16(8) + H(b"\x03" + u16(8) + cs)
+
+
+def opening(slots, shown):
+    out = b"RLO1" + u16(8)
+    for i, (s, v) in enumerate(zip(salts(), slots), 1):
+        out += b"\x01" + s + u32(len(v)) + v if i in shown else b"\x00" + commit(i, s, v)
+    return out
+
+
+def leaf_hash(data):
+    return H(b"\x00" + data)
+
+
+def tree_root(leaves):
+    if not leaves:
+        return H(b"")
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return H(b"\x01" + tree_root(leaves[:k]) + tree_root(leaves[k:]))
+
+
+def inclusion(leaves, i):
+    if len(leaves) == 1:
+        return []
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    if i < k:
+        return inclusion(leaves[:k], i) + [tree_root(leaves[k:])]
+    return inclusion(leaves[k:], i - k) + [tree_root(leaves[:k])]
+
+
+def signer(name, seed, kind):
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(H(text(seed)))
+    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    keyid = H(text(name) + b"\n" + kind + public)[:4]
+    vkey = "%s+%s+%s" % (name, keyid.hex(), base64.b64encode(kind + public).decode())
+    return key, keyid, vkey
+
+
+def signature_line(name, data):
+    return "\u2014 %s %s\n" % (name, base64.b64encode(data).decode())
+
+
+def make_audit(out):
+    inputs = load("audit/inputs.json")
+    records = [record_slots(r) for r in inputs["records"]]
+    datas = [leaf_data(s) for s in records]
+    leaves = [leaf_hash(d) for d in datas]
+    for j, slots in enumerate(records):
+        out["audit/record-%d.opening" % j] = opening(slots, range(1, 9))
+        out["audit/record-%d.leaf-data" % j] = datas[j]
+    out["audit/record-1.recipient.opening"] = opening(records[1], (1, 2, 8))
+    out["audit/leaf-hashes"] = "".join(h.hex() + "\n" for h in leaves).encode()
+    party = b"RLP1" + u64(1) + leaves[1]
+    out["audit/party-leaf-1.leaf-data"] = party
+    out["audit/party-leaf-1.hash"] = text(leaf_hash(party).hex() + "\n")
+
+    log, witness = inputs["log"], inputs["witness"]
+    root = tree_root(leaves)
+    body = "%s\n%d\n%s\n" % (log["name"], len(leaves), base64.b64encode(root).decode())
+    key, keyid, vkey = signer(log["name"], log["seed"], b"\x01")
+    wkey, wkeyid, wvkey = signer(witness["name"], witness["seed"], b"\x04")
+    stamped = "cosignature/v1\ntime %d\n%s" % (witness["time"], body)
+    checkpoint = body + "\n" + signature_line(log["name"], keyid + key.sign(text(body)))
+    cosigned = checkpoint + signature_line(
+        witness["name"], wkeyid + u64(witness["time"]) + wkey.sign(text(stamped)))
+    proof = "".join(base64.b64encode(h).decode() + "\n" for h in inclusion(leaves, 1))
+    extra = base64.b64encode(opening(records[1], (1, 2, 8))).decode()
+    out["audit/log.vkey"] = text(vkey + "\n")
+    out["audit/witness.vkey"] = text(wvkey + "\n")
+    out["audit/checkpoint"] = text(checkpoint)
+    out["audit/checkpoint.cosigned"] = text(cosigned)
+    out["audit/tlog-proof"] = text("c2sp.org/tlog-proof@v1\nindex 1\n" + proof + "\n" + cosigned)
+    out["audit/tlog-proof.extra"] = text(
+        "c2sp.org/tlog-proof@v1\nextra " + extra + "\nindex 1\n" + proof + "\n" + cosigned)
+    return records, datas, leaves, text(cosigned), text(vkey + "\n")
+
+
+# ---- the canonical export and the terms (design, section 4), written by hand ----
+
+def make_policy(out):
+    def spif(name):
+        return hashlib.sha256(read("policy/in/vocab/%s.spif.xml" % name)).hexdigest()
+
+    def anchor(name):
+        cert = x509.load_pem_x509_certificate(read("policy/in/trust/%s-ca.pem" % name))
+        return hashlib.sha256(cert.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+    fill = {"SPIF_" + n.upper().replace("-", "_"): spif(n) for n in ("atlas", "gbr-national", "tlp-2.0")}
+    fill = {k.replace(".", "_"): v for k, v in fill.items()}
+    fill.update({"ANCHOR_" + n.upper(): anchor(n) for n in ("gbr", "hub", "ken", "nor")})
+    for name in ("export.txt", "atlas.terms", "nordic-cti.terms"):
+        got = read("policy/%s.in" % name).decode()
+        for k, v in fill.items():
+            got = got.replace("{{%s}}" % k, v)
+        assert "{{" not in got, name
+        out["policy/" + name] = text(got)
+        out["policy/%s.sha256" % name] = text(hashlib.sha256(text(got)).hexdigest() + "\n")
+
+
+def everything():
+    out = {}
+    make_policy(out)
+    make_wire(out)
+    make_audit(out)
+    return out
+
+
+INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "audit/inputs.json",
+          "policy/export.txt.in", "policy/atlas.terms.in", "policy/nordic-cti.terms.in")
+
+
+def inputs_in(folder):
+    found = []
+    for at, _, names in os.walk(os.path.join(HERE, folder)):
+        found += [os.path.relpath(os.path.join(at, n), HERE) for n in names]
+    return sorted(found)
+
+
+def main():
+    write = sys.argv[1:] == ["--write"]
+    made = everything()
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in made.items()}
+    for name in list(INPUTS) + inputs_in("policy/in"):
+        sums[name] = hashlib.sha256(read(name)).hexdigest()
+    made["SHA256SUMS"] = "".join("%s  %s\n" % (sums[n], n) for n in sorted(sums)).encode()
+    differ = 0
+    for name, data in sorted(made.items()):
+        path = os.path.join(HERE, name)
+        if write:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.write(data)
+            continue
+        try:
+            same = read(name) == data
+        except FileNotFoundError:
+            same = False
+        if not same:
+            print("differs: %s" % name)
+            differ += 1
+    print("%d golden files, %d differences" % (len(made), differ))
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+/*
+ * decide.h - the decision: who may have which portion of a report (DESIGN section 5, normative).
+ * One pure function, used by the daemon, the command, the tests and the auditor's replay.
+ * Threads: an epoch is read by any; an arena has one owner.
+ */
+#pragma once
+#include "policy/epoch.h"
+#include "proto/arena.h"
+#include "proto/facts.h"
+
+enum verdict { VERDICT_RELEASE = 1, VERDICT_HOLD, VERDICT_WITHHOLD }; /* the strictest is highest */
+enum outcome { OUTCOME_RELEASE = 1, OUTCOME_REDACT, OUTCOME_HOLD, OUTCOME_WITHHOLD };
+
+enum reason { /* in the order of DESIGN section 5: of equal verdicts the lowest is kept */
+	REASON_NONE = 0,
+#define R(name, token, verdict, source, text) REASON_##name,
+#include "policy/rules.def"
+#undef R
+	REASON_COUNT
+};
+
+struct open_obligation {
+	struct obligation what;
+	uint64_t deadline; /* µs since 1970 UTC */
+	bool fresh;	   /* this decision opened it: goes into the facts 'opened' of later ones */
+	bool indirect; /* on a source that the report itself does not name: the originator may see
+			  kind and deadline alone */
+};
+
+struct portion_decision {
+	enum verdict verdict;
+	enum reason reason;
+	const struct agreement *agreement; /* whose verdict won; NULL for none */
+	struct bytes rule;		   /* its name; absent for none */
+	struct bytes place;		   /* "file:line" of the rule; absent for none */
+	uint8_t mask; /* bit i: facts.agreements[i] released or held it ('before' of a later
+			 decision) */
+	const struct open_obligation *open; /* sorted: signer, consent by source, review by rule */
+	size_t open_count;		    /* 0 unless held */
+};
+
+struct recipient_decision {
+	struct bytes recipient;	   /* party */
+	const struct party *party; /* NULL if it has left the policy (later decisions only) */
+	enum outcome outcome;
+	const struct portion_decision *portions; /* one per portion of the facts; recipients judged
+						    alike share the array */
+};
+
+struct unusable {
+	struct bytes agreement; /* as named */
+	struct bytes why;	/* for the publisher; the same for unknown and not yours */
+};
+
+struct refusal {
+	enum err_code code;   /* ERR_NONE: not refused */
+	struct bytes field;   /* "portions[1].labels[0].classification"; absent: none */
+	struct bytes nearest; /* the nearest valid value; absent: none */
+	struct bytes detail;  /* for the publisher, about its own report; may be absent */
+};
+
+struct decisions {
+	struct refusal refusal; /* with a code: nothing else is set but 'unusable' */
+	const struct recipient_decision *recipients; /* in byte order of the names */
+	size_t recipient_count;
+	size_t portion_count;
+	const struct unusable *unusable; /* named agreements that could not be used, as named */
+	size_t unusable_count;
+	uint64_t good_until; /* µs (S5); UINT64_MAX: for ever */
+};
+
+/*
+ * Decides.  What *out points to lives in 'a', in the epoch and in the facts.  A refusal is a
+ * result; false only for want of memory (ERR_NOMEM), then nothing may be released.
+ */
+MUST_USE bool policy_decide(const struct epoch *p, const struct facts *f, struct arena *a,
+    struct decisions *out, struct err *e);
+
+/* Stable tokens and texts.  Never NULL for a valid value. */
+const char *verdict_name(enum verdict v);
+const char *outcome_name(enum outcome o);
+const char *reason_token(enum reason r);
+const char *reason_text(enum reason r);
+const char *precedence_name(enum precedence p);
+const char *mode_name(enum mode m);
+const char *obligation_name(enum obligation_kind k);
+
+/*
+ * Markings for records (AUDIT section 1): one line per vocabulary, byte order, LF between (none at
+ * the end), in the SPIF's phrases without a language; an empty intersection adds
+ * " (originator only)".  Of all portions, and of those that 'd' releases.
+ */
+MUST_USE bool policy_banner(const struct epoch *p, const struct facts *f, struct arena *a,
+    struct bytes *out, struct err *e);
+MUST_USE bool policy_marking(const struct epoch *p, const struct facts *f,
+    const struct recipient_decision *d, struct arena *a, struct bytes *out, struct err *e);
+/* The same of any selection: portion i counts if pick[i]. */
+MUST_USE bool policy_marking_of(const struct epoch *p, const struct facts *f, const bool *pick,
+    struct arena *a, struct bytes *out, struct err *e);

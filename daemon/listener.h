@@ -1,0 +1,50 @@
+/*
+ * listener.h - accepts connections and mails them to the least loaded worker (HOUSE section 2.1).
+ * Limits (DESIGN 11): connections and connections per source address: the socket is closed at once;
+ * half-open: nothing is accepted until some are through, the kernel's backlog waits.  Out of
+ * descriptors: a reserve one lets the waiting peer be told, then a pause (FACTS 22).
+ * Threads: main's, except ticket_* which workers call: a ticket's counters are atomic.
+ */
+#pragma once
+#include "daemon/io.h"
+#include "proto/err.h"
+#include <stdint.h>
+
+struct event_base;
+struct listener;
+struct ticket;
+struct worker;
+
+struct listener_setup {
+	struct event_base *base; /* main's */
+	const struct io_limits *limits;
+	struct worker *const *workers;
+	unsigned worker_count;
+};
+
+MUST_USE bool listener_new(const struct listener_setup *s, struct listener **out, struct err *e);
+/* Binds and listens on a numeric address, without brackets.  Port 0: the kernel picks one. */
+MUST_USE bool listener_add(struct listener *l, const char *address, uint16_t port, struct err *e);
+/* Writes the addresses really bound, one a line, to 'path' (replaced in one step). */
+MUST_USE bool listener_publish(const struct listener *l, const char *path, struct err *e);
+/* Accepts from now on / no more (the sockets are closed). */
+MUST_USE bool listener_start(struct listener *l, struct err *e);
+void listener_stop(struct listener *l);
+/* After the workers are joined: they hold tickets. */
+void listener_free(struct listener *l);
+SCOPED_FOR(struct listener, listener_free)
+
+struct listener_counts {
+	uint32_t open, half_open;
+	uint64_t accepted, refused_full, refused_address, out_of_fds;
+};
+struct listener_counts listener_counts(const struct listener *l);
+
+/* An accepted socket and its place in the counts; becomes a connection's. */
+/* It is past Hello. */
+void ticket_admitted(struct ticket *t);
+/* It is gone.  NULL is accepted. */
+void ticket_free(struct ticket *t);
+SCOPED_FOR(struct ticket, ticket_free)
+/* The peer's address for the operator's log ("192.0.2.7:50112"). */
+const char *ticket_address(const struct ticket *t);

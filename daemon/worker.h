@@ -1,0 +1,134 @@
+/*
+ * worker.h - one I/O thread: its event loop, its mailbox, its connections (HOUSE section 1).
+ * Sole owner of its connections and their arenas.  All connections of a party live on the worker
+ * that the party's name picks, so what is kept per party (w->party->delivery) has one owner.
+ * Threads: worker_new, worker_start, worker_stop, worker_join, worker_free are main's; worker_mail*
+ * and worker_load may be called by any thread; all else only on the worker's own thread.
+ */
+#pragma once
+#include "daemon/io.h"
+#include "daemon/mailbox.h"
+#include "daemon/metrics.h"
+#include "proto/bytes.h"
+#include "proto/err.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+struct conn;
+struct desk;
+struct event;
+struct event_base;
+struct ticket;
+struct trust;
+struct worker;
+
+enum {
+	WORKER_TICK_MS = 250,  /* sweep of deadlines: no deadline is missed by more */
+	WORKER_BUCKETS = 1024, /* of the connection and party tables */
+	WORKER_MAIL = 1024     /* new sockets that may wait; full: the next worker, or closed */
+};
+
+/* What a worker gets by mail is a member of the thing that is handed over. */
+enum letter_kind {
+	LETTER_SOCKET = 1, /* a ticket; by worker_mail_socket alone */
+	LETTER_CONN,	   /* a connection after its handshake; by conn.c alone */
+	LETTER_JOB,	   /* to on_committed */
+	LETTER_NOTICE,	   /* to on_notice */
+	LETTER_RULES,	   /* to on_rules */
+	LETTER_STOP	   /* by worker_stop alone */
+};
+struct letter {
+	struct mailbox_item item; /* free for another mailbox while the letter is not posted */
+	enum letter_kind kind;
+};
+
+/* A party with connections on this worker. */
+struct worker_party {
+	char name[65];		 /* NUL-terminated */
+	LIST_HEAD(, conn) conns; /* those after their handshake, by of_party */
+	uint32_t conn_count;
+	void *delivery; /* the handlers' own; freed by on_party_gone */
+	LIST_ENTRY(worker_party) of_bucket;
+};
+LIST_HEAD(conn_list, conn);
+TAILQ_HEAD(conn_queue, conn);
+LIST_HEAD(worker_party_list, worker_party);
+
+struct worker {
+	/* for handlers */
+	unsigned index;
+	struct event_base *base;
+	struct trust *trust;	/* borrowed from what on_rules keeps; NULL: nobody gets in */
+	struct desk *desk;	/* the handlers' own, see on.h */
+	struct metrics metrics; /* this worker's counters */
+	const struct io_limits *limits;
+	struct io_clock clock;
+	void *shell; /* what main gave worker_new: the way to committer and store */
+	/* worker.c, conn.c */
+	struct worker *const *all; /* of 'count' workers, this one at 'index' */
+	unsigned count;
+	struct mailbox *mail;
+	struct event *mail_event, *tick_event, *turn_event, *again_event;
+	struct conn_list conns;
+	struct conn_list by_id[WORKER_BUCKETS];
+	struct worker_party_list parties[WORKER_BUCKETS];
+	struct conn_queue turn;	 /* touched in this event turn */
+	struct conn_queue again; /* with work left for the next one */
+	struct conn_list dead;	 /* freed at the end of the turn */
+	bool stopping;
+	atomic_uint load; /* connections; the only word that another thread reads */
+	pthread_t thread;
+	struct letter stop;
+};
+
+struct worker_setup {
+	unsigned index, count;
+	struct worker *const *all; /* filled by main before the first worker_start */
+	const struct io_limits *limits;
+	struct io_clock clock;
+	void *shell;
+};
+
+MUST_USE bool worker_new(const struct worker_setup *setup, struct worker **out, struct err *e);
+/* Starts the thread; on_worker_start runs on it, and its failure is returned here. */
+MUST_USE bool worker_start(struct worker *w, struct err *e);
+/* Waits for the thread, which ends after worker_stop once its connections have drained. */
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+SCOPED_FOR(struct worker, worker_free)
+
+/* A new socket.  False: too many wait, the caller keeps the ticket. */
+MUST_USE bool worker_mail_socket(struct worker *w, struct ticket **t);
+/* Whatever comes home or is ordered by main: jobs, notices, rules, connections.  Never refused,
+ * since each kind is bounded where it is made.  The thing is the worker's from here on. */
+void worker_mail(struct worker *w, enum letter_kind kind, struct letter *l);
+/* Graceful stop, once: connections drain, at the latest after drain_ms the thread ends.  Jobs and
+ * notices are still handed to the hooks until then and while worker_join waits. */
+void worker_stop(struct worker *w);
+/* Connections, roughly: for the choice of the least loaded. */
+unsigned worker_load(const struct worker *w);
+
+/* The connection of this id, or NULL: it may be gone. */
+struct conn *worker_find_conn(struct worker *w, uint64_t id);
+/* The party's connections here, or NULL: none. */
+struct worker_party *worker_find_party(struct worker *w, struct bytes name);
+/* The worker on which all connections of this party live. */
+struct worker *worker_of_party(const struct worker *w, struct bytes name);
+uint64_t worker_now_ms(const struct worker *w);
+
+/* ---- for conn.c and tests ---- */
+
+/* Puts a connection into this event turn's list: its output is written when the turn ends. */
+void worker_touch(struct worker *w, struct conn *c);
+/* ..into the next turn's: it has used up its share of this one. */
+void worker_again(struct worker *w, struct conn *c);
+void worker_add_conn(struct worker *w, struct conn *c);
+void worker_remove_conn(struct worker *w, struct conn *c);
+MUST_USE bool worker_join_party(struct worker *w, struct conn *c, struct bytes name, struct err *e);
+/* Takes it off everything; freed at the end of the turn, since callers may still hold it. */
+void worker_bury(struct worker *w, struct conn *c);
+/* Looks at every deadline now. */
+void worker_sweep(struct worker *w, bool trust);
+/* One non-blocking round of the loop on the calling thread: for tests, instead of worker_start. */
+void worker_round(struct worker *w);

@@ -105,3 +105,16 @@ struct facts {
 	const struct fact_portion *portions;
 	size_t portion_count;
 };
+
+/*
+ * The message Facts of relto.proto: the bytes that are kept, digested and replayed (facts.c, in
+ * wire).  'salt' is fresh and random; the bytes live in 'a'.  ERR_LIMIT or ERR_INTERNAL if a value
+ * is one that facts_decode would refuse.
+ */
+MUST_USE bool facts_encode(const struct facts *f, const uint8_t salt[16], struct arena *a,
+    struct bytes *out, struct err *e);
+/*
+ * Reads them back, for a replay: 'in' is what facts_encode gives, byte for byte, else ERR_MALFORMED
+ * or ERR_LIMIT.  Arrays live in 'a', views borrow from 'in'.
+ */
+MUST_USE bool facts_decode(struct bytes in, struct arena *a, struct facts *out, struct err *e);

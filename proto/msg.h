@@ -1,0 +1,300 @@
+/*
+ * msg.h - the messages of the connection as plain structs (proto/relto.proto, docs/PROTOCOL.md).
+ * Decoding checks everything that a message can be checked for by itself: every field's length,
+ * range and text (UTF-8 without NUL), the number of elements, the canonical form, and that there is
+ * no unknown field.  The parts of a report inside Publish and Deliver stay bytes
+ * here; proto/envelope.h opens them.
+ * Views borrow from the input bytes, arrays live in the arena: both must outlive the struct msg.
+ * Threads: pure; no shared state.
+ */
+#pragma once
+#include "proto/facts.h"
+
+struct arena;
+
+enum msg_type { /* the zero is none of them */
+	MSG_NONE = 0,
+#define M(NAME, member, number, from) MSG_##NAME,
+#include "proto/msg.def"
+#undef M
+	MSG_COUNT
+};
+
+enum msg_from { MSG_FROM_CLIENT = 1, MSG_FROM_BROKER = 2, MSG_FROM_BOTH = 3 };
+
+/* On the wire as in the schema; the policy's own enums are numbered alike but are not these. */
+enum msg_outcome {
+	MSG_OUTCOME_RELEASE = 1,
+	MSG_OUTCOME_REDACT,
+	MSG_OUTCOME_HOLD,
+	MSG_OUTCOME_WITHHOLD
+};
+enum msg_verdict { MSG_VERDICT_RELEASE = 1, MSG_VERDICT_HOLD, MSG_VERDICT_WITHHOLD };
+enum msg_agreement_state { MSG_STATE_DRAFT = 1, MSG_STATE_IN_FORCE, MSG_STATE_TERMINATED };
+
+struct msg_u32s {
+	const uint32_t *items;
+	size_t count;
+};
+struct msg_u64s {
+	const uint64_t *items;
+	size_t count;
+};
+
+/* ---- client to broker ---- */
+
+struct msg_hello {
+	struct msg_u32s versions; /* 1..16, strictly ascending */
+	struct bytes software;	  /* text, at most 64 bytes */
+	struct bytes log_origin;  /* text, empty: no checkpoint yet */
+	uint64_t log_size;
+	struct names signer_chain; /* 0..4 certificates, DER, leaf first */
+};
+struct msg_portion { /* parts of a report, not yet opened */
+	struct bytes head;
+	struct bytes body;
+};
+struct msg_publish { /* the parts are checked by envelope_open, as refusals of the report */
+	struct bytes manifest, routing, notice, seal; /* notice empty: none */
+	const struct msg_portion *portions;
+	size_t portion_count;
+	bool dry_run;
+};
+struct msg_subscribe {
+	struct bytes name;  /* [A-Za-z0-9][A-Za-z0-9_-]{0,63} */
+	struct bytes topic; /* pattern; empty: as it is, '>' for a new one */
+	enum mode mode;
+	uint32_t credit; /* 1..LIMIT_CREDIT */
+	bool from_start;
+};
+struct msg_ack {
+	uint32_t subscription;	    /* as Subscribed numbered it */
+	struct msg_u64s deliveries; /* at least one, strictly ascending */
+};
+struct msg_explain {
+	struct bytes report; /* 16 */
+};
+struct msg_audit_list {
+	uint64_t from;
+	uint32_t count; /* 1..1,000 */
+};
+struct msg_audit_pull {
+	uint64_t from;
+	bool bodies_of_policy;
+};
+struct msg_attest {
+	struct bytes origin; /* text */
+	uint64_t size;
+	struct bytes root; /* 32 */
+	struct bytes signature;
+};
+
+/* ---- broker to client ---- */
+
+struct msg_limits {
+	uint64_t message_bytes, report_bytes;
+	uint32_t portions, publish_window;
+	uint64_t publish_window_bytes;
+	uint32_t credit, idle_ms;
+};
+struct msg_agreement {
+	struct bytes name;
+	uint64_t version;
+	struct bytes terms; /* 32 */
+	struct bytes title;
+	enum msg_agreement_state state;
+	uint64_t valid_from, valid_until; /* ms; until: the first moment out of force, 0 = open */
+	enum mode mode;
+	struct names topics;
+	bool suspended, may_originate, may_receive;
+	enum precedence at_most;
+	struct names members;
+};
+struct msg_welcome {
+	uint32_t version;
+	struct bytes party, agent, hub_party, node;
+	struct msg_limits limits;
+	const struct msg_agreement *agreements;
+	size_t agreement_count;
+	struct bytes checkpoint;  /* signed note */
+	struct names consistency; /* 32 each */
+	uint64_t time;		  /* ms */
+	bool more;		  /* not all agreements fitted: Whoami gives the rest */
+};
+struct msg_heads {
+	struct bytes checkpoint;
+	uint64_t from;
+	struct names consistency; /* 32 each */
+	uint64_t party_head;
+	struct bytes opening;	/* RLO1; empty: there is none yet */
+	struct names inclusion; /* 32 each */
+};
+struct msg_evidence {
+	uint64_t party_index;
+	struct bytes leaf_hash; /* 32 */
+};
+struct msg_unusable {
+	struct bytes agreement, why; /* text */
+};
+struct msg_receipt {
+	struct bytes report; /* 16 */
+	uint64_t index;
+	struct msg_evidence evidence;
+	uint64_t accepted; /* µs */
+	const struct msg_unusable *unusable;
+	size_t unusable_count;
+	uint32_t released, redacted, held, withheld;
+	bool again;
+};
+struct msg_subscribed {
+	uint32_t subscription;
+	struct bytes name, topic;
+	enum mode mode;
+	bool created;
+	uint32_t credit;
+};
+struct msg_signer {
+	struct bytes digest; /* 32: SHA-256 of the DER certificates, one after the other */
+	struct names chain;  /* 1..4, DER, leaf first */
+};
+struct msg_deliver { /* the parts are checked by envelope_open_delivery */
+	uint32_t subscription;
+	uint64_t delivery;
+	uint32_t attempt; /* from 1 */
+	struct bytes manifest, notice, seal;
+	const struct msg_portion *portions;
+	size_t portion_count;
+	uint64_t accepted;	 /* µs */
+	struct bytes chain;	 /* 32 */
+	struct names agreements; /* text name@version, strictly ascending */
+	uint64_t index;
+	struct msg_evidence evidence;
+};
+struct msg_open_obligation {
+	enum obligation_kind kind;
+	struct bytes agreement, subject, approver; /* text, may be empty (design section 5, end) */
+	uint64_t deadline;			   /* µs */
+};
+struct msg_portion_decision {
+	uint32_t portion;
+	enum msg_verdict verdict;
+	struct bytes reason, agreement, rule, place; /* text; the last three may be empty */
+	const struct msg_open_obligation *obligations;
+	size_t obligation_count;
+};
+struct msg_recipient_decision {
+	struct bytes recipient;
+	enum msg_outcome outcome;
+	const struct msg_portion_decision *portions;
+	size_t portion_count;
+	uint64_t index, time;		  /* time: µs */
+	struct bytes policy;		  /* 32 */
+	uint64_t delivered, acknowledged; /* µs, 0: not yet */
+};
+struct msg_explanation {
+	struct bytes report; /* 16 */
+	const struct msg_recipient_decision *decisions;
+	size_t decision_count;
+	const struct msg_unusable *unusable;
+	size_t unusable_count;
+	bool dry_run;
+	bool more; /* another Explanation with further recipients follows */
+};
+struct msg_identity {
+	struct bytes party, agent;
+	struct names roles;
+	struct bytes hub_party, node;
+	const struct msg_agreement *agreements;
+	size_t agreement_count;
+	struct bytes policy;	    /* 32, or empty */
+	uint64_t certificate_until; /* ms */
+	bool more;		    /* another Identity with further agreements follows */
+};
+struct msg_audit_record {
+	uint64_t index;
+	struct bytes opening; /* RLO1 */
+};
+struct msg_audit_part {
+	struct bytes name; /* text: relative path without . or .. */
+	struct bytes data;
+	bool last;
+	const struct msg_audit_record *records;
+	size_t record_count;
+	uint64_t next;
+};
+struct msg_status_reply {
+	struct bytes json; /* text */
+};
+struct msg_error {
+	struct bytes code, text;	     /* text; code is a token of err.def */
+	struct bytes field, nearest, detail; /* text, may be empty */
+	uint32_t retry_ms;
+};
+
+struct msg_empty { /* Whoami, Status, Reload, AcceptClock, Ping, Bye, Pong */
+	char none;
+};
+
+struct msg {
+	uint64_t request; /* the client's, from 1, rising; answers repeat it; 0: unasked */
+	enum msg_type type;
+	union {
+		struct msg_hello hello;
+		struct msg_publish publish;
+		struct msg_subscribe subscribe;
+		struct msg_ack ack;
+		struct msg_explain explain;
+		struct msg_audit_list audit_list;
+		struct msg_audit_pull audit_pull;
+		struct msg_attest attest;
+		struct msg_welcome welcome;
+		struct msg_heads heads;
+		struct msg_receipt receipt;
+		struct msg_subscribed subscribed;
+		struct msg_signer signer;
+		struct msg_deliver deliver;
+		struct msg_explanation explanation;
+		struct msg_identity identity;
+		struct msg_audit_part audit_part;
+		struct msg_status_reply status_reply;
+		struct msg_error error;
+		struct msg_empty whoami, status, reload, accept_clock, ping, bye, pong;
+	};
+};
+
+/* What was wrong with a message, for an answer to its sender; see msg_error_for. */
+struct fault {
+	uint64_t request; /* of the bad message, 0 if it could not be read */
+	char field[96];	  /* "publish.portions[3].head", empty if no field is to blame */
+	char nearest[96]; /* the nearest valid value, empty if there is none */
+	char detail[192]; /* in words, empty if the code's text says all */
+};
+
+/*
+ * Reads one whole message.  Arrays go into 'a', whose cap bounds them; views borrow from 'in'.  'f'
+ * may be NULL.
+ * ERR_UNKNOWN_MESSAGE: a type or field that the schema does not have.  ERR_NOT_CANONICAL: readable,
+ * but not as the canonical encoding has it.  ERR_LIMIT: too long, too many.  ERR_MALFORMED:
+ * anything else.  ERR_NOMEM: the arena's cap.  On each of them *out is untouched, and the
+ * connection cannot go on (but for ERR_NOMEM, which is ours).
+ */
+MUST_USE bool msg_decode(
+    struct bytes in, struct arena *a, struct msg *out, struct fault *f, struct err *e);
+
+/*
+ * Writes 'm' canonically into 'a'.  The same checks as in decoding, so what we send is what a peer
+ * accepts; a failure is ERR_LIMIT (does not fit: split it) or ERR_INTERNAL with the field.
+ */
+MUST_USE bool msg_encode(const struct msg *m, struct arena *a, struct bytes *out, struct err *e);
+
+/* True if that side may send messages of this type (msg.def); check it right after msg_decode. */
+bool msg_is_from(enum msg_type type, enum msg_from from);
+/* For logs: "publish", "audit_list".  Never NULL. */
+const char *msg_name(enum msg_type type);
+
+/*
+ * An Error for 'request' with the code's token and fixed text; field, nearest and detail from 'f'
+ * (may be NULL), retry_ms if err_may_retry(code).  The views borrow from 'f' and from constants.
+ */
+struct msg msg_error_for(
+    uint64_t request, enum err_code code, const struct fault *f, uint32_t retry_ms);

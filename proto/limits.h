@@ -5,8 +5,9 @@
 #pragma once
 
 /* The wire. */
-#define LIMIT_FRAME_BYTES 65536u /* one frame after its length: FLASH waits for one frame at most \
-				  */
+#define LIMIT_FRAME_BYTES \
+	65536u /* one frame after its length: FLASH waits for one frame at most \
+		*/
 #define LIMIT_MESSAGE_BYTES (17u << 20) /* a report and its envelope */
 #define LIMIT_HELLO_BYTES 4096u		/* before Hello nobody may make us hold more */
 #define LIMIT_MESSAGE_ELEMENTS \
@@ -52,7 +53,8 @@
 #define LIMIT_DRAIN_MS 10000u	/* [drain] */
 #define LIMIT_OUTPUT_BYTES \
 	65536u /* output buffer of a connection: pull from the queue only below it */
-#define LIMIT_NOTSENT_LOWAT 16384  /* TCP_NOTSENT_LOWAT, so that FLASH does not wait in the kernel \
+#define LIMIT_NOTSENT_LOWAT \
+	16384			   /* TCP_NOTSENT_LOWAT, so that FLASH does not wait in the kernel \
 				    */
 #define LIMIT_PUBLISH_WINDOW 1024u /* [publish-window] unanswered publishes of a connection */
 #define LIMIT_PUBLISH_WINDOW_BYTES (16u << 20)
@@ -87,4 +89,10 @@
 #define LIMIT_MEMBERS_PER_AGREEMENT 1024u
 #define LIMIT_POLICY_FILE_BYTES (1u << 20)
 #define LIMIT_POLICY_DEPTH 8u
-#define LIMIT_POLICY_ERRORS 20u /* reported in one run */
+#define LIMIT_POLICY_ERRORS 20u	  /* reported in one run */
+#define LIMIT_POLICY_FILES 16384u /* includes of one load: a tree of includes must end */
+#define LIMIT_SPIF_BYTES (8u << 20)
+#define LIMIT_SPIF_DEPTH 32u	/* elements within elements */
+#define LIMIT_SPIF_CLASSES 64u	/* a set of classifications is one word */
+#define LIMIT_SPIF_VALUES 4096u /* of a vocabulary: a label is at most 64 words */
+#define LIMIT_LABEL_XML_BYTES (1u << 20)

@@ -5,11 +5,13 @@
  * forwarded, so each struct comes with the bytes that it was read from and is never encoded again.
  * Views borrow from the message's bytes; arrays live in the arena.
  * Pure: randomness comes in as a callback, keys as EVP_PKEY.  Threads: no shared state; an
- * envelope_cache has one owner.
+ * envelope_verifier has one owner.
  */
 #pragma once
 #include "proto/msg.h"
 #include <openssl/types.h>
+
+struct sha256;
 
 enum { ENVELOPE_BATCH_MAX = 64, ENVELOPE_PATH = 6 };
 
@@ -95,9 +97,13 @@ MUST_USE bool envelope_seal_decode(
 MUST_USE bool envelope_portion_decode(struct bytes head, struct bytes body, struct arena *a,
     struct envelope_portion *out, struct err *e);
 
-/* Signatures already verified: by (root, signature, signer), so a batch costs one.  Zero it. */
-struct envelope_cache {
-	uint8_t key[16][32];
+/*
+ * What a thread keeps for verifying: its hashing context, and which signatures it has seen hold, by
+ * (root, signature, signer), so that a batch costs one.  Zero it and set 'hash'.
+ */
+struct envelope_verifier {
+	struct sha256 *hash; /* borrowed */
+	uint8_t good[16][32];
 	unsigned next;
 };
 
@@ -109,42 +115,55 @@ struct envelope_signer {
 };
 
 /*
- * What the broker demands of an opened publication: originator and signer are who, routing and
+ * What the broker demands of an opened publication: originator and signer are 'who', routing and
  * notice match their commitments, every portion's head is committed to, bodies match length and
- * digest, the signature holds.  'cache' may be NULL.  ERR_BAD_SIGNATURE with the field in the
- * story; ERR_CRYPTO.  hub, id and time are the caller's to compare.
+ * digest, the signature holds.  ERR_BAD_SIGNATURE with the field in the story; ERR_CRYPTO.
+ * hub, id and time are the caller's to compare.
  */
-MUST_USE bool envelope_verify(const struct envelope *v, const struct envelope_signer *who,
-    struct envelope_cache *cache, struct err *e);
-/*
- * The same for a recipient, who has no routing, perhaps no notice, and some of the portions;
- * 'accepted' (µs) and 'now' (ms) bound it: not before created - 5 min, not after now + 5 min
- * (ERR_UNVERIFIED).
- */
+MUST_USE bool envelope_verify(struct envelope_verifier *by, const struct envelope *v,
+    const struct envelope_signer *who, struct err *e);
+
 struct envelope_times {
-	uint64_t accepted_us, now_ms;
+	uint64_t accepted_us; /* as Deliver says */
+	uint64_t now_ms;
 };
-MUST_USE bool envelope_verify_delivery(const struct envelope *v, const struct envelope_signer *who,
-    const struct envelope_times *t, struct envelope_cache *cache, struct err *e);
+/*
+ * The same for a recipient, who has no routing, perhaps no notice, and some of the portions.
+ * Acceptance must not be before created - 5 min nor after now + 5 min (ERR_UNVERIFIED).
+ */
+MUST_USE bool envelope_verify_delivery(struct envelope_verifier *by, const struct envelope *v,
+    const struct envelope_signer *who, const struct envelope_times *t, struct err *e);
 
 /* SHA-256(0x00 || manifest): what records and the batch tree call the manifest's leaf hash. */
-MUST_USE bool envelope_leaf(struct bytes manifest, uint8_t out[32], struct err *e);
+MUST_USE bool envelope_leaf(
+    struct sha256 *h, struct bytes manifest, uint8_t out[32], struct err *e);
 /* The root that a seal's signature is over. */
-MUST_USE bool envelope_root(
-    const uint8_t leaf[32], const struct envelope_seal *s, uint8_t out[32], struct err *e);
-/* Verifies by the kind of key that the certificate has: ECDSA P-256, P-384, Ed25519, RSA-PSS with
- * 3,072 bits or more; any other key is ERR_BAD_SIGNATURE. */
+MUST_USE bool envelope_root(struct sha256 *h, const uint8_t leaf[32], const struct envelope_seal *s,
+    uint8_t out[32], struct err *e);
+/*
+ * Verifies by the kind of key that the certificate has: ECDSA P-256 or P-384 in DER, Ed25519,
+ * RSA-PSS (SHA-256, salt 32) with 3,072 bits or more; any other key is ERR_BAD_SIGNATURE.
+ */
 MUST_USE bool envelope_signature(
     EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e);
-/* Commitment of a part: SHA-256(kind || id || bytes). */
 enum envelope_kind { ENVELOPE_ROUTING = 0x10, ENVELOPE_HEAD = 0x11, ENVELOPE_NOTICE = 0x12 };
+struct envelope_part {
+	enum envelope_kind kind;
+	struct bytes id; /* 16: of the report */
+	struct bytes bytes;
+};
+/* The commitment of a part: SHA-256(kind || id || bytes). */
 MUST_USE bool envelope_commit(
-    enum envelope_kind kind, struct bytes id, struct bytes part, uint8_t out[32], struct err *e);
+    struct sha256 *h, const struct envelope_part *p, uint8_t out[32], struct err *e);
+/* SHA-256 over DER certificates one after the other: how Signer and Deliver name a chain. */
+MUST_USE bool envelope_chain_digest(
+    struct sha256 *h, const struct names *chain, uint8_t out[32], struct err *e);
 
 /* ---- building, for publishers ---- */
 
-/* Fills 'to' with n random bytes; false if it cannot (ERR_CRYPTO then). */
-struct envelope_random {
+/* What a publisher builds with.  fill: n random bytes into 'to', false if it cannot. */
+struct envelope_maker {
+	struct sha256 *hash; /* borrowed */
 	bool (*fill)(void *ctx, void *to, size_t n);
 	void *ctx;
 };
@@ -171,7 +190,7 @@ struct envelope_draft {
  * Serialises all parts but the seal into 'a'; out->seal stays empty until envelope_seal.  The same
  * checks as in envelope_open, with the field in the story.
  */
-MUST_USE bool envelope_build(const struct envelope_draft *d, const struct envelope_random *r,
+MUST_USE bool envelope_build(const struct envelope_maker *by, const struct envelope_draft *d,
     struct arena *a, struct msg_publish *out, struct err *e);
 /* 1..64 reports for one signature. */
 struct envelope_batch {
@@ -180,5 +199,5 @@ struct envelope_batch {
 	bool single; /* an agent that never batches: no path; then count must be 1 */
 };
 /* Signs and sets the seal of each; places and missing siblings are random.  Seals live in 'a'. */
-MUST_USE bool envelope_seal(const struct envelope_batch *b, EVP_PKEY *key,
-    const struct envelope_random *r, struct arena *a, struct err *e);
+MUST_USE bool envelope_seal(const struct envelope_maker *by, const struct envelope_batch *b,
+    EVP_PKEY *key, struct arena *a, struct err *e);

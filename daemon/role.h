@@ -7,11 +7,11 @@
 #include <assert.h>
 #include <stdbool.h>
 
-enum role { ROLE_NONE = 0, ROLE_MAIN, ROLE_WORKER, ROLE_COMMITTER };
+enum thread_role { ROLE_NONE = 0, ROLE_MAIN, ROLE_WORKER, ROLE_COMMITTER };
 
 /* Gives the calling thread its role. */
-void role_set(enum role r);
+void role_set(enum thread_role r);
 /* True if the calling thread has this role, or none. */
-bool role_is(enum role r);
+bool role_is(enum thread_role r);
 
 #define ASSERT_ON(r) assert(role_is(r))

@@ -1,0 +1,40 @@
+/*
+ * shell.h - what the threads of reltod share: the ways between them, and a few single words.
+ * Threads: pointers are constant once the threads run.  The atomics are the only words that one
+ * thread writes and others read; each says who writes it.
+ */
+#pragma once
+#include "daemon/wall.h"
+#include "proto/bytes.h"
+
+struct config;
+struct mailbox;
+struct store;
+struct worker;
+
+struct shell {
+	const struct config *config;
+	struct store *store;
+	struct mailbox *committer; /* jobs go in here */
+	struct mailbox *main;	   /* orders to main: reload, and rules that were committed */
+	struct worker **workers;
+	unsigned worker_count;
+	struct bytes node;   /* name of this broker, for records */
+	struct bytes origin; /* of the log */
+	struct wall wall;
+	/* committer: leaves covered by a signed head; nothing beyond it leaves (S1) */
+	_Atomic uint64_t signed_size;
+	/* committer: false once durable work stopped for good; no new work is taken */
+	_Atomic bool broken;
+	/* a party's worker: by name id, 1 if the party is connected with credit and nothing queued,
+	 * so that a DELIVERY may go into the decision's own transaction (decision 0002) */
+	_Atomic uint8_t *eager;
+	uint32_t eager_count;
+};
+
+static inline bool
+shell_is_eager(const struct shell *s, uint32_t party)
+{
+	return party < s->eager_count &&
+	    atomic_load_explicit(&s->eager[party], memory_order_relaxed) != 0;
+}

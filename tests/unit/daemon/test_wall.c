@@ -1,0 +1,107 @@
+#include "daemon/wall.h"
+#include "proto/limits.h"
+#include "tests/lib/test.h"
+
+static uint64_t real_us, boot_us;
+
+static uint64_t
+fake_real(void *arg)
+{
+	(void)arg;
+	return real_us;
+}
+
+static uint64_t
+fake_boot(void *arg)
+{
+	(void)arg;
+	return boot_us;
+}
+
+enum { S = 1000000 };
+
+static void
+start(struct wall *w)
+{
+	wall_init(w, (uint64_t)LIMIT_CLOCK_GAP_S * S);
+	w->source = (struct wall_source){ fake_real, fake_boot, NULL };
+	real_us = 1000000ull * S;
+	boot_us = 500ull * S;
+}
+
+static void
+a_clock_put_back_stands_still_at_the_last_commit(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t now = 0;
+	wall_committed(&w, real_us);
+	real_us -= 3600ull * S;
+	assert_true(wall_now(&w, &now));
+	assert_int_equal(now, 1000000ull * S);
+}
+
+static void
+sixty_seconds_ahead_of_the_boot_clock_is_believed_and_more_is_not(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t now = 0;
+	wall_committed(&w, real_us);
+	boot_us += 10ull * S;
+	real_us += (10ull + LIMIT_CLOCK_AHEAD_S) * S;
+	assert_true(wall_now(&w, &now));
+	real_us += 1;
+	assert_false(wall_now(&w, &now));
+	assert_true(wall_in_doubt(&w));
+}
+
+static void
+doubt_stays_until_somebody_accepts_the_clock(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t now = 0;
+	wall_committed(&w, real_us);
+	real_us += 7200ull * S;
+	assert_false(wall_now(&w, &now));
+	assert_int_equal(wall_best(&w), 1000000ull * S);
+	real_us -= 7200ull * S;
+	assert_false(wall_now(&w, &now));
+	real_us += 7200ull * S;
+	assert_int_equal(wall_accept(&w), 7200ll * S);
+	assert_true(wall_now(&w, &now));
+	assert_int_equal(now, real_us);
+}
+
+static void
+after_a_reboot_only_a_gap_beyond_the_setting_is_doubted(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t now = 0;
+	uint64_t last = real_us;
+	real_us = last + (uint64_t)LIMIT_CLOCK_GAP_S * S;
+	wall_resume(&w, last, 1, true);
+	assert_true(wall_now(&w, &now));
+	start(&w);
+	real_us = last + (uint64_t)LIMIT_CLOCK_GAP_S * S + 1;
+	wall_resume(&w, last, 1, true);
+	assert_false(wall_now(&w, &now));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_clock_put_back_stands_still_at_the_last_commit),
+		cmocka_unit_test(sixty_seconds_ahead_of_the_boot_clock_is_believed_and_more_is_not),
+		cmocka_unit_test(doubt_stays_until_somebody_accepts_the_clock),
+		cmocka_unit_test(after_a_reboot_only_a_gap_beyond_the_setting_is_doubted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

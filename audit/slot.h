@@ -6,19 +6,12 @@
 #pragma once
 #include "audit/event.h"
 #include "proto/bytes.h"
-#include "proto/err.h"
+#include "proto/facts.h"
 
 struct arena;
 
 #define SLOT_ABSENT UINT64_MAX	    /* this number is not given */
 #define SLOT_LATER (UINT64_MAX - 1) /* the committer will patch it in */
-
-enum outcome { /* 0: absent */
-	OUTCOME_RELEASE = 1,
-	OUTCOME_REDACT,
-	OUTCOME_HOLD,
-	OUTCOME_WITHHOLD
-};
 
 struct slot_common { /* 1 */
 	enum event type;

@@ -1,8 +1,8 @@
 /*
  * ruleset.h - a policy epoch and the trust that was loaded with it, as one thing to hand round.
- * Made by main, numbered by the committer (the index of its POLICY record), then immutable and shared
- * by reference; a decision belongs to the ruleset with its number.
- * Threads: ref and unref from any.
+ * Made by main, numbered by the committer (the index of its POLICY record), then immutable and
+ * shared by reference; a decision belongs to the ruleset with its number. Threads: ref and unref
+ * from any.
  */
 #pragma once
 #include "daemon/trust.h"
@@ -14,8 +14,9 @@ struct ruleset {
 	atomic_uint refs;
 	struct epoch *epoch;
 	struct trust *trust;
-	uint64_t number;     /* index of the POLICY record; set before it is shared */
-	uint32_t *party_ids; /* name ids by party index; filled by the committer before it is shared */
+	uint64_t number; /* index of the POLICY record; set before it is shared */
+	uint32_t
+	    *party_ids; /* name ids by party index; filled by the committer before it is shared */
 };
 
 /* Takes both over.  NULL when out of memory: both are freed then. */

@@ -36,5 +36,5 @@ static inline bool
 shell_is_eager(const struct shell *s, uint32_t party)
 {
 	return party < s->eager_count &&
-	    atomic_load_explicit(&s->eager[party], memory_order_relaxed) != 0;
+	       atomic_load_explicit(&s->eager[party], memory_order_relaxed) != 0;
 }

@@ -1,8 +1,8 @@
 /*
  * wall.h - the time of day, and when not to believe it (DESIGN section 11).
- * Time never runs backwards here: what is given out is never before the last commit, so a clock that
- * was put back revives nothing.  A clock more than LIMIT_CLOCK_AHEAD_S ahead of "last commit plus the
- * boot-time clock since" is in doubt: intake and delivery stop until somebody accepts it.
+ * Time never runs backwards here: what is given out is never before the last commit, so a clock
+ * that was put back revives nothing.  A clock more than LIMIT_CLOCK_AHEAD_S ahead of "last commit
+ * plus the boot-time clock since" is in doubt: intake and delivery stop until somebody accepts it.
  * Threads: wall_now from any; the rest is the committer's.
  */
 #pragma once
@@ -24,9 +24,11 @@ struct wall {
 };
 
 void wall_init(struct wall *w, uint64_t gap_us);
-/* The last commit that the store remembers (time 0: none), and whether the machine was booted since. */
+/* The last commit that the store remembers (time 0: none), and whether the machine was booted
+ * since. */
 void wall_resume(struct wall *w, uint64_t last_us, uint64_t boot_us, bool rebooted);
-/* Now, µs since 1970 UTC, never before the last commit.  False: in doubt; do nothing that depends on it. */
+/* Now, µs since 1970 UTC, never before the last commit.  False: in doubt; do nothing that depends
+ * on it. */
 bool wall_now(struct wall *w, uint64_t *us);
 /* For records and log lines, which are written in doubt too. */
 uint64_t wall_best(struct wall *w);

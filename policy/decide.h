@@ -8,9 +8,6 @@
 #include "proto/arena.h"
 #include "proto/facts.h"
 
-enum verdict { VERDICT_RELEASE = 1, VERDICT_HOLD, VERDICT_WITHHOLD }; /* the strictest is highest */
-enum outcome { OUTCOME_RELEASE = 1, OUTCOME_REDACT, OUTCOME_HOLD, OUTCOME_WITHHOLD };
-
 enum reason { /* in the order of DESIGN section 5: of equal verdicts the lowest is kept */
 	REASON_NONE = 0,
 #define R(name, token, verdict, source, text) REASON_##name,

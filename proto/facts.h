@@ -18,6 +18,10 @@ enum precedence { /* the zero is none of them */
 };
 enum mode { MODE_LIVE = 1, MODE_EXERCISE };
 enum signer_state { SIGNER_GOOD = 1, SIGNER_REVOKED };
+/* What is decided; here because policy, log and wire all name them. The strictest verdict is
+ * highest. */
+enum verdict { VERDICT_RELEASE = 1, VERDICT_HOLD, VERDICT_WITHHOLD };
+enum outcome { OUTCOME_RELEASE = 1, OUTCOME_REDACT, OUTCOME_HOLD, OUTCOME_WITHHOLD };
 enum obligation_kind { OBLIGATION_REVIEW = 1, OBLIGATION_CONSENT, OBLIGATION_SIGNER };
 
 struct names {

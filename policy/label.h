@@ -1,6 +1,7 @@
 /*
-@@ (proto/facts.h) is names; resolved against its
- * vocabulary it is a set of numbers, which is what decisions use.
+ * label.h - labels, their validation, equivalence and roll-up (DESIGN section 3; STANAG 4774).
+ * A raw label (proto/facts.h) is names; resolved against its vocabulary it is a set of numbers,
+ * which is what decisions use.
  * Threads: values over immutable vocabularies.
  */
 #pragma once

@@ -37,8 +37,10 @@ struct text_fault {
 	const char *file; /* never NULL, perhaps "" */
 	uint32_t line, col;
 	const char *text;
-	const char *help;   /* NULL: none */
-	const char *source; /* the line, control and invisible characters replaced; NULL: none */
+	const char *help; /* NULL: none */
+	const char
+	    *source;	/* the line or a part of it, invisible characters replaced; NULL: none */
+	uint32_t caret; /* characters of 'source' before the fault */
 };
 /* Errors and warnings of one run.  The first LIMIT_POLICY_ERRORS of each are kept, all are counted.
  * The list owns its texts: it may outlive arena and sources. */

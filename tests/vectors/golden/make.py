@@ -239,16 +239,41 @@ def slot_value(fields):
 
 
 def field(f):
-    """One field of audit/inputs.json: {"uint": n}, {"enum": n}, {"text": s}, {"hex": s}, {"digest-of": s}; null: absent."""
+    """One field of audit/inputs.json: {"uint": n}, {"enum": n}, {"text": s}, {"hex": s}, {"digest-of": s}, ...; null: absent."""
     if f is None:
         return b""
     (kind, value), = f.items()
     return {"uint": lambda: u64(value), "enum": lambda: bytes([value]), "text": lambda: text(value),
-            "hex": lambda: blob(value), "digest-of": lambda: H(text(value))}[kind]()
+            "hex": lambda: blob(value), "digest-of": lambda: H(text(value)),
+            "digests-of": lambda: b"".join(H(text(v)) for v in value)}[kind]()
 
 
 def record_slots(record):
     return [slot_value([field(f) for f in record.get("slot%d" % i, [])]) for i in range(1, 9)]
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def entry(index, leaf, slots):
+    body = leaf + opening(slots, range(1, 9))
+    return body + u32(crc32c(u64(index) + body))
+
+
+def head_row(key, leaves, time):
+    """Of a tree without PARTY_HEADs."""
+    row, at, size = u64(len(leaves)) + tree_root(leaves) + u64(time) + b"\xff" * 8 + u64(0), len(leaves), len(leaves)
+    for bit in range(64):
+        if size >> bit & 1:
+            row += tree_root(leaves[at - (1 << bit):at])
+            at -= 1 << bit
+    return row + u32(crc32c(key + row))
 
 
 def commit(i, salt, value):
@@ -319,6 +344,8 @@ def make_audit(out):
         out["audit/record-%d.leaf-data" % j] = datas[j]
     out["audit/record-1.recipient.opening"] = opening(records[1], (1, 2, 8))
     out["audit/leaf-hashes"] = "".join(h.hex() + "\n" for h in leaves).encode()
+    out["audit/record-1.entry"] = entry(1, leaves[1], records[1])
+    out["audit/head-row"] = head_row(b"\x00", leaves, inputs["records"][2]["slot1"][1]["uint"])
     party = b"RLP1" + u64(1) + leaves[1]
     out["audit/party-leaf-1.leaf-data"] = party
     out["audit/party-leaf-1.hash"] = text(leaf_hash(party).hex() + "\n")
@@ -341,7 +368,28 @@ def make_audit(out):
     out["audit/tlog-proof"] = text("c2sp.org/tlog-proof@v1\nindex 1\n" + proof + "\n" + cosigned)
     out["audit/tlog-proof.extra"] = text(
         "c2sp.org/tlog-proof@v1\nextra " + extra + "\nindex 1\n" + proof + "\n" + cosigned)
-    return records, datas, leaves, text(cosigned), text(vkey + "\n")
+    make_bundle(out, log["name"], records, datas, leaves, text(cosigned))
+
+
+def make_types(out):
+    hashes_of = []
+    for number, record in enumerate(load("audit/types.json")["records"], 1):
+        slots = record_slots(record)
+        assert slots[0][4] == number, record["type"]
+        out["audit/type-%02d-%s.opening" % (number, record["type"])] = opening(slots, range(1, 9))
+        hashes_of.append("%s %s\n" % (record["type"], leaf_hash(leaf_data(slots)).hex()))
+    out["audit/types.leaf-hashes"] = text("".join(hashes_of))
+
+
+def make_bundle(out, origin, records, datas, leaves, checkpoint):
+    size = len(leaves)
+    out["bundle/bundle"] = text("relto-bundle 1\norigin %s\nsize %d\nview hub\nfirst 0\n" % (origin, size))
+    out["bundle/log.vkey"] = out["audit/log.vkey"]
+    out["bundle/checkpoint"] = checkpoint
+    out["bundle/tile/0/000.p/%d" % size] = b"".join(leaves)
+    out["bundle/tile/entries/000.p/%d" % size] = b"".join(u16(len(d)) + d for d in datas)
+    openings = [opening(s, range(1, 9)) for s in records]
+    out["bundle/record/000000"] = b"".join(u32(len(o)) + o for o in openings)
 
 
 # ---- the canonical export and the terms (design, section 4), written by hand ----
@@ -371,10 +419,11 @@ def everything():
     make_policy(out)
     make_wire(out)
     make_audit(out)
+    make_types(out)
     return out
 
 
-INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "audit/inputs.json",
+INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "audit/inputs.json", "audit/types.json",
           "policy/export.txt.in", "policy/atlas.terms.in", "policy/nordic-cti.terms.in")
 
 

@@ -18,7 +18,7 @@ enum log_format {
 	LOG_JSON      /* {"time":"..","level":"info","event":"report.committed","conn":"1"} */
 };
 #define LOG_BURST 50u	      /* lines of an event, a second and a thread */
-#define LOG_LINE_BYTES 2048u  /* longer lines are cut and end in "..." */
+#define LOG_LINE_BYTES 2048u  /* longer lines lose their last pairs and end in cut=yes */
 #define LOG_QUOTED_BYTES 512u /* of an untrusted text; the rest becomes "..." */
 
 /* Lines go to descriptor 'fd' (not owned).  Before the first call: info, text, standard error. */

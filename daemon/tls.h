@@ -19,9 +19,12 @@ struct tls_identity {
 	EVP_PKEY *key;
 };
 MUST_USE bool tls_context_new(const struct tls_identity *own, SSL_CTX **out, struct err *e);
-/* A client without a certificate and one with a stranger's must be refused, with TLS 1.3 and ALPN
- * agreed.  Errors: ERR_CRYPTO with what went otherwise. */
-MUST_USE bool tls_try(struct trust *t, struct err *e);
+/*
+ * Handshakes with itself over memory: a client without a certificate and one that shows the
+ * broker's own must be refused, with TLS 1.3 and ALPN agreed.  Errors: ERR_CRYPTO with what went
+ * otherwise; ERR_NOMEM.
+ */
+MUST_USE bool tls_try(struct trust *t, const struct tls_identity *own, struct err *e);
 
 /* A server SSL that holds a reference to 't'; NULL when out of memory (close the connection: never
  * go on without). */

@@ -37,6 +37,7 @@ struct trust_setup {
 	struct bytes hub;	  /* name of the hub party */
 	struct bytes certificate; /* the broker's: PEM, leaf first, then intermediates */
 	struct bytes key;	  /* PEM, not encrypted */
+	bool reload;		  /* an expired certificate of ours is then logged, not an error */
 	int64_t crl_max_age_s;	  /* hard age of a CRL, from its thisUpdate */
 	int64_t (*now)(void *);	  /* s since 1970; called on the threads that use the set */
 	void *now_arg;
@@ -54,6 +55,8 @@ SCOPED_FOR(struct trust, trust_unref)
 /* The broker's SPIFFE id (Manifest.hub must equal it) and the end of its certificate chain, s. */
 const char *trust_hub_id(const struct trust *t);
 int64_t trust_hub_not_after(const struct trust *t);
+/* The context inside; tls_open alone makes connections from it. */
+SSL_CTX *trust_context(const struct trust *t);
 /* For `admin status`: false if there is no such party; *why is "" or why it is shut out. */
 bool trust_party_usable(const struct trust *t, struct bytes party, const char **why);
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "proto/bytes.h"
+#include "proto/cert.h"
 #include "proto/err.h"
 #include "proto/limits.h"
 
@@ -33,18 +34,16 @@ const char *chain_fault_text(enum chain_fault fault);
 /* What a judgement found.  On a fault only 'fault' and 'why' mean something. */
 struct chain_verdict {
 	enum chain_fault fault;
-	char why[160]; /* for our own log: which certificate, what OpenSSL said */
-	char id[LIMIT_SPIFFE_ID_BYTES + 1]; /* the leaf's SPIFFE id; "" until it was read */
-	size_t domain_len;  /* of its trust domain, which begins at id + 9 ("spiffe://") */
+	char why[160];	    /* for our own log: which certificate, what OpenSSL said */
+	struct cert cert;   /* the leaf, as far as it could be read (not to be copied: cert.h) */
 	int64_t not_after;  /* s since 1970: the earliest of the verified chain, anchor included */
-	uint8_t leaf[32];   /* SHA-256 of the leaf, DER */
 	uint8_t anchor[32]; /* SHA-256 of the certificate of the bundle that the chain ended in */
 };
 
 /*
  * Reads and checks what concerns the leaf alone: exactly one URI SAN, a SPIFFE id with a path,
- * CA:FALSE, no keyCertSign, the EKU of 'use', a key of a kind that is accepted.  Fills id,
- * domain_len and leaf.  True: no fault.
+ * CA:FALSE, no keyCertSign, the EKU of 'use', a key of a kind that is accepted.  Fills 'cert'.
+ * True: no fault.
  */
 MUST_USE bool chain_leaf(X509 *leaf, enum chain_use use, struct chain_verdict *out);
 
@@ -69,11 +68,16 @@ int64_t chain_crl_made(const struct chain_anchors *a);
 int64_t chain_crl_next(const struct chain_anchors *a);
 
 /*
- * Judges leaf and chain against one party's anchors at the time 'at' (s since 1970): what
- * chain_leaf checks, the path (depth LIMIT_CHAIN_DEPTH, security level 2), validity, revocation.
- * 'others' (intermediates as sent, may hold the leaf too) may be NULL.  True: no fault.
- * That the leaf's trust domain is the party's is the caller's to check: he chose the anchors by it.
+ * Judges a leaf that chain_leaf has passed into 'v', with its chain, against one party's anchors at
+ * the time 'at' (s since 1970): the path (depth LIMIT_CHAIN_DEPTH, security level 2), validity,
+ * revocation.  'others' (intermediates as sent, may hold the leaf too) may be NULL.  True: no
+ * fault. That the leaf's trust domain is the party's is the caller's to check: he chose the anchors
+ * by it. EXPIRED, NOT_YET_VALID, REVOKED, NO_CRL and CRL_STALE are found only where the signatures
+ * hold.
  */
+MUST_USE bool chain_path(const struct chain_anchors *a, X509 *leaf, STACK_OF(X509) * others,
+    enum chain_use use, int64_t at, struct chain_verdict *v);
+/* chain_leaf and chain_path in one. */
 MUST_USE bool chain_judge(const struct chain_anchors *a, X509 *leaf, STACK_OF(X509) * others,
     enum chain_use use, int64_t at, struct chain_verdict *out);
 /*
@@ -90,3 +94,6 @@ MUST_USE bool chain_judge_again(const struct chain_anchors *a, X509 *leaf, STACK
 MUST_USE bool chain_certs_new(
     const struct bytes *der, size_t count, STACK_OF(X509) * *out, struct err *e);
 void chain_certs_free(STACK_OF(X509) * certs);
+/* SHA-256 over the DER certificates one after the other, as Signer.digest and the table chain name
+ * a chain.  False: the library failed. */
+MUST_USE bool chain_digest(const struct bytes *der, size_t count, uint8_t out[32]);

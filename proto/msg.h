@@ -22,14 +22,6 @@ enum msg_type { /* the zero is none of them */
 
 enum msg_from { MSG_FROM_CLIENT = 1, MSG_FROM_BROKER = 2, MSG_FROM_BOTH = 3 };
 
-/* On the wire as in the schema; the policy's own enums are numbered alike but are not these. */
-enum msg_outcome {
-	MSG_OUTCOME_RELEASE = 1,
-	MSG_OUTCOME_REDACT,
-	MSG_OUTCOME_HOLD,
-	MSG_OUTCOME_WITHHOLD
-};
-enum msg_verdict { MSG_VERDICT_RELEASE = 1, MSG_VERDICT_HOLD, MSG_VERDICT_WITHHOLD };
 enum msg_agreement_state { MSG_STATE_DRAFT = 1, MSG_STATE_IN_FORCE, MSG_STATE_TERMINATED };
 
 struct msg_u32s {
@@ -177,14 +169,14 @@ struct msg_open_obligation {
 };
 struct msg_portion_decision {
 	uint32_t portion;
-	enum msg_verdict verdict;
+	enum verdict verdict;
 	struct bytes reason, agreement, rule, place; /* text; the last three may be empty */
 	const struct msg_open_obligation *obligations;
 	size_t obligation_count;
 };
 struct msg_recipient_decision {
 	struct bytes recipient;
-	enum msg_outcome outcome;
+	enum outcome outcome;
 	const struct msg_portion_decision *portions;
 	size_t portion_count;
 	uint64_t index, time;		  /* time: µs */

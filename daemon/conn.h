@@ -17,6 +17,8 @@
  * connection across events: they keep its id and ask worker_find_conn().
  */
 #pragma once
+#include "daemon/inbox.h"
+#include "daemon/outbox.h"
 #include "daemon/pump.h"
 #include "daemon/worker.h"
 #include "proto/bytes.h"
@@ -24,9 +26,7 @@
 #include "proto/limits.h"
 
 struct arena;
-struct inbox;
 struct msg;
-struct outbox;
 struct session;
 struct trust_peer;
 
@@ -38,33 +38,49 @@ enum conn_state {
 	CONN_CLOSED,
 	CONN_STATE_COUNT
 };
+enum conn_ending {
+	CONN_ENDING_NOT = 0,
+	CONN_ENDING_BYE,  /* the peer said that no more will come */
+	CONN_ENDING_STOP, /* we go down */
+	CONN_ENDING_FAIL  /* an Error is its last word; what the peer still sends is dropped */
+};
 
 /* Handlers read 'id', 'worker', 'state', 'peer', 'party' and own 'session'; the rest is conn.c's.
  */
 struct conn {
+	uint32_t magic;
+	enum conn_state state;	    /* written by conn_move alone */
 	uint64_t id;		    /* unique in this run of reltod, from 1 */
 	struct worker *worker;	    /* whose thread may touch this */
-	enum conn_state state;	    /* written by conn_move alone */
-	struct tls_peer *peer;	    /* who it is; NULL in HANDSHAKE */
+	struct trust_peer *peer;    /* who it is; NULL in HANDSHAKE */
 	struct worker_party *party; /* all connections of the party; NULL until it is home */
 	struct session *session;    /* the handlers' own (on.h); freed by on_gone */
 	LIST_ENTRY(conn) of_party;  /* in party->conns */
 	/* conn.c, worker.c */
 	struct letter letter; /* for the one move */
-	LIST_ENTRY(conn) of_worker;
+	TAILQ_ENTRY(conn) of_worker;
 	LIST_ENTRY(conn) of_bucket;
 	TAILQ_ENTRY(conn) of_turn;
 	struct pump pump;
-	struct inbox *inbox;   /* bytes and messages that are not complete */
-	struct outbox *outbox; /* what waits to be written, by lane */
-	struct ticket *ticket; /* the place in the listener's counts */
-	uint64_t opened_ms;    /* start of the present state's deadline */
-	uint64_t active_ms;    /* last message from the peer, or bytes taken by it */
-	uint64_t last_request; /* request numbers rise */
+	struct inbox inbox;	   /* bytes and messages that are not complete */
+	struct outbox outbox;	   /* what waits to be written, by lane */
+	struct ticket *ticket;	   /* the place in the listener's counts */
+	const struct trust *trust; /* under which the handshake was judged; compared only */
+	uint64_t judged;	   /* w->trust_serial under which the peer was judged last */
+	uint64_t since_ms;	   /* start of the present state */
+	uint64_t active_ms;	   /* last message from the peer, or bytes taken by it */
+	uint64_t last_request[LIMIT_LANES];
 	uint32_t unanswered;
 	size_t unanswered_bytes;
-	uint8_t ending; /* why it drains (enum conn_ending in conn.c) */
-	bool bye_sent, shut_sent, peer_ended, wants_room, in_turn, failed;
+	enum conn_ending ending; /* why it drains */
+	bool held;		 /* input waits inside for the window or the next turn */
+	bool paused;		 /* ..of these, for the window: not the peer's time */
+	bool bye_sent, peer_ended, wants_room;
+	uint8_t turn; /* which of the worker's lists it is in (worker.c) */
+};
+
+enum {
+	CONN_ANSWER_LANE = LIMIT_LANES - 1 /* of errors and what is as short */
 };
 
 /* What went wrong with a request.  Borrowed views; what is absent is left out of the Error. */
@@ -119,37 +135,32 @@ void conn_paid(struct conn *c, size_t bytes);
 
 /* ---- for daemon/release.c alone (DESIGN S1; scripts/check greps for it) ---- */
 
-enum stream_end {
-	STREAM_SENT, /* every frame was handed to TLS */
-	STREAM_VOID, /* the check said no: a void frame ended it, or it never began */
-	STREAM_GONE  /* the connection ended first */
-};
-
-/*
- * A report on its way: an encoded Message, written frame by frame.  'message' stays valid until
- * 'done', which is called exactly once, on the connection's worker (never from within
- * conn_stream_report), and releases whatever 'token' is.
- */
-struct stream {
-	struct bytes message;
-	bool (*may_go)(void *token, struct conn *c); /* asked right before each frame is written */
-	void (*done)(void *token, struct conn *c, enum stream_end how);
-	void *token;
-};
-/* Queues it on 'lane'.  On failure 'done' is not called and the caller keeps the token. */
+/* Queues a report (outbox.h) on 'lane'.  On failure 'done' is not called and the caller keeps the
+ * token. */
 MUST_USE bool conn_stream_report(
     struct conn *c, unsigned lane, const struct stream *s, struct err *e);
 
-/* ---- for worker.c ---- */
+/* Frees an arena that a handler took from its caller.  NULL is accepted. */
+void conn_request_free(struct arena *request);
+SCOPED_FOR(struct arena, conn_request_free)
 
-/* Takes the ticket with its socket (on failure too) and starts TLS. */
-MUST_USE bool conn_open(struct worker *w, struct ticket **ticket, struct err *e);
-/* A connection that was mailed here after its handshake: its party's worker is this one. */
-void conn_arrive(struct worker *w, struct conn **c);
-/* Looks at every deadline of this connection, and if 'trust' is set at whether the peer is still
- * allowed in (S9). */
-void conn_sweep(struct conn *c, bool trust);
+/* ---- for the I/O shell itself: arrival.c, dispatch.c, sweep.c, worker.c ---- */
+
+enum { CONN_MAGIC = 0x636f6e31 };
+/* The step must be in the table of states. */
+void conn_move(struct conn *c, enum conn_state next);
+void conn_count(struct conn *c, enum metric which);
+/* The loop's callback; 'arg' is the connection. */
+void conn_event(int fd, short what, void *arg);
 /* What the end of an event turn does: writes what is queued, reads on what was held back. */
 void conn_turn(struct conn *c);
+/* An Error, then the end, without on_refused(). */
+void conn_last_word(struct conn *c, uint64_t request, const struct complaint *why);
+/* Begins to drain, for this reason. */
+void conn_end(struct conn *c, enum conn_ending ending);
+/* The peer said that no more will come: what it is owed is answered, then Bye. */
+void conn_peer_bye(struct conn *c);
+/* Ends it at once, without a word. */
+void conn_cut(struct conn *c);
 void conn_free(struct conn *c);
 const char *conn_state_name(enum conn_state s);

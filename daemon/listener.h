@@ -7,13 +7,13 @@
  */
 #pragma once
 #include "daemon/io.h"
+#include "daemon/worker.h"
 #include "proto/err.h"
 #include <stdint.h>
 
 struct event_base;
 struct listener;
-struct ticket;
-struct worker;
+struct source;
 
 struct listener_setup {
 	struct event_base *base; /* main's */
@@ -41,10 +41,17 @@ struct listener_counts {
 struct listener_counts listener_counts(const struct listener *l);
 
 /* An accepted socket and its place in the counts; becomes a connection's. */
-/* It is past Hello. */
+struct ticket {
+	struct letter letter;
+	uint64_t id;		   /* of the connection; unique in this run, from 1 */
+	int fd;			   /* -1 once a connection has it */
+	struct listener *listener; /* NULL: not counted (tests) */
+	struct source *source;
+	bool admitted;
+	char address[64]; /* "192.0.2.7:50112", for the operator's log */
+};
+/* It is past Hello: no longer half-open. */
 void ticket_admitted(struct ticket *t);
-/* It is gone.  NULL is accepted. */
+/* It is gone; closes the socket if no connection took it.  NULL is accepted. */
 void ticket_free(struct ticket *t);
 SCOPED_FOR(struct ticket, ticket_free)
-/* The peer's address for the operator's log ("192.0.2.7:50112"). */
-const char *ticket_address(const struct ticket *t);

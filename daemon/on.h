@@ -16,6 +16,7 @@ struct arena;
 struct conn;
 struct letter;
 struct msg;
+struct trust_refusal;
 struct worker;
 struct worker_party;
 
@@ -58,6 +59,11 @@ void on_room(struct conn *c);
 void on_gone(struct conn *c);
 /* The last connection of the party is gone from this worker: free p->delivery. */
 void on_party_gone(struct worker *w, struct worker_party *p);
-/* A peer broke the protocol or was shut out: the REFUSED record.  'report' is absent or 16 bytes.
- * c->peer is NULL if the handshake failed. */
+/* The certificate was not accepted (c->peer is NULL then), or is not any more after new rules or at
+ * its end (S9): the REFUSED record.  A handshake that failed before any certificate is only
+ * counted.
+ */
+void on_turned_away(struct conn *c, const struct trust_refusal *why);
+/* The peer broke the protocol and is about to be closed: the REFUSED record.  'report' is absent or
+ * 16 bytes; the shell itself never knows one. */
 void on_refused(struct conn *c, enum err_code code, struct bytes field, struct bytes report);

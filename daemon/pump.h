@@ -29,8 +29,10 @@ struct pump {
 	size_t retry_len;      /* of the record that TLS has begun, 0 = none */
 	bool read_wants_write; /* TLS must write before it can read on.. */
 	bool write_wants_read; /* ..and the other way round */
+	bool reading, writing; /* what the events are set for */
 	bool clean_end;	       /* the end was a close_notify */
-	bool broken;	       /* no SSL_shutdown after a fatal error */
+	bool shut;	       /* pump_shut was called */
+	bool broken;	       /* a fatal error: TLS must not be used again */
 };
 
 /* Takes the socket and the SSL (on failure too); sets socket options and TLS modes. */
@@ -55,7 +57,7 @@ void pump_added(struct pump *p, size_t len);
 size_t pump_pending(const struct pump *p);
 /* Writes full records; with 'all' the rest too.  PUMP_DONE: nothing (of that) is left. */
 enum pump_result pump_write(struct pump *p, bool all);
-/* close_notify and FIN; what the peer still sends is then read by pump_discard.  Once. */
+/* close_notify and FIN: nothing can be written any more, but reading goes on.  Once. */
 void pump_shut(struct pump *p);
 /* Reads and drops what the peer still sends, so that our last words are not lost to a RST. */
 enum pump_result pump_discard(struct pump *p);

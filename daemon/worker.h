@@ -2,8 +2,9 @@
  * worker.h - one I/O thread: its event loop, its mailbox, its connections (HOUSE section 1).
  * Sole owner of its connections and their arenas.  All connections of a party live on the worker
  * that the party's name picks, so what is kept per party (w->party->delivery) has one owner.
- * Threads: worker_new, worker_start, worker_stop, worker_join, worker_free are main's; worker_mail*
- * and worker_load may be called by any thread; all else only on the worker's own thread.
+ * Threads: worker_new, worker_start, worker_stop, worker_wait, worker_join, worker_free are main's;
+ * worker_mail* and worker_load may be called by any thread; all else only on the worker's own
+ * thread.
  */
 #pragma once
 #include "daemon/io.h"
@@ -12,6 +13,7 @@
 #include "proto/bytes.h"
 #include "proto/err.h"
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
@@ -36,7 +38,8 @@ enum letter_kind {
 	LETTER_JOB,	   /* to on_committed */
 	LETTER_NOTICE,	   /* to on_notice */
 	LETTER_RULES,	   /* to on_rules */
-	LETTER_STOP	   /* by worker_stop alone */
+	LETTER_STOP,	   /* by worker_stop alone */
+	LETTER_END	   /* by worker_join alone */
 };
 struct letter {
 	struct mailbox_item item; /* free for another mailbox while the letter is not posted */
@@ -52,6 +55,7 @@ struct worker_party {
 	LIST_ENTRY(worker_party) of_bucket;
 };
 LIST_HEAD(conn_list, conn);
+TAILQ_HEAD(conn_order, conn);
 TAILQ_HEAD(conn_queue, conn);
 LIST_HEAD(worker_party_list, worker_party);
 
@@ -70,16 +74,21 @@ struct worker {
 	unsigned count;
 	struct mailbox *mail;
 	struct event *mail_event, *tick_event, *turn_event, *again_event;
-	struct conn_list conns;
+	struct conn_order conns; /* those judged under the present trust at the end (S9) */
+	uint64_t trust_serial;	 /* rises with every new trust */
 	struct conn_list by_id[WORKER_BUCKETS];
 	struct worker_party_list parties[WORKER_BUCKETS];
 	struct conn_queue turn;	 /* touched in this event turn */
 	struct conn_queue again; /* with work left for the next one */
-	struct conn_list dead;	 /* freed at the end of the turn */
-	bool stopping;
+	struct conn_queue dead;	 /* freed at the end of the turn */
+	bool judging;		 /* some connections were not judged under the present trust yet */
+	bool stopping, drained_told;
 	atomic_uint load; /* connections; the only word that another thread reads */
+	uint32_t magic;
 	pthread_t thread;
-	struct letter stop;
+	sem_t started, drained;
+	struct err start_error;
+	struct letter stop, end;
 };
 
 struct worker_setup {
@@ -93,8 +102,15 @@ struct worker_setup {
 MUST_USE bool worker_new(const struct worker_setup *setup, struct worker **out, struct err *e);
 /* Starts the thread; on_worker_start runs on it, and its failure is returned here. */
 MUST_USE bool worker_start(struct worker *w, struct err *e);
-/* Waits for the thread, which ends after worker_stop once its connections have drained. */
+/*
+ * The end, in this order, so that every job comes home: worker_stop for all (they take no new
+ * connection, the others drain), worker_wait for all (at the latest after drain_ms), stop the
+ * committer, worker_join for all (hands over what letters are left, runs on_worker_stop).
+ */
+void worker_stop(struct worker *w);
+void worker_wait(struct worker *w);
 void worker_join(struct worker *w);
+/* A worker that was joined or never started. */
 void worker_free(struct worker *w);
 SCOPED_FOR(struct worker, worker_free)
 
@@ -103,9 +119,6 @@ MUST_USE bool worker_mail_socket(struct worker *w, struct ticket **t);
 /* Whatever comes home or is ordered by main: jobs, notices, rules, connections.  Never refused,
  * since each kind is bounded where it is made.  The thing is the worker's from here on. */
 void worker_mail(struct worker *w, enum letter_kind kind, struct letter *l);
-/* Graceful stop, once: connections drain, at the latest after drain_ms the thread ends.  Jobs and
- * notices are still handed to the hooks until then and while worker_join waits. */
-void worker_stop(struct worker *w);
 /* Connections, roughly: for the choice of the least loaded. */
 unsigned worker_load(const struct worker *w);
 
@@ -117,7 +130,7 @@ struct worker_party *worker_find_party(struct worker *w, struct bytes name);
 struct worker *worker_of_party(const struct worker *w, struct bytes name);
 uint64_t worker_now_ms(const struct worker *w);
 
-/* ---- for conn.c and tests ---- */
+/* ---- for conn.c ---- */
 
 /* Puts a connection into this event turn's list: its output is written when the turn ends. */
 void worker_touch(struct worker *w, struct conn *c);
@@ -125,10 +138,18 @@ void worker_touch(struct worker *w, struct conn *c);
 void worker_again(struct worker *w, struct conn *c);
 void worker_add_conn(struct worker *w, struct conn *c);
 void worker_remove_conn(struct worker *w, struct conn *c);
-MUST_USE bool worker_join_party(struct worker *w, struct conn *c, struct bytes name, struct err *e);
-/* Takes it off everything; freed at the end of the turn, since callers may still hold it. */
+/* ERR_QUOTA: the party has its connections already. */
+MUST_USE bool worker_enter_party(
+    struct worker *w, struct conn *c, struct bytes name, struct err *e);
+void worker_leave_party(struct worker *w, struct conn *c);
+/* The connection was judged under the present trust. */
+void worker_judged(struct worker *w, struct conn *c);
+/* Frees it at the end of the turn, since callers may still hold it. */
 void worker_bury(struct worker *w, struct conn *c);
-/* Looks at every deadline now. */
-void worker_sweep(struct worker *w, bool trust);
-/* One non-blocking round of the loop on the calling thread: for tests, instead of worker_start. */
+
+/* ---- for tests ---- */
+
+/* Looks at every deadline now; the loop does so every WORKER_TICK_MS. */
+void worker_sweep(struct worker *w);
+/* One non-blocking round of the loop on the calling thread, instead of worker_start. */
 void worker_round(struct worker *w);

@@ -1,0 +1,489 @@
+#include "daemon/conn.h"
+
+#include "daemon/arrival.h"
+#include "daemon/dispatch.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/on.h"
+#include "daemon/role.h"
+#include "daemon/trust.h"
+#include "proto/arena.h"
+#include "proto/msg.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define BIT(state) (1u << (state))
+
+enum {
+	READ_TURN_BYTES = 65536, /* read from one connection before the others get their turn */
+	WRITE_TURN_ROUNDS = 16	 /* ..written: so many times a full record or more */
+};
+
+static const struct {
+	const char *name;
+	uint32_t next;
+} states[CONN_STATE_COUNT] = {
+	[CONN_HANDSHAKE] = { "handshake", BIT(CONN_HELLO) | BIT(CONN_DRAINING) | BIT(CONN_CLOSED) },
+	[CONN_HELLO] = { "hello", BIT(CONN_READY) | BIT(CONN_DRAINING) | BIT(CONN_CLOSED) },
+	[CONN_READY] = { "ready", BIT(CONN_DRAINING) | BIT(CONN_CLOSED) },
+	[CONN_DRAINING] = { "draining", BIT(CONN_CLOSED) },
+	[CONN_CLOSED] = { "closed", 0 },
+};
+
+const char *
+conn_state_name(enum conn_state s)
+{
+	assert(s < CONN_STATE_COUNT);
+	return states[s].name;
+}
+
+void
+conn_move(struct conn *c, enum conn_state next)
+{
+	assert((states[c->state].next & BIT(next)) != 0);
+	c->state = next;
+	c->since_ms = worker_now_ms(c->worker);
+}
+
+void
+conn_count(struct conn *c, enum metric which)
+{
+	metrics_add(&c->worker->metrics, which, 1);
+}
+
+/* ---- the end ---- */
+
+void
+conn_free(struct conn *c)
+{
+	if (c == NULL)
+		return;
+	pump_done(&c->pump);
+	inbox_done(&c->inbox);
+	trust_peer_free(c->peer);
+	ticket_free(c->ticket);
+	free(c);
+}
+
+void
+conn_cut(struct conn *c)
+{
+	if (c->state == CONN_CLOSED)
+		return;
+	conn_move(c, CONN_CLOSED);
+	conn_count(c, METRIC_closed);
+	outbox_clear(&c->outbox, NULL, c);
+	if (c->party != NULL) {
+		on_gone(c);
+		worker_leave_party(c->worker, c);
+	}
+	pump_detach(&c->pump);
+	worker_bury(c->worker, c);
+}
+
+void
+conn_end(struct conn *c, enum conn_ending ending)
+{
+	c->ending = ending;
+	if (c->state != CONN_DRAINING)
+		conn_move(c, CONN_DRAINING);
+	worker_touch(c->worker, c);
+}
+
+void
+conn_drain(struct conn *c)
+{
+	if (c->state == CONN_HANDSHAKE)
+		conn_cut(c);
+	else if (c->state == CONN_HELLO || c->state == CONN_READY)
+		conn_end(c, CONN_ENDING_STOP);
+}
+
+void
+conn_peer_bye(struct conn *c)
+{
+	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
+		return;
+	conn_end(c, CONN_ENDING_BYE);
+}
+
+/* The pair of last words, or as much of it as still fits. */
+void
+conn_last_word(struct conn *c, uint64_t request, const struct complaint *why)
+{
+	struct err e;
+	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
+		return;
+	if (c->state == CONN_HANDSHAKE || c->pump.shut || c->pump.broken) {
+		conn_cut(c);
+		return;
+	}
+	outbox_clear(&c->outbox, &c->pump, c);
+	if (!conn_refuse(c, request, why, &e))
+		log_warn(
+		    "conn.no-last-word", "conn=%" PRIu64 " why=%s", c->id, log_quote_text(e.text));
+	conn_end(c, CONN_ENDING_FAIL);
+}
+
+/* Faults of the peer's leave a REFUSED record; ours and those of the moment do not. */
+static bool
+is_peers_fault(enum err_code code)
+{
+	int how = err_exit(code);
+	return how == 65 || how == 76 || how == 77;
+}
+
+void
+conn_fail(struct conn *c, uint64_t request, const struct complaint *why)
+{
+	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
+		return;
+	if (is_peers_fault(why->code)) {
+		conn_count(c, METRIC_violations);
+		on_refused(c, why->code, why->field, (struct bytes){ NULL, 0 });
+	}
+	conn_last_word(c, request, why);
+}
+
+/* ---- sending ---- */
+
+/* Past these nothing more goes out; a late answer is dropped without complaint. */
+static bool
+is_mute(const struct conn *c)
+{
+	return c->state == CONN_CLOSED || c->state == CONN_HANDSHAKE ||
+	       c->ending == CONN_ENDING_FAIL || c->pump.shut;
+}
+
+bool
+conn_send(struct conn *c, unsigned lane, const struct msg *m, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	if (is_mute(c))
+		return true;
+	SCOPED(arena_done) struct arena a;
+	arena_init(&a, (size_t)LIMIT_ARENA_FACTOR * LIMIT_MESSAGE_BYTES + LIMIT_ARENA_EXTRA);
+	struct bytes encoded;
+	if (!msg_encode(m, &a, &encoded, e) || !outbox_put(&c->outbox, lane, encoded, e))
+		return err_wrap(e, "sending %s", msg_name(m->type));
+	conn_count(c, METRIC_messages_out);
+	worker_touch(c->worker, c);
+	return true;
+}
+
+bool
+conn_refuse(struct conn *c, uint64_t request, const struct complaint *why, struct err *e)
+{
+	const struct msg m = {
+		.request = request,
+		.type = MSG_ERROR,
+		.error = {
+			.code = bytes_of(err_token(why->code)),
+			.text = bytes_of(err_text(why->code)),
+			.field = why->field,
+			.nearest = why->nearest,
+			.detail = why->detail,
+			.retry_ms = why->retry_ms,
+		},
+	};
+	return conn_send(c, CONN_ANSWER_LANE, &m, e);
+}
+
+bool
+conn_stream_report(struct conn *c, unsigned lane, const struct stream *s, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	if (c->state != CONN_READY)
+		return err_set(e, ERR_OUT_OF_TURN, "a report for a connection that ends");
+	if (!outbox_put_stream(&c->outbox, lane, s, e))
+		return false;
+	worker_touch(c->worker, c);
+	return true;
+}
+
+size_t
+conn_room(const struct conn *c, unsigned lane)
+{
+	size_t used = pump_pending(&c->pump) + outbox_waiting(&c->outbox, lane);
+	if (c->state != CONN_READY || used >= LIMIT_OUTPUT_BYTES)
+		return 0;
+	return LIMIT_OUTPUT_BYTES - used;
+}
+
+void
+conn_want_room(struct conn *c)
+{
+	c->wants_room = true;
+}
+
+/* ---- the publish window ---- */
+
+void
+conn_owes(struct conn *c, size_t bytes)
+{
+	c->unanswered++;
+	c->unanswered_bytes += bytes;
+}
+
+void
+conn_paid(struct conn *c, size_t bytes)
+{
+	assert(c->unanswered > 0 && c->unanswered_bytes >= bytes);
+	c->unanswered--;
+	c->unanswered_bytes -= bytes;
+	c->active_ms = worker_now_ms(c->worker);
+	worker_touch(c->worker, c);
+}
+
+static bool
+may_read(const struct conn *c)
+{
+	const struct io_limits *l = c->worker->limits;
+	return c->state != CONN_CLOSED && c->ending != CONN_ENDING_FAIL && !c->peer_ended &&
+	       c->unanswered < l->publish_window && c->unanswered_bytes < l->publish_window_bytes &&
+	       c->outbox.answers <= LIMIT_OUTPUT_BYTES;
+}
+
+/* ---- reading ---- */
+
+void
+conn_request_free(struct arena *request)
+{
+	if (request != NULL)
+		arena_done(request);
+	free(request);
+}
+
+static void
+breach(struct conn *c, const struct err *e)
+{
+	const struct complaint why = { .code = e->code };
+	log_info("conn.breach", "conn=%" PRIu64 " code=%s why=%s", c->id, err_token(e->code),
+	    log_quote_text(e->text));
+	conn_fail(c, 0, &why);
+}
+
+/* False: nothing more is to be read now. */
+static bool
+take_messages(struct conn *c)
+{
+	for (;;) {
+		if (!may_read(c)) {
+			c->held = c->paused = true;
+			return false;
+		}
+		struct inbox_message m;
+		struct err e;
+		uint64_t now = worker_now_ms(c->worker);
+		enum frame_result r = inbox_next(&c->inbox, now, &m, &e);
+		if (r == FRAME_MORE)
+			return true;
+		if (r != FRAME_WHOLE) {
+			breach(c, &e);
+			return false;
+		}
+		c->active_ms = now;
+		dispatch_message(c, &m);
+	}
+}
+
+static void
+peer_end(struct conn *c)
+{
+	c->peer_ended = true;
+	if (inbox_inside(&c->inbox)) {
+		conn_count(c, METRIC_truncated);
+		log_info("conn.truncated", "conn=%" PRIu64, c->id);
+		conn_cut(c);
+	} else if (c->pump.broken || c->pump.shut) {
+		conn_cut(c); /* between frames that is a goodbye, but nobody is there to answer */
+	} else {
+		conn_peer_bye(c);
+	}
+}
+
+static enum pump_result
+read_some(struct conn *c, size_t *len)
+{
+	size_t room = 0;
+	uint8_t *to = inbox_space(&c->inbox, &room);
+	if (to == NULL) {
+		conn_cut(c); /* no memory */
+		return PUMP_FAILED;
+	}
+	enum pump_result r = pump_read(&c->pump, to, room, len);
+	if (r == PUMP_DONE) {
+		inbox_added(&c->inbox, *len);
+		metrics_add(&c->worker->metrics, METRIC_bytes_in, *len);
+	}
+	return r;
+}
+
+static void
+read_failed(struct conn *c)
+{
+	struct err e;
+	if (c->pump.broken) {
+		log_info("conn.tls-failed", "conn=%" PRIu64, c->id);
+		conn_cut(c);
+	} else if (c->state != CONN_CLOSED) {
+		err_set(&e, ERR_PROTOCOL, "KeyUpdates without application data");
+		breach(c, &e);
+	}
+}
+
+static void
+read_step(struct conn *c)
+{
+	if (c->paused)
+		inbox_forgive(&c->inbox, worker_now_ms(c->worker));
+	c->held = c->paused = false;
+	enum pump_result r = PUMP_DONE;
+	for (size_t total = 0, len = 0; take_messages(c); total += len) {
+		if (total >= READ_TURN_BYTES) {
+			c->held = true;
+			worker_again(c->worker, c);
+			break;
+		}
+		r = read_some(c, &len);
+		if (r != PUMP_DONE)
+			break;
+	}
+	inbox_settle(&c->inbox);
+	if (r == PUMP_ENDED)
+		peer_end(c);
+	else if (r == PUMP_FAILED)
+		read_failed(c);
+}
+
+/* ---- writing ---- */
+
+static void
+count_reports(struct conn *c)
+{
+	struct metrics *m = &c->worker->metrics;
+	metrics_add(m, METRIC_reports_out, c->outbox.reports_sent);
+	metrics_add(m, METRIC_messages_out, c->outbox.reports_sent);
+	metrics_add(m, METRIC_reports_void, c->outbox.reports_void);
+	c->outbox.reports_sent = c->outbox.reports_void = 0;
+}
+
+/* False: the connection is gone. */
+static bool
+write_step(struct conn *c)
+{
+	struct err e;
+	size_t written = 0;
+	enum pump_result r = PUMP_DONE;
+	for (unsigned round = 0; r == PUMP_DONE; round++) {
+		if (!outbox_fill(&c->outbox, &c->pump, c, &e))
+			r = PUMP_FAILED;
+		size_t before = pump_pending(&c->pump);
+		if (r != PUMP_DONE || before == 0)
+			break;
+		if (round == WRITE_TURN_ROUNDS) {
+			worker_again(c->worker, c);
+			break;
+		}
+		r = pump_write(&c->pump, outbox_empty(&c->outbox));
+		written += before - pump_pending(&c->pump);
+	}
+	if (r == PUMP_FAILED || r == PUMP_ENDED) {
+		conn_cut(c);
+		return false;
+	}
+	count_reports(c);
+	if (written == 0)
+		return true;
+	metrics_add(&c->worker->metrics, METRIC_bytes_out, written);
+	c->active_ms = worker_now_ms(c->worker);
+	if (c->wants_room && conn_room(c, LIMIT_LANES - 1) > 0) {
+		c->wants_room = false;
+		on_room(c);
+	}
+	return c->state != CONN_CLOSED;
+}
+
+static bool
+has_output(const struct conn *c)
+{
+	return pump_pending(&c->pump) > 0 || !outbox_empty(&c->outbox);
+}
+
+/* Owed answers, then Bye, then close_notify, then the peer's end. */
+static void
+drain_step(struct conn *c)
+{
+	struct err e;
+	if (c->ending != CONN_ENDING_FAIL && c->unanswered > 0)
+		return;
+	if (c->ending != CONN_ENDING_FAIL && !c->bye_sent) {
+		const struct msg bye = { .type = MSG_BYE };
+		c->bye_sent = true;
+		if (!conn_send(c, CONN_ANSWER_LANE, &bye, &e))
+			log_warn("conn.no-bye", "conn=%" PRIu64, c->id);
+	}
+	if (has_output(c))
+		return;
+	if (!c->pump.shut)
+		pump_shut(&c->pump);
+	if (c->peer_ended)
+		conn_cut(c);
+}
+
+static void
+wait_step(struct conn *c)
+{
+	bool reading = c->ending == CONN_ENDING_FAIL ? c->pump.shut : may_read(c) && !c->held;
+	pump_wait(&c->pump, reading, has_output(c));
+}
+
+void
+conn_turn(struct conn *c)
+{
+	if (c->state == CONN_CLOSED || c->state == CONN_HANDSHAKE)
+		return;
+	if (c->held && may_read(c))
+		read_step(c);
+	if (c->state == CONN_CLOSED || !write_step(c))
+		return;
+	if (c->state == CONN_DRAINING)
+		drain_step(c);
+	if (c->state != CONN_CLOSED)
+		wait_step(c);
+}
+
+void
+conn_ready(struct conn *c)
+{
+	conn_move(c, CONN_READY);
+	ticket_admitted(c->ticket);
+	inbox_widen(&c->inbox);
+	conn_count(c, METRIC_sessions);
+}
+
+void
+conn_event(int fd, short what, void *arg)
+{
+	(void)fd;
+	struct conn *c = arg;
+	assert(c->magic == CONN_MAGIC);
+	if (c->state == CONN_HANDSHAKE) {
+		arrival_step(c);
+		return;
+	}
+	if (c->ending == CONN_ENDING_FAIL) {
+		if (c->pump.shut && pump_discard(&c->pump) == PUMP_ENDED)
+			conn_cut(c);
+		else
+			worker_touch(c->worker, c);
+		return;
+	}
+	if (((what & EV_READ) != 0 || c->pump.read_wants_write) && may_read(c))
+		read_step(c);
+	if (c->state != CONN_CLOSED)
+		worker_touch(c->worker, c);
+}

@@ -1,0 +1,421 @@
+#include "daemon/listener.h"
+
+#include "daemon/log.h"
+#include "daemon/role.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	LISTENER_MAGIC = 0x6c736e31,
+	ACCEPTS_A_TURN = 64,
+	BACKLOG = 1024,
+	SOURCE_BUCKETS = 1024,
+	PAUSE_MS = 50 /* then the half-open and the descriptors are looked at again */
+};
+
+/* One source address: IPv4 as mapped, IPv6 cut to its /64. */
+struct source {
+	uint8_t key[16];
+	_Atomic uint32_t open; /* workers count down, main counts up */
+	LIST_ENTRY(source) of_bucket;
+};
+LIST_HEAD(source_list, source);
+
+struct bound {
+	int fd;
+	struct event *event;
+	LIST_ENTRY(bound) next;
+};
+
+struct listener {
+	uint32_t magic;
+	struct listener_setup setup;
+	LIST_HEAD(, bound) sockets;
+	struct event *pause_event;
+	int reserve; /* a descriptor to give up when there is no other (FACTS 22) */
+	uint64_t last_id;
+	unsigned next_worker; /* where the search for the least loaded begins */
+	struct source_list sources[SOURCE_BUCKETS];
+	struct listener_counts counts; /* but for the two below */
+	_Atomic uint32_t open, half_open;
+};
+
+/* ---- tickets ---- */
+
+void
+ticket_admitted(struct ticket *t)
+{
+	if (t->listener == NULL || t->admitted)
+		return;
+	t->admitted = true;
+	atomic_fetch_sub(&t->listener->half_open, 1);
+}
+
+void
+ticket_free(struct ticket *t)
+{
+	if (t == NULL)
+		return;
+	if (t->fd >= 0)
+		close(t->fd);
+	if (t->listener != NULL) {
+		ticket_admitted(t);
+		atomic_fetch_sub(&t->listener->open, 1);
+		atomic_fetch_sub(&t->source->open, 1);
+	}
+	free(t);
+}
+
+static void
+source_key(const struct sockaddr *sa, uint8_t key[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	memset(key, 0, 16);
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+		memcpy(key, mapped, sizeof(mapped));
+		memcpy(key + 12, &in->sin_addr, 4);
+		return;
+	}
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+	bool v4 = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+	memcpy(key, &in6->sin6_addr, v4 ? 16 : 8); /* a host picks its lower half itself */
+}
+
+static void
+address_text(const struct sockaddr *sa, char *to, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(to, size, "%s:%u", host, ntohs(in->sin_port));
+	} else {
+		const struct sockaddr_in6 *in6 = (const void *)sa;
+		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(to, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+	}
+}
+
+/* The entry of this address; sources without connections are dropped on the way. */
+static struct source *
+find_source(struct listener *l, const uint8_t key[16])
+{
+	uint32_t h = 2166136261u;
+	for (unsigned i = 0; i < 16; i++)
+		h = (h ^ key[i]) * 16777619u;
+	struct source_list *bucket = &l->sources[h % SOURCE_BUCKETS];
+	struct source *s, *next, *found = NULL;
+	LIST_FOREACH_SAFE(s, bucket, of_bucket, next)
+	{
+		if (memcmp(s->key, key, sizeof(s->key)) == 0) {
+			found = s;
+		} else if (atomic_load(&s->open) == 0) {
+			LIST_REMOVE(s, of_bucket);
+			free(s);
+		}
+	}
+	if (found != NULL)
+		return found;
+	s = calloc(1, sizeof(*s));
+	if (s != NULL) {
+		memcpy(s->key, key, sizeof(s->key));
+		LIST_INSERT_HEAD(bucket, s, of_bucket);
+	}
+	return s;
+}
+
+/* ---- accepting ---- */
+
+static void
+set_accepting(struct listener *l, bool on)
+{
+	struct bound *b;
+	LIST_FOREACH (b, &l->sockets, next)
+		(void)(on ? event_add(b->event, NULL) : event_del(b->event));
+}
+
+static void
+pause_accepting(struct listener *l)
+{
+	const struct timeval wait = { 0, PAUSE_MS * 1000 };
+	set_accepting(l, false);
+	(void)event_add(l->pause_event, &wait);
+}
+
+static void
+on_pause_over(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct listener *l = arg;
+	assert(l->magic == LISTENER_MAGIC);
+	if (l->reserve < 0)
+		l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (l->reserve < 0 || atomic_load(&l->half_open) >= l->setup.limits->half_open)
+		pause_accepting(l);
+	else
+		set_accepting(l, true);
+}
+
+/* Least loaded first, the others if its mailbox is full. */
+static bool
+hand_over(struct listener *l, struct ticket **t)
+{
+	unsigned n = l->setup.worker_count, best = l->next_worker++ % n;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned w = (best + i) % n;
+		if (worker_load(l->setup.workers[w]) < worker_load(l->setup.workers[best]))
+			best = w;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (worker_mail_socket(l->setup.workers[(best + i) % n], t))
+			return true;
+	}
+	return false;
+}
+
+/* Takes the descriptor. */
+static void
+take_in(struct listener *l, int fd, const struct sockaddr *from)
+{
+	uint8_t key[16];
+	const struct io_limits *limits = l->setup.limits;
+	source_key(from, key);
+	struct source *s = find_source(l, key);
+	struct ticket *t = calloc(1, sizeof(*t));
+	bool full = atomic_load(&l->open) >= limits->connections || s == NULL || t == NULL;
+	if (full || atomic_load(&s->open) >= limits->connections_per_address) {
+		*(full ? &l->counts.refused_full : &l->counts.refused_address) += 1;
+		free(t);
+		close(fd);
+		return;
+	}
+	*t = (struct ticket){ .id = ++l->last_id, .fd = fd, .listener = l, .source = s };
+	address_text(from, t->address, sizeof(t->address));
+	atomic_fetch_add(&l->open, 1);
+	atomic_fetch_add(&l->half_open, 1);
+	atomic_fetch_add(&s->open, 1);
+	l->counts.accepted++;
+	if (!hand_over(l, &t)) {
+		l->counts.refused_full++;
+		ticket_free(t);
+	}
+}
+
+/* Out of descriptors: the reserve lets one peer be turned away properly, then a pause. */
+static void
+out_of_descriptors(struct listener *l, int listening)
+{
+	l->counts.out_of_fds++;
+	if (l->reserve >= 0)
+		close(l->reserve);
+	l->reserve = -1;
+	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	log_error("listener.out-of-descriptors", "open=%" PRIu32, atomic_load(&l->open));
+	pause_accepting(l);
+}
+
+static void
+listener_accept(int listening, short what, void *arg)
+{
+	(void)what;
+	struct listener *l = arg;
+	assert(l->magic == LISTENER_MAGIC);
+	ASSERT_ON(ROLE_MAIN);
+	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+		if (atomic_load(&l->half_open) >= l->setup.limits->half_open) {
+			pause_accepting(l);
+			return;
+		}
+		struct sockaddr_storage from = { 0 };
+		socklen_t len = sizeof(from);
+		int fd = accept4(
+		    listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			take_in(l, fd, (struct sockaddr *)&from);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			   errno == ENOMEM) {
+			out_of_descriptors(l, listening);
+			return;
+		} else if (errno == EAGAIN) {
+			return;
+		} /* else that one peer is gone already */
+	}
+}
+
+/* ---- life ---- */
+
+bool
+listener_new(const struct listener_setup *s, struct listener **out, struct err *e)
+{
+	SCOPED(listener_free) struct listener *l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return err_set(e, ERR_NOMEM, "listener");
+	assert(s->worker_count > 0);
+	l->magic = LISTENER_MAGIC;
+	l->setup = *s;
+	l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (l->reserve < 0)
+		return err_set(e, ERR_IO, "reserve descriptor: %s", strerror(errno));
+	l->pause_event = evtimer_new(s->base, on_pause_over, l);
+	if (l->pause_event == NULL)
+		return err_set(e, ERR_NOMEM, "timer of the listener");
+	*out = MOVE(l);
+	return true;
+}
+
+static bool
+parse_address(const char *text, uint16_t port, struct sockaddr_storage *to, socklen_t *len)
+{
+	struct sockaddr_in *in = (void *)to;
+	struct sockaddr_in6 *in6 = (void *)to;
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		*len = sizeof(*in);
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
+		return false;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	*len = sizeof(*in6);
+	return true;
+}
+
+static bool
+bind_socket(int fd, const struct sockaddr_storage *to, socklen_t len)
+{
+	int on = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (to->ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+		return false;
+	return bind(fd, (const struct sockaddr *)to, len) == 0 && listen(fd, BACKLOG) == 0;
+}
+
+bool
+listener_add(struct listener *l, const char *address, uint16_t port, struct err *e)
+{
+	struct sockaddr_storage to;
+	socklen_t len;
+	if (!parse_address(address, port, &to, &len))
+		return err_set(e, ERR_CONFIG, "'%s' is no numeric address", address);
+	struct bound *b = calloc(1, sizeof(*b));
+	if (b == NULL)
+		return err_set(e, ERR_NOMEM, "listening socket");
+	b->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool bound = b->fd >= 0 && bind_socket(b->fd, &to, len);
+	int why = errno;
+	if (bound)
+		b->event =
+		    event_new(l->setup.base, b->fd, EV_READ | EV_PERSIST, listener_accept, l);
+	if (b->event != NULL) {
+		LIST_INSERT_HEAD(&l->sockets, b, next);
+		return true;
+	}
+	if (b->fd >= 0)
+		close(b->fd);
+	free(b);
+	return err_set(e, bound ? ERR_NOMEM : ERR_IO, "listening on %s port %u: %s", address, port,
+	    bound ? "out of memory" : strerror(why));
+}
+
+static bool
+write_addresses(const struct listener *l, FILE *f)
+{
+	const struct bound *b;
+	LIST_FOREACH (b, &l->sockets, next) {
+		char text[64];
+		struct sockaddr_storage at = { 0 };
+		socklen_t len = sizeof(at);
+		if (getsockname(b->fd, (struct sockaddr *)&at, &len) != 0)
+			return false;
+		address_text((struct sockaddr *)&at, text, sizeof(text));
+		if (fprintf(f, "%s\n", text) < 0)
+			return false;
+	}
+	return fflush(f) == 0;
+}
+
+bool
+listener_publish(const struct listener *l, const char *path, struct err *e)
+{
+	char temp[4096];
+	int n = snprintf(temp, sizeof(temp), "%s.new", path);
+	if (n < 0 || (size_t)n >= sizeof(temp))
+		return err_set(e, ERR_IO, "path '%s' is too long", path);
+	FILE *f = fopen(temp, "we");
+	if (f == NULL)
+		return err_set(e, ERR_IO, "cannot write '%s': %s", temp, strerror(errno));
+	bool ok = write_addresses(l, f);
+	ok = fclose(f) == 0 && ok;
+	if (!ok || rename(temp, path) != 0)
+		return err_set(e, ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+	return true;
+}
+
+bool
+listener_start(struct listener *l, struct err *e)
+{
+	struct bound *b;
+	LIST_FOREACH (b, &l->sockets, next) {
+		if (event_add(b->event, NULL) != 0)
+			return err_set(e, ERR_NOMEM, "event of a listening socket");
+	}
+	return true;
+}
+
+void
+listener_stop(struct listener *l)
+{
+	for (struct bound *b; (b = LIST_FIRST(&l->sockets)) != NULL;) {
+		LIST_REMOVE(b, next);
+		event_free(b->event);
+		close(b->fd);
+		free(b);
+	}
+	(void)event_del(l->pause_event);
+}
+
+void
+listener_free(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	if (l->pause_event != NULL) {
+		listener_stop(l);
+		event_free(l->pause_event);
+	}
+	for (unsigned i = 0; i < SOURCE_BUCKETS; i++) {
+		for (struct source *s; (s = LIST_FIRST(&l->sources[i])) != NULL;) {
+			LIST_REMOVE(s, of_bucket);
+			free(s);
+		}
+	}
+	if (l->reserve >= 0)
+		close(l->reserve);
+	free(l);
+}
+
+struct listener_counts
+listener_counts(const struct listener *l)
+{
+	struct listener_counts c = l->counts;
+	c.open = atomic_load(&l->open);
+	c.half_open = atomic_load(&l->half_open);
+	return c;
+}

@@ -1,0 +1,163 @@
+#include "daemon/outbox.h"
+
+#include "daemon/pump.h"
+#include "proto/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct outgoing {
+	STAILQ_ENTRY(outgoing) next;
+	struct frame_writer writer;
+	struct stream stream; /* may_go is NULL: not a report, the message follows in 'copy' */
+	uint8_t copy[];
+};
+
+void
+outbox_init(struct outbox *o)
+{
+	*o = (struct outbox){ 0 };
+	for (unsigned i = 0; i < LIMIT_LANES; i++)
+		STAILQ_INIT(&o->lane[i]);
+}
+
+static void
+enqueue(struct outbox *o, unsigned lane, struct outgoing *g, struct bytes message)
+{
+	frame_writer_init(&g->writer, message, (uint8_t)lane);
+	STAILQ_INSERT_TAIL(&o->lane[lane], g, next);
+	o->waiting[lane] += message.len;
+	if (g->stream.may_go == NULL)
+		o->answers += message.len;
+}
+
+bool
+outbox_put(struct outbox *o, unsigned lane, struct bytes message, struct err *e)
+{
+	assert(lane < LIMIT_LANES && message.len > 0);
+	struct outgoing *g = malloc(sizeof(*g) + message.len);
+	if (g == NULL)
+		return err_set(e, ERR_NOMEM, "message of %zu bytes", message.len);
+	g->stream = (struct stream){ 0 };
+	memcpy(g->copy, message.data, message.len);
+	enqueue(o, lane, g, bytes_from(g->copy, message.len));
+	return true;
+}
+
+bool
+outbox_put_stream(struct outbox *o, unsigned lane, const struct stream *s, struct err *e)
+{
+	assert(lane < LIMIT_LANES && s->message.len > 0 && s->may_go != NULL && s->done != NULL);
+	struct outgoing *g = malloc(sizeof(*g));
+	if (g == NULL)
+		return err_set(e, ERR_NOMEM, "report of %zu bytes", s->message.len);
+	g->stream = *s;
+	enqueue(o, lane, g, s->message);
+	return true;
+}
+
+static int
+highest(const struct outbox *o)
+{
+	for (int i = LIMIT_LANES - 1; i >= 0; i--) {
+		if (!STAILQ_EMPTY(&o->lane[i]))
+			return i;
+	}
+	return -1;
+}
+
+bool
+outbox_empty(const struct outbox *o)
+{
+	return highest(o) < 0;
+}
+
+size_t
+outbox_waiting(const struct outbox *o, unsigned lane)
+{
+	size_t sum = 0;
+	for (unsigned i = lane; i < LIMIT_LANES; i++)
+		sum += o->waiting[i];
+	return sum;
+}
+
+static void
+counted_out(struct outbox *o, const struct outgoing *g, size_t bytes)
+{
+	o->waiting[g->writer.lane] -= bytes;
+	if (g->stream.may_go == NULL)
+		o->answers -= bytes;
+}
+
+/* Takes the first message of its lane off the queue; it may have been sent, stopped or dropped. */
+static void
+finish(struct outbox *o, struct outgoing *g, size_t unsent, struct conn *c, enum stream_end how)
+{
+	assert(STAILQ_FIRST(&o->lane[g->writer.lane]) == g);
+	counted_out(o, g, unsent);
+	STAILQ_REMOVE_HEAD(&o->lane[g->writer.lane], next);
+	struct stream s = g->stream;
+	if (s.may_go != NULL && how == STREAM_SENT)
+		o->reports_sent++;
+	else if (s.may_go != NULL && how == STREAM_VOID)
+		o->reports_void++;
+	if (s.may_go == NULL)
+		explicit_bzero(g->copy, g->writer.message.len);
+	free(g);
+	if (s.done != NULL)
+		s.done(s.token, c, how); /* may queue the next one: 'o' is whole again */
+}
+
+/* Ends a message before its last frame. */
+static bool
+stop(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c, enum stream_end how)
+{
+	size_t unsent = g->writer.message.len - g->writer.sent;
+	if (p != NULL) {
+		uint8_t *to = pump_space(p, FRAME_HEAD_BYTES);
+		if (to == NULL)
+			return false;
+		pump_added(p, frame_writer_void(&g->writer, to));
+	}
+	finish(o, g, unsent, c, how);
+	return true;
+}
+
+static bool
+fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
+{
+	if (g->stream.may_go != NULL && !g->stream.may_go(g->stream.token, c))
+		return stop(o, g, p, c, STREAM_VOID);
+	size_t was = g->writer.sent;
+	size_t want = FRAME_HEAD_BYTES + (g->writer.message.len - was);
+	if (want > LIMIT_FRAME_BYTES + 4)
+		want = LIMIT_FRAME_BYTES + 4;
+	uint8_t *to = pump_space(p, want);
+	if (to == NULL)
+		return false;
+	pump_added(p, frame_writer_next(&g->writer, to, want));
+	counted_out(o, g, g->writer.sent - was);
+	if (frame_writer_done(&g->writer))
+		finish(o, g, 0, c, STREAM_SENT);
+	return true;
+}
+
+bool
+outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e)
+{
+	for (int lane; pump_pending(p) < PUMP_RECORD && (lane = highest(o)) >= 0;) {
+		if (!fill_frame(o, STAILQ_FIRST(&o->lane[lane]), p, c))
+			return err_set(e, ERR_NOMEM, "output buffer");
+	}
+	return true;
+}
+
+void
+outbox_clear(struct outbox *o, struct pump *p, struct conn *c)
+{
+	for (int lane; (lane = highest(o)) >= 0;) {
+		struct outgoing *g = STAILQ_FIRST(&o->lane[lane]);
+		if (!stop(o, g, p, c, STREAM_GONE))
+			p = NULL; /* no memory for the void frame: the connection just ends */
+	}
+}

@@ -1,0 +1,106 @@
+#include "daemon/sweep.h"
+
+#include "daemon/conn.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/on.h"
+#include "daemon/trust.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void
+sweep_log_refusal(const struct conn *c, const struct trust_refusal *why)
+{
+	log_info("conn.turned-away", "conn=%" PRIu64 " from=%s fault=%s agent=%s why=%s", c->id,
+	    c->ticket->address, chain_fault_token(why->fault), log_quote_text(why->agent),
+	    log_quote_text(why->why));
+}
+
+static void
+shut_out(struct conn *c, const struct trust_refusal *why)
+{
+	const struct complaint out = { .code = ERR_SHUT_OUT };
+	conn_count(c, METRIC_shut_out);
+	sweep_log_refusal(c, why);
+	on_turned_away(c, why);
+	conn_last_word(c, 0, &out);
+}
+
+void
+sweep_judge(struct conn *c)
+{
+	struct trust_refusal why = { .fault = CHAIN_INTERNAL };
+	if (c->peer == NULL || c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
+		return;
+	if (c->worker->trust == NULL || !trust_still_allowed(c->worker->trust, c->peer, &why))
+		shut_out(c, &why);
+}
+
+static void
+time_out(struct conn *c, const char *what)
+{
+	const struct complaint late = { .code = ERR_TIMEOUT };
+	conn_count(c, METRIC_timeouts);
+	log_info("conn.timeout", "conn=%" PRIu64 " state=%s what=%s", c->id,
+	    conn_state_name(c->state), what);
+	conn_last_word(c, 0, &late);
+}
+
+/* S9: not past the chain's notAfter, nor the hard age of the party's CRL. */
+static bool
+sweep_certificate(struct conn *c)
+{
+	int64_t now = c->worker->clock.wall_s(c->worker->clock.arg);
+	if (c->peer == NULL || c->ending == CONN_ENDING_FAIL || now < trust_peer_until(c->peer))
+		return false;
+	struct trust_refusal why = {
+		.fault = c->peer->crl_until <= now ? CHAIN_CRL_STALE : CHAIN_EXPIRED,
+	};
+	snprintf(why.why, sizeof(why.why), "while the session was open");
+	snprintf(why.party, sizeof(why.party), "%s", c->peer->party);
+	snprintf(why.agent, sizeof(why.agent), "%s", c->peer->agent);
+	memcpy(why.leaf, c->peer->leaf, sizeof(why.leaf));
+	shut_out(c, &why);
+	return true;
+}
+
+static void
+sweep_ready(struct conn *c, uint64_t now)
+{
+	const struct io_limits *l = c->worker->limits;
+	if (!c->paused && inbox_late(&c->inbox, now, l->frame_ms))
+		time_out(c, "frame");
+	else if (c->unanswered == 0 && now - c->active_ms >= l->idle_ms)
+		time_out(c, "idle");
+}
+
+void
+sweep_deadlines(struct conn *c)
+{
+	const struct io_limits *l = c->worker->limits;
+	uint64_t now = worker_now_ms(c->worker);
+	uint64_t age = now - c->since_ms;
+	if (sweep_certificate(c))
+		return;
+	switch (c->state) {
+	case CONN_HANDSHAKE:
+		if (age >= l->handshake_ms)
+			time_out(c, "handshake");
+		return;
+	case CONN_HELLO:
+		if (age >= l->hello_ms)
+			time_out(c, "hello");
+		return;
+	case CONN_READY:
+		sweep_ready(c, now);
+		return;
+	case CONN_DRAINING:
+		if (age >= (c->ending == CONN_ENDING_FAIL ? LIMIT_LINGER_MS : l->drain_ms))
+			conn_cut(c);
+		return;
+	case CONN_CLOSED:
+	case CONN_STATE_COUNT:
+		return;
+	}
+}

@@ -1,0 +1,16 @@
+/*
+ * sweep.h - what ends a connection from our side: deadlines, and who is no longer allowed in
+ * (DESIGN S9, section 11).  Deadlines are absolute and looked at by one timer for all connections.
+ * Threads: the connection's worker.
+ */
+#pragma once
+
+struct conn;
+struct trust_refusal;
+
+/* Looks at every deadline of this connection. */
+void sweep_deadlines(struct conn *c);
+/* Judges the peer under the worker's present trust; ends the connection if it says no. */
+void sweep_judge(struct conn *c);
+/* One line for the operator. */
+void sweep_log_refusal(const struct conn *c, const struct trust_refusal *why);

@@ -1,0 +1,529 @@
+#include "daemon/worker.h"
+
+#include "daemon/arrival.h"
+#include "daemon/conn.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/on.h"
+#include "daemon/role.h"
+#include "daemon/sweep.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum {
+	WORKER_MAGIC = 0x774b7231,
+	LETTERS_A_TURN = 256,
+	JUDGED_A_TURN = 64 /* chains verified between two looks at the sockets */
+};
+enum { TURN_NONE = 0, TURN_NOW, TURN_AGAIN, TURN_DEAD };
+
+static struct worker *
+worker_of(void *arg)
+{
+	struct worker *w = arg;
+	assert(w->magic == WORKER_MAGIC);
+	return w;
+}
+
+/* ---- turns ---- */
+
+static void
+enlist(struct worker *w, struct conn *c, uint8_t turn)
+{
+	struct conn_queue *q = turn == TURN_NOW	    ? &w->turn
+			       : turn == TURN_AGAIN ? &w->again
+						    : &w->dead;
+	TAILQ_INSERT_TAIL(q, c, of_turn);
+	c->turn = turn;
+}
+
+static void
+delist(struct worker *w, struct conn *c)
+{
+	if (c->turn == TURN_NOW)
+		TAILQ_REMOVE(&w->turn, c, of_turn);
+	else if (c->turn == TURN_AGAIN)
+		TAILQ_REMOVE(&w->again, c, of_turn);
+	if (c->turn != TURN_DEAD)
+		c->turn = TURN_NONE;
+}
+
+static void
+schedule(struct event *ev)
+{
+	static const struct timeval at_once = { 0, 0 };
+	if (!event_pending(ev, EV_TIMEOUT, NULL))
+		(void)event_add(ev, &at_once); /* if it fails, the tick runs the turn */
+}
+
+void
+worker_touch(struct worker *w, struct conn *c)
+{
+	if (c->turn != TURN_NONE)
+		return;
+	enlist(w, c, TURN_NOW);
+	/* behind what is active already: the end of this round of events */
+	event_active(w->turn_event, 0, 0);
+}
+
+void
+worker_again(struct worker *w, struct conn *c)
+{
+	if (c->turn != TURN_NONE)
+		return;
+	enlist(w, c, TURN_AGAIN);
+	schedule(w->again_event);
+}
+
+static void
+bury_dead(struct worker *w)
+{
+	for (struct conn *c; (c = TAILQ_FIRST(&w->dead)) != NULL;) {
+		TAILQ_REMOVE(&w->dead, c, of_turn);
+		conn_free(c);
+	}
+	if (w->stopping && TAILQ_EMPTY(&w->conns) && !w->drained_told) {
+		w->drained_told = true;
+		sem_post(&w->drained);
+	}
+}
+
+/*
+ * Those touched while the list is worked through wait for the next round, so that sockets and
+ * timers are looked at in between.
+ */
+static void
+run_turn(struct worker *w)
+{
+	struct conn_queue now = TAILQ_HEAD_INITIALIZER(now);
+	TAILQ_CONCAT(&now, &w->turn, of_turn);
+	for (struct conn *c; (c = TAILQ_FIRST(&now)) != NULL;) {
+		TAILQ_REMOVE(&now, c, of_turn);
+		c->turn = TURN_NONE;
+		conn_turn(c);
+	}
+	TAILQ_CONCAT(&w->again, &w->turn, of_turn);
+	bury_dead(w);
+	if (!TAILQ_EMPTY(&w->again))
+		schedule(w->again_event);
+}
+
+static void
+on_turn(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	run_turn(worker_of(arg));
+}
+
+static void
+judge_some(struct worker *w)
+{
+	for (unsigned i = 0; i < JUDGED_A_TURN; i++) {
+		struct conn *c = TAILQ_FIRST(&w->conns);
+		if (c == NULL || c->judged == w->trust_serial) {
+			w->judging = false;
+			return;
+		}
+		worker_judged(w, c);
+		sweep_judge(c);
+	}
+	schedule(w->again_event);
+}
+
+static void
+on_again(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct worker *w = worker_of(arg);
+	if (w->judging)
+		judge_some(w);
+	TAILQ_CONCAT(&w->turn, &w->again, of_turn);
+	run_turn(w);
+}
+
+void
+worker_sweep(struct worker *w)
+{
+	struct conn *c, *next;
+	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
+	sweep_deadlines(c);
+}
+
+static void
+on_tick_event(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct worker *w = worker_of(arg);
+	worker_sweep(w);
+	on_tick(w);
+	run_turn(w);
+}
+
+/* ---- mail ---- */
+
+static void
+take_socket(struct worker *w, struct letter *l)
+{
+	SCOPED(ticket_free) struct ticket *t = MAILBOX_ENTRY(l, struct ticket, letter);
+	struct err e;
+	if (w->stopping)
+		return;
+	if (!arrival_open(w, &t, &e))
+		log_warn("conn.not-opened", "why=%s", log_quote_text(e.text));
+}
+
+static void
+drain_all(struct worker *w)
+{
+	w->stopping = true;
+	struct conn *c, *next;
+	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
+	conn_drain(c);
+}
+
+static void
+end_all(struct worker *w)
+{
+	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
+		conn_cut(c);
+	bury_dead(w);
+	event_base_loopbreak(w->base);
+}
+
+static void
+take_rules(struct worker *w, struct letter *l)
+{
+	on_rules(w, l);
+	w->trust_serial++;
+	w->judging = true;
+	schedule(w->again_event);
+}
+
+static void
+take_letter(struct worker *w, struct letter *l)
+{
+	switch (l->kind) {
+	case LETTER_SOCKET:
+		take_socket(w, l);
+		return;
+	case LETTER_CONN:
+		arrival_home(w, MAILBOX_ENTRY(l, struct conn, letter));
+		return;
+	case LETTER_JOB:
+		on_committed(w, l);
+		return;
+	case LETTER_NOTICE:
+		on_notice(w, l);
+		return;
+	case LETTER_RULES:
+		take_rules(w, l);
+		return;
+	case LETTER_STOP:
+		drain_all(w);
+		bury_dead(w);
+		return;
+	case LETTER_END:
+		end_all(w);
+		return;
+	}
+	assert(!"a letter has a kind");
+}
+
+static void
+on_mail(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct worker *w = worker_of(arg);
+	struct mailbox_item *next, *i = mailbox_take(w->mail, LETTERS_A_TURN);
+	for (; i != NULL; i = next) {
+		next = i->next; /* whoever takes the letter may post it again */
+		take_letter(w, MAILBOX_ENTRY(i, struct letter, item));
+	}
+}
+
+bool
+worker_mail_socket(struct worker *w, struct ticket **t)
+{
+	(*t)->letter.kind = LETTER_SOCKET;
+	if (!mailbox_post(w->mail, &(*t)->letter.item))
+		return false;
+	*t = NULL;
+	return true;
+}
+
+void
+worker_mail(struct worker *w, enum letter_kind kind, struct letter *l)
+{
+	l->kind = kind;
+	mailbox_reply(w->mail, &l->item);
+}
+
+unsigned
+worker_load(const struct worker *w)
+{
+	return atomic_load_explicit(&w->load, memory_order_relaxed);
+}
+
+/* ---- connections and parties ---- */
+
+void
+worker_add_conn(struct worker *w, struct conn *c)
+{
+	c->worker = w;
+	c->judged = w->trust_serial;
+	TAILQ_INSERT_TAIL(&w->conns, c, of_worker);
+	LIST_INSERT_HEAD(&w->by_id[c->id % WORKER_BUCKETS], c, of_bucket);
+	atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+}
+
+void
+worker_remove_conn(struct worker *w, struct conn *c)
+{
+	delist(w, c);
+	TAILQ_REMOVE(&w->conns, c, of_worker);
+	LIST_REMOVE(c, of_bucket);
+	atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+}
+
+void
+worker_judged(struct worker *w, struct conn *c)
+{
+	c->judged = w->trust_serial;
+	TAILQ_REMOVE(&w->conns, c, of_worker);
+	TAILQ_INSERT_TAIL(&w->conns, c, of_worker);
+}
+
+void
+worker_bury(struct worker *w, struct conn *c)
+{
+	worker_remove_conn(w, c);
+	enlist(w, c, TURN_DEAD);
+	event_active(w->turn_event, 0, 0);
+}
+
+struct conn *
+worker_find_conn(struct worker *w, uint64_t id)
+{
+	struct conn *c;
+	LIST_FOREACH (c, &w->by_id[id % WORKER_BUCKETS], of_bucket) {
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+/* FNV-1a, 32 bits: spreads names; names come from the policy, not from peers. */
+static uint32_t
+name_hash(struct bytes name)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < name.len; i++)
+		h = (h ^ name.data[i]) * 16777619u;
+	return h;
+}
+
+struct worker *
+worker_of_party(const struct worker *w, struct bytes name)
+{
+	return w->all[name_hash(name) % w->count];
+}
+
+struct worker_party *
+worker_find_party(struct worker *w, struct bytes name)
+{
+	struct worker_party *p;
+	LIST_FOREACH (p, &w->parties[name_hash(name) % WORKER_BUCKETS], of_bucket) {
+		if (bytes_is(name, p->name))
+			return p;
+	}
+	return NULL;
+}
+
+bool
+worker_enter_party(struct worker *w, struct conn *c, struct bytes name, struct err *e)
+{
+	struct worker_party *p = worker_find_party(w, name);
+	if (p != NULL && p->conn_count >= w->limits->connections_per_party)
+		return err_set(e, ERR_QUOTA, "%" PRIu32 " connections of a party", p->conn_count);
+	if (p == NULL) {
+		p = calloc(1, sizeof(*p));
+		if (p == NULL || name.len >= sizeof(p->name)) {
+			free(p);
+			return err_set(e, ERR_NOMEM, "party of a connection");
+		}
+		memcpy(p->name, name.data, name.len);
+		LIST_INSERT_HEAD(&w->parties[name_hash(name) % WORKER_BUCKETS], p, of_bucket);
+	}
+	LIST_INSERT_HEAD(&p->conns, c, of_party);
+	p->conn_count++;
+	c->party = p;
+	return true;
+}
+
+void
+worker_leave_party(struct worker *w, struct conn *c)
+{
+	struct worker_party *p = MOVE(c->party);
+	LIST_REMOVE(c, of_party);
+	if (--p->conn_count > 0)
+		return;
+	on_party_gone(w, p);
+	LIST_REMOVE(p, of_bucket);
+	free(p);
+}
+
+uint64_t
+worker_now_ms(const struct worker *w)
+{
+	return w->clock.mono_ms(w->clock.arg);
+}
+
+/* ---- life ---- */
+
+static bool
+make_events(struct worker *w, struct err *e)
+{
+	struct event_config *cfg = event_config_new();
+	if (cfg == NULL)
+		return err_set(e, ERR_NOMEM, "event configuration");
+	/* one thread, no locks; others come in by mail alone */
+	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	w->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (w->base == NULL)
+		return err_set(e, ERR_IO, "event base");
+	w->mail_event = event_new(w->base, mailbox_fd(w->mail), EV_READ | EV_PERSIST, on_mail, w);
+	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick_event, w);
+	w->turn_event = event_new(w->base, -1, 0, on_turn, w);
+	w->again_event = event_new(w->base, -1, 0, on_again, w);
+	const struct timeval tick = { 0, WORKER_TICK_MS * 1000 };
+	if (w->mail_event == NULL || w->tick_event == NULL || w->turn_event == NULL ||
+	    w->again_event == NULL || event_add(w->mail_event, NULL) != 0 ||
+	    event_add(w->tick_event, &tick) != 0)
+		return err_set(e, ERR_NOMEM, "events of a worker");
+	return true;
+}
+
+bool
+worker_new(const struct worker_setup *setup, struct worker **out, struct err *e)
+{
+	SCOPED(worker_free) struct worker *w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return err_set(e, ERR_NOMEM, "worker");
+	w->magic = WORKER_MAGIC;
+	w->index = setup->index;
+	w->count = setup->count;
+	w->all = setup->all;
+	w->limits = setup->limits;
+	w->clock = setup->clock;
+	w->shell = setup->shell;
+	w->trust_serial = 1;
+	TAILQ_INIT(&w->conns);
+	TAILQ_INIT(&w->turn);
+	TAILQ_INIT(&w->again);
+	TAILQ_INIT(&w->dead);
+	sem_init(&w->started, 0, 0);
+	sem_init(&w->drained, 0, 0);
+	if (!mailbox_new(WORKER_MAIL, &w->mail, e) || !make_events(w, e))
+		return err_wrap(e, "worker %u", setup->index);
+	*out = MOVE(w);
+	return true;
+}
+
+static void
+free_event(struct event *ev)
+{
+	if (ev != NULL)
+		event_free(ev);
+}
+
+void
+worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
+		conn_cut(c);
+	bury_dead(w);
+	free_event(w->mail_event);
+	free_event(w->tick_event);
+	free_event(w->turn_event);
+	free_event(w->again_event);
+	if (w->base != NULL)
+		event_base_free(w->base);
+	mailbox_free(w->mail);
+	sem_destroy(&w->started);
+	sem_destroy(&w->drained);
+	free(w);
+}
+
+static void *
+run(void *arg)
+{
+	struct worker *w = worker_of(arg);
+	role_set(ROLE_WORKER);
+	bool ok = on_worker_start(w, &w->start_error);
+	if (ok)
+		w->start_error.code = ERR_NONE;
+	sem_post(&w->started);
+	if (!ok)
+		return NULL;
+	(void)event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	on_worker_stop(w);
+	return NULL;
+}
+
+static void
+wait_for(sem_t *s)
+{
+	while (sem_wait(s) != 0)
+		; /* a signal came */
+}
+
+bool
+worker_start(struct worker *w, struct err *e)
+{
+	/* signals are main's; SIGPIPE of a socket must hit nobody */
+	sigset_t all, was;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was);
+	int rc = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	if (rc != 0)
+		return err_set(e, ERR_NOMEM, "thread of worker %u", w->index);
+	wait_for(&w->started);
+	if (w->start_error.code == ERR_NONE)
+		return true;
+	pthread_join(w->thread, NULL);
+	*e = w->start_error;
+	return err_wrap(e, "worker %u", w->index);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	mailbox_close(w->mail);
+	worker_mail(w, LETTER_STOP, &w->stop);
+}
+
+void
+worker_wait(struct worker *w)
+{
+	wait_for(&w->drained);
+}
+
+void
+worker_join(struct worker *w)
+{
+	worker_mail(w, LETTER_END, &w->end);
+	pthread_join(w->thread, NULL);
+}
+
+void
+worker_round(struct worker *w)
+{
+	(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+}

@@ -224,10 +224,10 @@ def gen_rule(r, name, action, members, vocabularies, generous=False):
 def gen_rules(r, members, cleared, known):
     rules, number = [], 0
     for v in cleared:
-        for _ in range(r.choice([0, 1, 1, 1, 2, 2])):
+        for _ in range(r.choice([0, 1, 1, 1, 1, 1, 2, 2, 2])):
             rules.append(gen_rule(r, "r%d" % number, "release", members, [v], generous=True))
             number += 1
-    for action, most, vs in (("release", 1, cleared), ("hold", 2, known), ("withhold", 1, known)):
+    for action, most, vs in (("release", 1, cleared), ("hold", 3, known), ("withhold", 1, known)):
         for _ in range(r.randint(0, most)):
             rule = gen_rule(r, "r%d" % number, action, members, vs)
             if action != "release" and not any((rule["to"], rule["from"], rule["labels"], rule["topics"])):
@@ -266,7 +266,7 @@ def gen_agreement(r, name, parties, vocabularies):
         if not m["originate"]:
             m["receive"] = True
         for v in cleared:
-            if chance(r, 0.85):
+            if chance(r, 0.9):
                 m["clearances"].append(gen_clearance(r, v))
         a["members"].append(m)
     held = {c["vocabulary"] for m in a["members"] for c in m["clearances"]}
@@ -446,40 +446,65 @@ def gen_facts(r, policy, compiled):
         facts["accepted"] = stamp(time - r.choice([0, 1000000, 3600 * 1000000]))
     if chance(r, 0.1):
         facts["signer"] = r.choice(["good", "revoked"])
-    gen_history(r, policy, facts, time)
+    gen_history(r, policy, compiled, facts, time)
     gen_faults(r, policy, facts)
     return facts
 
 
-def gen_history(r, policy, facts, time):
+def within_of(policy, obligation):
+    """How long the obligation may stay open, in seconds."""
+    by_name = {a["name"]: a for a in policy["agreements"]}
+    if obligation["kind"] == "review":
+        return next(x["within"] for x in by_name[obligation["agreement"]]["rules"] if x["name"] == obligation["rule"])
+    return model.SIGNER_WITHIN_S if obligation["kind"] == "signer" else consent_of(by_name)
+
+
+def consent_of(by_name):
+    """Of some agreement with consent: which one is the source's matters to the model, not to the generator."""
+    asked = [a["onward"]["within"] for a in by_name.values() if a["onward"] and a["onward"]["within"]]
+    return asked[0] if asked else model.CONSENT_WITHIN_S
+
+
+def gen_history(r, policy, compiled, facts, time):
     """Approvals, opened obligations, and the decision that this one follows."""
     named = [a for a in policy["agreements"] if a["name"] in facts["agreements"]]
-    later = chance(r, 0.25)
-    busy = facts["sources"] or facts.get("signer") == "revoked" \
-        or any(x["action"] == "hold" for a in named for x in a["rules"])
-    if busy and named and chance(r, 0.6):
-        facts["opened"] = []
-        for _ in range(r.randint(1, 8)):
+    open_now = [(o, d["recipient"], p["portion"]) for d in model.decide(compiled, facts).get("decisions", [])
+                for p in d["portions"] for o in p["obligations"]]
+    events = [(o, recipient, portion, within_of(policy, o)) for o, recipient, portion in open_now if chance(r, 0.7)]
+    if named and (events or facts["sources"]) and chance(r, 0.2):
+        for _ in range(r.randint(1, 4)):
             o, recipient, within = gen_obligation(r, policy, r.choice(named), facts)
-            where = {"recipient": recipient, "portion": r.randrange(len(facts["portions"]))}
-            what = r.random()
-            if what < 0.5:
+            events.append((o, recipient, r.randrange(len(facts["portions"])), within))
+    later = chance(r, 0.25)
+    if events and chance(r, 0.7):
+        facts["opened"] = []
+        for o, recipient, portion, within in events:
+            where = {"recipient": recipient, "portion": portion}
+            if chance(r, 0.5):
                 facts["approvals"].append(dict(o, decision=r.choice(["approve", "approve", "reject"]), **where))
-            else:
-                age = within * 1000000 + r.choice([-1000000, 0, 0, 1000000, -within * 1000000])
+            if chance(r, 0.6):
+                age = r.choice([within - 1, within, within, within + 1, 0, 2 * within]) * 1000000
                 facts["opened"].append(dict(o, time=stamp(time - age), **where))
+        r.shuffle(facts["approvals"])
         if not facts["opened"] or chance(r, 0.05):
             facts["opened"] = None
     if later and named:
-        receivers = sorted({m["party"] for a in named for m in a["members"] if m["party"] != facts["originator"]})
-        before = []
-        for recipient in some(r, receivers, 1):
-            for n in range(len(facts["portions"])):
-                if chance(r, 0.9):
-                    kept = some(r, facts["agreements"], 0 if chance(r, 0.1) else 1)
-                    before.append({"recipient": recipient, "portion": n, "agreements": kept})
-        r.shuffle(before)
-        facts["before"] = before
+        facts["before"] = gen_before(r, named, facts)
+
+
+def gen_before(r, named, facts):
+    receivers = sorted({m["party"] for a in named for m in a["members"]
+                        if m["party"] != facts["originator"] and (m["receive"] or chance(r, 0.1))})
+    before = []
+    for recipient in some(r, receivers, 1):
+        usual = [a["name"] for a in named if any(m["party"] == recipient for m in a["members"])] or facts["agreements"]
+        for n in range(len(facts["portions"])):
+            if chance(r, 0.9):
+                kept = some(r, usual if chance(r, 0.9) else dict.fromkeys(facts["agreements"]),
+                            0 if chance(r, 0.05) else 1)
+                before.append({"recipient": recipient, "portion": n, "agreements": kept})
+    r.shuffle(before)
+    return before
 
 
 def gen_faults(r, policy, facts):

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "daemon/log.h"
+#include "proto/arena.h"
 #include "proto/err.h"
 
 #include <stdint.h>
@@ -34,7 +35,8 @@ struct config_listens {
 #define CONFIG_LEVEL enum log_level
 #define CONFIG_FORMAT enum log_format
 struct config {
-	char *path; /* of the file, absolute */
+	struct arena arena; /* owns the texts */
+	char *path;	    /* of the file, absolute */
 	char *dir;
 #define S(type, block, name, field, dflt, min, max, takes, reason) CONFIG_##type field;
 #include "daemon/config.def"
@@ -52,8 +54,7 @@ SCOPED_FOR(struct config, config_free)
 
 /* `reltod -T`: the effective settings as a configuration file that loads to the same. */
 void config_print(const struct config *c, FILE *to);
-/* The names, comma-separated, of the settings that differ and take a restart; "" if none.  For
- * reloads. */
+/* True if settings differ that take a restart: their names go into 'names', comma-separated. */
 MUST_USE bool config_needs_restart(
     const struct config *now, const struct config *next, char *names, size_t size);
 /* The manual's table of settings, as Markdown, from config.def alone. */

@@ -100,7 +100,7 @@ MUST_USE bool record_entry_leaf(struct bytes in, uint64_t index, uint8_t leaf[32
 /* All that can be said of one record alone: slot 1 open and well-formed, every open slot
  * well-formed, slots that the type may not use empty where open, the body that of the type.
  * ERR_MALFORMED. */
-MUST_USE bool record_check(const struct record *r, enum event *type, struct err *e);
+MUST_USE bool record_check(const struct record *r, enum event_type *type, struct err *e);
 /* Who asks to see a record. */
 struct record_viewer {
 	struct bytes party;

@@ -1,0 +1,462 @@
+/* apply.c - what each job does to the open batch (HOUSE 2, step 7). */
+#include "daemon/batch.h"
+#include "daemon/ruleset.h"
+
+#include <assert.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+/* ---- records ---- */
+
+bool
+apply_record(struct committer *c, const struct apply_begin *b, struct record *r, struct err *e)
+{
+	uint8_t salts[RECORD_SALTS];
+	if (RAND_bytes(salts, sizeof(salts)) != 1)
+		return err_set(e, ERR_CRYPTO, "no random salts");
+	struct arena *a = &c->ledger->scratch;
+	struct slot_common common = { .type = b->type };
+	if (b->report != NULL)
+		common.report = bytes_from(b->report, STORE_ID_BYTES);
+	struct slot_hub hub = { .node = c->shell->node,
+		.connection = SLOT_ABSENT,
+		.clock = bytes_of(wall_in_doubt(&c->shell->wall) ? "doubt" : "free") };
+	return record_begin(r, a, salts, e) && record_set_common(r, a, &common, e) &&
+	       (!b->hub || record_set_hub(r, a, &hub, e));
+}
+
+bool
+apply_own_record(struct committer *c, const struct body *body, struct log_out *out, struct err *e)
+{
+	struct record r;
+	struct apply_begin b = { .type = body->type, .hub = true };
+	struct ledger_place nowhere = { 0 };
+	return apply_record(c, &b, &r, e) &&
+	       (event_body_size(body) == 0 || record_set_body(&r, &c->ledger->scratch, body, e)) &&
+	       ledger_append(c->ledger, &r, &nowhere, out, e);
+}
+
+static bool
+unknown_party(uint32_t id, struct err *e)
+{
+	return err_set(e, ERR_INTERNAL, "party %u is not on the roll", id);
+}
+
+/* ---- queues ---- */
+
+bool
+apply_enqueue(
+    struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e)
+{
+	*count = 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct roll_subscription *s = &p->subs[i];
+		if (s->mode != q->mode || !topic_matches(bytes_of(s->pattern), q->topic))
+			continue;
+		q->entry.key.subscription = s->id;
+		if (!store_enqueue(c->ledger->store, &q->entry, e))
+			return false;
+		batch_tell(c, p, s);
+		*count += 1;
+	}
+	return true;
+}
+
+/* ---- PUBLISH ---- */
+
+/* Whether decisions made under 'rules' at 'decided' still hold at the time of the record. */
+static bool
+still_holds(const struct committer *c, uint64_t rules, uint64_t decided, uint64_t good_until)
+{
+	const struct ruleset *now = c->next != NULL ? c->next : c->rules;
+	uint64_t at =
+	    c->ledger->now_us > c->ledger->log.time ? c->ledger->now_us : c->ledger->log.time;
+	return now != NULL && now->number == rules && decided <= at && at < good_until;
+}
+
+/* Disk and map have room for new reports: asked once a batch, for all that a batch may bring. */
+static bool
+has_room(struct committer *c, struct job *j)
+{
+	if (!c->room_checked) {
+		struct err full = { 0 };
+		c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
+		c->room_checked = true;
+	}
+	if (!c->room)
+		job_fail(j, ERR_FULL, "no room for new reports");
+	return c->room;
+}
+
+/* False: the job has its fate. */
+static bool
+is_new(struct committer *c, struct job *j, bool *new, struct err *e)
+{
+	struct job_publish *p = &j->publish;
+	struct store_report known;
+	bool found = false;
+	*new = false;
+	if (!store_find_report(
+		store_batch_view(c->ledger->store), &p->report.key, &known, &found, e))
+		return false;
+	if (found) {
+		bool same = memcmp(known.manifest, p->report.manifest, STORE_HASH_BYTES) == 0;
+		j->fate = same ? JOB_KNOWN : JOB_CONFLICT;
+		p->report.intake = known.intake;
+		return true;
+	}
+	if (!still_holds(c, j->rules, p->decided_us, p->good_until_us))
+		j->fate = JOB_STALE;
+	else if (has_room(c, j))
+		*new = true;
+	return true;
+}
+
+static bool
+put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err *e)
+{
+	struct store *s = c->ledger->store;
+	size_t i = 0;
+	uint8_t digest[STORE_HASH_BYTES];
+	if (!store_put_blob(s, STORE_CHAIN, p->chain, digest, e))
+		return false;
+	for (; i < p->part_count && p->parts[i].number < STORE_PART_KEY; i++)
+		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))
+			return false;
+	p->report.intake = index;
+	p->report.decisions = (uint32_t)p->decision_count;
+	if (!store_put_report(s, &p->report, e))
+		return false;
+	for (; i < p->part_count; i++)
+		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))
+			return false;
+	return true;
+}
+
+static bool
+deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient *r,
+    struct ledger_place *at, struct err *e)
+{
+	struct log_out out;
+	r->delivery_index = STORE_NONE;
+	if (r->delivery == NULL || !shell_is_eager(c->shell, r->party))
+		return true;
+	at->accepted = p->accepted_us;
+	if (!ledger_append(c->ledger, r->delivery, at, &out, e))
+		return false;
+	r->delivery_index = out.index;
+	return true;
+}
+
+/* What one recipient gets: the DELIVERY if it can go at once, what it was given, queue or hold. */
+static bool
+put_recipient(
+    struct committer *c, struct job *j, struct job_recipient *r, uint64_t decision, struct err *e)
+{
+	struct job_publish *p = &j->publish;
+	struct roll_party *party = roll_find(&c->ledger->roll, r->party);
+	if (party == NULL)
+		return unknown_party(r->party, e);
+	struct ledger_place at = { .publisher =
+				       roll_find(&c->ledger->roll, p->report.key.originator),
+		.recipient = party,
+		.link = decision };
+	struct store *s = c->ledger->store;
+	if (!deliver_at_once(c, p, r, &at, e))
+		return false;
+	uint64_t good = p->good_until_us == UINT64_MAX ? 0 : p->good_until_us;
+	struct store_given given = { .party = r->party,
+		.report = p->report.key,
+		.intake = p->report.intake,
+		.decision = decision,
+		.delivery = r->delivery_index,
+		.epoch = j->rules,
+		.good_until_us = good,
+		.masks = r->masks };
+	if (!store_put_given(s, &given, e))
+		return false;
+	if (r->outcome == OUTCOME_HOLD) {
+		struct store_held h = { .deadline_us = r->hold_deadline_us,
+			.decision = decision,
+			.intake = p->report.intake,
+			.party = r->party,
+			.report = p->report.key };
+		return store_put_hold(s, &h, e);
+	}
+	struct apply_queue q = { .mode = p->mode,
+		.topic = p->topic,
+		.entry = { .key = { .precedence = p->precedence, .decision = decision },
+		    .not_before_ms = p->not_before_ms,
+		    .epoch = j->rules,
+		    .good_until_us = good,
+		    .expires_us = p->report.expires_us,
+		    .intake = p->report.intake,
+		    .report = p->report.key,
+		    .bytes = p->report.body_bytes } };
+	size_t count;
+	return apply_enqueue(c, party, &q, &count, e);
+}
+
+/* DECISIONs follow their INTAKE without a gap; then what belongs to recipients. */
+static bool
+put_decisions(struct committer *c, struct job *j, struct roll_party *publisher, struct err *e)
+{
+	struct job_publish *p = &j->publish;
+	struct log_out out;
+	uint64_t first = c->ledger->log.tree.leaf_count;
+	for (size_t i = 0; i < p->decision_count; i++) {
+		struct ledger_place at = { .publisher = publisher, .link = p->report.intake };
+		if (!ledger_append(c->ledger, &p->decisions[i], &at, &out, e))
+			return false;
+	}
+	for (size_t i = 0; i < p->recipient_count; i++) {
+		struct job_recipient *r = &p->recipients[i];
+		if (r->opened.len > 0 && !store_put_part(c->ledger->store, first + r->draft,
+					     JOB_PART_OPENED, r->opened, e))
+			return false;
+	}
+	for (size_t i = 0; i < p->recipient_count; i++)
+		if (!put_recipient(c, j, &p->recipients[i], first + p->recipients[i].draft, e))
+			return false;
+	return true;
+}
+
+bool
+apply_publish(struct committer *c, struct job *j, struct err *e)
+{
+	struct job_publish *p = &j->publish;
+	bool new = false;
+	if (!is_new(c, j, &new, e) || !new)
+		return j->fate != JOB_PENDING;
+	struct roll_party *publisher = roll_find(&c->ledger->roll, p->report.key.originator);
+	if (publisher == NULL)
+		return unknown_party(p->report.key.originator, e);
+	struct log_out out;
+	struct ledger_place at = { .publisher = publisher };
+	if (!ledger_append(c->ledger, &p->intake, &at, &out, e))
+		return false;
+	p->accepted_us = p->report.accepted_us = out.time;
+	p->party_index = out.publication;
+	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
+	return put_parts(c, p, out.index, e) && put_decisions(c, j, publisher, e);
+}
+
+/* ---- DELIVER ---- */
+
+/* True if what the party was given is still what the job was made from. */
+static bool
+same_given(struct committer *c, const struct store_given *was, bool *same, struct err *e)
+{
+	struct store_given now;
+	bool found = false;
+	*same = false;
+	if (!store_find_given(
+		store_batch_view(c->ledger->store), was->party, &was->report, &now, &found, e))
+		return false;
+	*same = found && now.decision == was->decision && now.delivery == was->delivery;
+	return true;
+}
+
+bool
+apply_deliver(struct committer *c, struct job *j, struct err *e)
+{
+	struct job_deliver *d = &j->deliver;
+	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
+	bool same = false;
+	if (!same_given(c, &d->given, &same, e))
+		return false;
+	if (!same || rules->number != j->rules) {
+		j->fate = JOB_STALE;
+		return true;
+	}
+	struct ledger_place at = { .publisher = roll_find(&c->ledger->roll, d->publisher),
+		.recipient = roll_find(&c->ledger->roll, d->given.party),
+		.link = d->given.decision };
+	struct log_out out;
+	if (at.publisher == NULL || at.recipient == NULL)
+		return unknown_party(d->given.party, e);
+	if (!ledger_append(c->ledger, &d->record, &at, &out, e))
+		return false;
+	d->index = d->given.delivery = out.index;
+	return store_put_given(c->ledger->store, &d->given, e);
+}
+
+/* ---- ACK, RETRY ---- */
+
+static struct ack_group *
+ack_group(struct committer *c, const struct job_ack *ack, const struct job_acked *item)
+{
+	for (size_t i = 0; i < c->ack_count; i++) {
+		struct ack_group *g = &c->acks[i];
+		if (g->subscription == item->key.subscription && g->publisher == item->publisher)
+			return g;
+	}
+	if (c->ack_count == BATCH_ACKS)
+		return NULL;
+	struct ack_group *g = &c->acks[c->ack_count++];
+	*g = (struct ack_group){ .subscription = item->key.subscription,
+		.party = ack->party,
+		.publisher = item->publisher };
+	return g;
+}
+
+static bool
+note_ack(struct committer *c, struct ack_group *g, uint64_t delivery, struct err *e)
+{
+	if (g->count == g->room) {
+		size_t room = g->room == 0 ? 64 : g->room * 2;
+		uint64_t *more = arena_alloc(&c->ledger->scratch, room * sizeof(*more));
+		if (more == NULL)
+			return err_set(e, ERR_NOMEM, "acks");
+		if (g->count > 0)
+			memcpy(more, g->deliveries, g->count * sizeof(*more));
+		g->deliveries = more;
+		g->room = room;
+	}
+	g->deliveries[g->count++] = delivery;
+	return true;
+}
+
+static bool
+apply_ack(struct committer *c, struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->ack.count; i++) {
+		const struct job_acked *item = &j->ack.items[i];
+		bool dropped = false;
+		if (!store_dequeue(c->ledger->store, &item->key, &dropped, e))
+			return false;
+		if (!dropped)
+			continue;
+		c->ledger->dirty = true;
+		struct ack_group *g = ack_group(c, &j->ack, item);
+		if (g == NULL)
+			return err_set(e, ERR_NOMEM, "more than %d ack groups", BATCH_ACKS);
+		if (!note_ack(c, g, item->delivery, e))
+			return false;
+	}
+	return true;
+}
+
+static int
+by_index(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static bool
+put_ack(struct committer *c, struct ack_group *g, struct err *e)
+{
+	struct roll_party *recipient = roll_find(&c->ledger->roll, g->party);
+	struct roll_party *publisher = roll_find(&c->ledger->roll, g->publisher);
+	struct arena *a = &c->ledger->scratch;
+	uint8_t *indexes = arena_alloc(a, g->count * 8);
+	if (recipient == NULL || publisher == NULL)
+		return unknown_party(g->party, e);
+	if (indexes == NULL)
+		return err_set(e, ERR_NOMEM, "acks");
+	qsort(g->deliveries, g->count, sizeof(*g->deliveries), by_index);
+	size_t n = 0;
+	for (size_t i = 0; i < g->count; i++)
+		if (i == 0 || g->deliveries[i] != g->deliveries[i - 1])
+			put_u64(indexes + 8 * n++, g->deliveries[i]);
+	struct record r;
+	struct body body;
+	struct log_out out;
+	struct apply_begin b = { .type = EVENT_ACK, .hub = true };
+	struct slot_release release = { .recipient = bytes_of(recipient->name) };
+	struct slot_publication publication = { .party = bytes_of(publisher->name),
+		.index = SLOT_LATER };
+	struct ledger_place at = { .publisher = publisher, .recipient = recipient };
+	event_body_begin(&body, EVENT_ACK);
+	event_body_bytes(&body, BODY_ACK_DELIVERIES, bytes_from(indexes, n * 8));
+	return apply_record(c, &b, &r, e) && record_set_release(&r, a, &release, e) &&
+	       record_set_publication(&r, a, &publication, e) && record_set_body(&r, a, &body, e) &&
+	       ledger_append(c->ledger, &r, &at, &out, e);
+}
+
+bool
+apply_acks(struct committer *c, struct err *e)
+{
+	for (size_t i = 0; i < c->ack_count; i++)
+		if (!put_ack(c, &c->acks[i], e))
+			return false;
+	return true;
+}
+
+static bool
+apply_retry(struct committer *c, struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->retry.count; i++) {
+		struct store_queued now;
+		bool found = false;
+		if (!store_find_queued(store_batch_view(c->ledger->store), &j->retry.items[i].key,
+			&now, &found, e))
+			return false;
+		if (!found)
+			continue;
+		now.attempts = j->retry.items[i].attempts;
+		c->ledger->dirty = true;
+		if (!store_enqueue(c->ledger->store, &now, e))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the rest ---- */
+
+static bool
+apply_notes(struct committer *c, struct job *j, struct err *e)
+{
+	struct ledger_place nowhere = { 0 };
+	struct log_out out;
+	for (size_t i = 0; i < j->notes.count; i++)
+		if (!ledger_append(c->ledger, &j->notes.records[i], &nowhere, &out, e))
+			return false;
+	return true;
+}
+
+static bool
+apply_clock(struct committer *c, struct job *j, struct err *e)
+{
+	if (!wall_in_doubt(&c->shell->wall)) {
+		job_fail(j, ERR_CLOCK, "the clock is not in doubt");
+		return true;
+	}
+	uint64_t before = c->ledger->now_us;
+	(void)wall_accept(&c->shell->wall);
+	c->ledger->now_us = wall_best(&c->shell->wall);
+	struct body b;
+	struct log_out out;
+	event_body_begin(&b, EVENT_CLOCK);
+	event_body_enum(&b, BODY_CLOCK_EVENT, 2);
+	event_body_uint(&b, BODY_CLOCK_WALL, c->ledger->now_us);
+	event_body_uint(&b, BODY_CLOCK_EXPECTED, before);
+	return apply_own_record(c, &b, &out, e) && apply_notes(c, j, e);
+}
+
+bool
+apply_job(struct committer *c, struct job *j, struct err *e)
+{
+	switch (j->kind) {
+	case JOB_PUBLISH:
+		return apply_publish(c, j, e);
+	case JOB_DELIVER:
+		return apply_deliver(c, j, e);
+	case JOB_AGAIN:
+		return apply_again(c, j, e);
+	case JOB_ACK:
+		return apply_ack(c, j, e);
+	case JOB_RETRY:
+		return apply_retry(c, j, e);
+	case JOB_SUBSCRIBE:
+		return apply_subscribe(c, j, e);
+	case JOB_RECORDS:
+		return apply_notes(c, j, e);
+	case JOB_RULES:
+		return apply_rules(c, j, e);
+	case JOB_CLOCK:
+		return apply_clock(c, j, e);
+	}
+	return err_set(e, ERR_INTERNAL, "a job of no kind");
+}

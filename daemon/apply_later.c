@@ -1,0 +1,349 @@
+/* apply_later.c - what comes after the first decision: narrowing, holds, expiry, and what time
+ * brings. */
+#include "daemon/batch.h"
+#include "daemon/ruleset.h"
+
+#include <assert.h>
+
+enum {
+	SWEEP_US = 1000000, /* how often queues and holds are looked over */
+	SWEEP_ENTRIES = 4096,
+	SWEEP_PAGE = 64
+};
+
+/* ---- AGAIN ---- */
+
+struct requeue {
+	bool keep; /* false: the entries go */
+	uint64_t good_until_us;
+	uint64_t epoch;
+};
+
+/* Changes or drops the entry of one subscription, wherever in its lane it stands. */
+static bool
+requeue_one(struct committer *c, struct store_queue_key key, const struct job_again *a,
+    const struct requeue *how, struct err *e)
+{
+	struct store *s = c->ledger->store;
+	struct store_queued page[SWEEP_PAGE];
+	struct store_queue_key at = key;
+	bool found = false;
+	if (!store_find_queued(store_batch_view(s), &key, &page[0], &found, e))
+		return false;
+	at.decision = STORE_QUEUE_START;
+	while (!found) {
+		size_t count = SWEEP_PAGE, i = 0;
+		if (!store_read_queue(store_batch_view(s), &at, page, &count, e))
+			return false;
+		if (count == 0)
+			return true;
+		for (; i < count; i++)
+			if (page[i].report.originator == a->given.report.originator &&
+			    memcmp(page[i].report.id, a->given.report.id, STORE_ID_BYTES) == 0)
+				break;
+		found = i < count;
+		at = page[found ? i : count - 1].key;
+		if (found)
+			page[0] = page[i];
+	}
+	if (!how->keep)
+		return store_dequeue(s, &page[0].key, NULL, e);
+	page[0].good_until_us = how->good_until_us;
+	page[0].epoch = how->epoch;
+	return store_enqueue(s, &page[0], e);
+}
+
+/* What waits of this report for this party, in all its subscriptions. */
+static bool
+requeue(struct committer *c, const struct job_again *a, const struct requeue *how, struct err *e)
+{
+	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
+	for (size_t i = 0; p != NULL && i < p->sub_count; i++) {
+		struct store_queue_key key = { .subscription = p->subs[i].id,
+			.precedence = a->precedence,
+			.decision = a->queued.decision };
+		if (p->subs[i].mode == a->mode &&
+		    topic_matches(bytes_of(p->subs[i].pattern), a->topic) &&
+		    !requeue_one(c, key, a, how, e))
+			return false;
+	}
+	return true;
+}
+
+/* Out of its hold into the queues: it becomes deliverable by this record. */
+static bool
+queue_anew(struct committer *c, struct job *j, const struct store_report *r, struct err *e)
+{
+	struct job_again *a = &j->again;
+	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
+	struct apply_queue q = { .mode = a->mode,
+		.topic = a->topic,
+		.entry = { .key = { .precedence = a->precedence, .decision = a->index },
+		    .epoch = j->rules,
+		    .good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us,
+		    .expires_us = r->expires_us,
+		    .intake = r->intake,
+		    .report = r->key,
+		    .bytes = r->body_bytes } };
+	size_t count;
+	return p == NULL || apply_enqueue(c, p, &q, &count, e);
+}
+
+static bool
+move(struct committer *c, struct job *j, const struct store_report *r, struct err *e)
+{
+	struct job_again *a = &j->again;
+	struct store *s = c->ledger->store;
+	bool goes = a->outcome == OUTCOME_RELEASE || a->outcome == OUTCOME_REDACT;
+	bool was_held = a->held_deadline_us != UINT64_MAX;
+	struct requeue how = { .keep = goes,
+		.good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us,
+		.epoch = j->rules };
+	if (was_held && !store_drop_hold(s, a->held_deadline_us, a->given.decision, e))
+		return false;
+	if (!was_held && !requeue(c, a, &how, e))
+		return false;
+	if (was_held && goes)
+		return queue_anew(c, j, r, e);
+	if (a->outcome != OUTCOME_HOLD)
+		return true;
+	struct store_held h = { .deadline_us = a->hold_deadline_us,
+		.decision = a->index,
+		.intake = a->given.intake,
+		.party = a->given.party,
+		.report = a->given.report };
+	return store_put_hold(s, &h, e);
+}
+
+/* Whether the job was made from what is true now. */
+static bool
+is_current(struct committer *c, struct job *j, struct store_report *r, bool *current, struct err *e)
+{
+	struct job_again *a = &j->again;
+	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
+	struct store_view *v = store_batch_view(c->ledger->store);
+	struct store_given now;
+	bool given = false, report = false;
+	*current = false;
+	if (!store_find_given(v, a->given.party, &a->given.report, &now, &given, e) ||
+	    !store_find_report(v, &a->given.report, r, &report, e))
+		return false;
+	uint64_t at = c->ledger->now_us;
+	*current = given && report && now.decision == a->given.decision &&
+		   now.delivery == a->given.delivery && rules->number == j->rules &&
+		   a->decided_us <= (at > c->ledger->log.time ? at : c->ledger->log.time) &&
+		   at < a->good_until_us;
+	return true;
+}
+
+bool
+apply_again(struct committer *c, struct job *j, struct err *e)
+{
+	struct job_again *a = &j->again;
+	struct store_report report;
+	bool current = false;
+	if (!is_current(c, j, &report, &current, e))
+		return false;
+	if (!current) {
+		j->fate = JOB_STALE;
+		return true;
+	}
+	struct roll_party *recipient = roll_find(&c->ledger->roll, a->given.party);
+	struct ledger_place at = { .publisher = roll_find(&c->ledger->roll, a->publisher),
+		.recipient = a->given.delivery == STORE_NONE ? NULL : recipient,
+		.link = a->given.decision };
+	struct log_out out;
+	struct store *s = c->ledger->store;
+	if (!ledger_append(c->ledger, &a->record, &at, &out, e))
+		return false;
+	a->index = out.index;
+	struct store_given now = a->given;
+	now.decision = out.index;
+	now.delivery = STORE_NONE;
+	now.epoch = j->rules;
+	now.good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us;
+	now.masks = a->masks;
+	return store_put_part(s, out.index, STORE_PART_FACTS, a->facts, e) &&
+	       (a->opened.len == 0 ||
+		   store_put_part(s, out.index, JOB_PART_OPENED, a->opened, e)) &&
+	       store_put_given(s, &now, e) && move(c, j, &report, e);
+}
+
+/* ---- EXPIRE ---- */
+
+static bool
+put_expire(struct committer *c, const struct store_queued *q, struct roll_party *recipient,
+    struct roll_party *publisher, const struct store_given *g, struct err *e)
+{
+	struct arena *a = &c->ledger->scratch;
+	struct record r;
+	struct body body;
+	struct log_out out;
+	struct apply_begin b = { .type = EVENT_EXPIRE, .report = q->report.id, .hub = true };
+	struct slot_release release = { .recipient = bytes_of(recipient->name) };
+	struct slot_publication publication = { .party = bytes_of(publisher->name),
+		.index = SLOT_LATER };
+	struct ledger_place at = { .publisher = publisher,
+		.recipient = g->delivery == STORE_NONE ? NULL : recipient };
+	event_body_begin(&body, EVENT_EXPIRE);
+	event_body_uint(&body, BODY_EXPIRE_EXPIRY, q->expires_us);
+	event_body_uint(&body, BODY_EXPIRE_DECISION, g->decision);
+	return apply_record(c, &b, &r, e) && record_set_release(&r, a, &release, e) &&
+	       record_set_publication(&r, a, &publication, e) && record_set_body(&r, a, &body, e) &&
+	       ledger_append(c->ledger, &r, &at, &out, e);
+}
+
+/* One record a recipient, and all its subscriptions let go. */
+static bool
+expire(struct committer *c, uint32_t party, const struct store_queued *q, struct err *e)
+{
+	struct store_given g;
+	bool found = false;
+	struct store_view *v = store_batch_view(c->ledger->store);
+	struct roll_party *recipient = roll_find(&c->ledger->roll, party);
+	struct roll_party *publisher = roll_find(&c->ledger->roll, q->report.originator);
+	if (!store_find_given(v, party, &q->report, &g, &found, e))
+		return false;
+	if (!found || recipient == NULL || publisher == NULL)
+		return err_set(e, ERR_CORRUPT, "a queue entry without what was given");
+	if (!put_expire(c, q, recipient, publisher, &g, e))
+		return false;
+	for (size_t i = 0; i < recipient->sub_count; i++) {
+		struct store_queue_key key = q->key;
+		key.subscription = recipient->subs[i].id;
+		if (!store_dequeue(c->ledger->store, &key, NULL, e))
+			return false;
+	}
+	return true;
+}
+
+static struct roll_party *
+owner(struct roll *r, uint32_t subscription)
+{
+	struct roll_party *p, *tmp;
+	HASH_ITER (hh, r->parties, p, tmp) {
+		for (size_t i = 0; i < p->sub_count; i++)
+			if (p->subs[i].id == subscription)
+				return p;
+	}
+	return NULL;
+}
+
+/* Looks over some of the queues each time, so that expiry costs no index and no memory. */
+static bool
+sweep_queues(struct committer *c, struct err *e)
+{
+	struct store_queued page[SWEEP_PAGE];
+	uint64_t now = c->ledger->now_us;
+	for (size_t seen = 0; seen < SWEEP_ENTRIES; seen += SWEEP_PAGE) {
+		size_t count = SWEEP_PAGE;
+		if (!store_read_queues(store_batch_view(c->ledger->store),
+			c->sweep_begun ? &c->sweep_at : NULL, page, &count, e))
+			return false;
+		c->sweep_begun = count > 0;
+		if (count == 0)
+			return true;
+		c->sweep_at = page[count - 1].key;
+		for (size_t i = 0; i < count; i++) {
+			bool still = false;
+			if (page[i].expires_us == 0 || page[i].expires_us > now)
+				continue;
+			struct roll_party *p = owner(&c->ledger->roll, page[i].key.subscription);
+			if (p == NULL)
+				return err_set(e, ERR_CORRUPT, "a queue of no subscription");
+			if (!store_find_queued(store_batch_view(c->ledger->store), &page[i].key,
+				&page[i], &still, e) ||
+			    (still && !expire(c, p->id, &page[i], e)))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Holds whose deadline has come are judged again by the worker of their recipient. */
+static bool
+tell_holds(struct committer *c, struct err *e)
+{
+	struct store_held due[32];
+	size_t count = sizeof(due) / sizeof(due[0]);
+	if (!store_read_holds(store_batch_view(c->ledger->store), NULL, due, &count, e))
+		return false;
+	for (size_t i = 0; i < count && due[i].deadline_us <= c->ledger->now_us; i++) {
+		struct roll_party *p = roll_find(&c->ledger->roll, due[i].party);
+		struct notice *n = p == NULL ? NULL : batch_notice(c, p->worker);
+		if (n == NULL || n->hold_count == sizeof(n->holds) / sizeof(n->holds[0]))
+			continue;
+		n->holds[n->hold_count++] =
+		    (struct notice_hold){ due[i].deadline_us, due[i].decision };
+	}
+	return true;
+}
+
+/* ---- PARTY_HEAD, PAD ---- */
+
+static bool
+put_party_head(struct committer *c, struct roll_party *p, struct err *e)
+{
+	struct body b;
+	struct log_out out;
+	uint8_t root[32];
+	if (!merkle_root(&c->ledger->sha, &p->tree, root, e))
+		return false;
+	event_body_begin(&b, EVENT_PARTY_HEAD);
+	event_body_bytes(&b, BODY_PARTY_HEAD_PARTY, bytes_of(p->name));
+	event_body_uint(&b, BODY_PARTY_HEAD_SIZE, p->tree.leaf_count);
+	event_body_bytes(&b, BODY_PARTY_HEAD_ROOT, bytes_from(root, sizeof(root)));
+	if (p->head_index != STORE_NONE)
+		event_body_uint(&b, BODY_PARTY_HEAD_PREVIOUS, p->head_index);
+	roll_touch(&c->ledger->roll, p);
+	if (!apply_own_record(c, &b, &out, e))
+		return false;
+	p->head_index = out.index;
+	p->head_size = p->tree.leaf_count;
+	return true;
+}
+
+static bool
+put_party_heads(struct committer *c, struct err *e)
+{
+	struct roll_party *p, *tmp;
+	HASH_ITER (hh, c->ledger->roll.parties, p, tmp) {
+		if (p->tree.leaf_count != p->head_size && !put_party_head(c, p, e))
+			return false;
+	}
+	return true;
+}
+
+/* So that the head signed after this batch, which is the next to be published, has a round size. */
+static bool
+pad(struct committer *c, struct err *e)
+{
+	struct body b;
+	struct log_out out;
+	event_body_begin(&b, EVENT_PAD);
+	while (c->set.pad > 1 && c->ledger->log.tree.leaf_count % c->set.pad != 0)
+		if (!apply_own_record(c, &b, &out, e))
+			return false;
+	return true;
+}
+
+bool
+apply_time(struct committer *c, struct err *e)
+{
+	uint64_t now = wall_boot(&c->shell->wall);
+	if (now >= c->next_sweep_us) {
+		c->next_sweep_us = now + SWEEP_US;
+		if (!wall_in_doubt(&c->shell->wall) && (!sweep_queues(c, e) || !tell_holds(c, e)))
+			return false;
+	}
+	if (now >= c->next_party_heads_us) {
+		bool first = c->next_party_heads_us == 0;
+		c->next_party_heads_us = now + (uint64_t)c->set.party_heads_ms * 1000;
+		if (!first && !put_party_heads(c, e))
+			return false;
+	}
+	bool grew = c->ledger->appended > 0 || c->ledger->log.tree.leaf_count > c->published;
+	if (c->set.pad > 1 && now >= c->next_heads_us && grew && !pad(c, e))
+		return false;
+	return true;
+}

@@ -1,0 +1,87 @@
+/*
+ * batch.h - the inside of the committer: what one batch gathers while its jobs are applied.
+ * committer.c runs it, apply*.c fill it.  Threads: the committer's alone.
+ */
+#pragma once
+#include "audit/checkpoint.h"
+#include "daemon/committer.h"
+#include "proto/limits.h"
+
+#include <openssl/types.h>
+
+enum { BATCH_ACKS = LIMIT_BATCH_RECORDS };
+
+/* Acknowledgements of one subscription for one publisher's reports become one record. */
+struct ack_group {
+	uint32_t subscription, party, publisher;
+	uint64_t *deliveries;
+	size_t count, room;
+};
+
+struct committer {
+	struct committer_setup set;
+	struct shell *shell;
+	struct ledger *ledger;
+	struct note_key key; /* its public half, named by the origin */
+	pthread_t thread;
+	bool running;
+	_Atomic bool stopping;
+	const char *stop_cause;
+	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
+	/* rules */
+	struct ruleset *rules; /* the last that was committed; a reference */
+	struct ruleset *next;  /* the one that this batch commits; borrowed from its job, or NULL */
+	/* the batch */
+	uint64_t number;
+	struct ack_group *acks;
+	size_t ack_count;
+	struct notice **notices; /* one a worker, NULL: nothing to say */
+	bool room_checked, room;
+	/* heads */
+	uint8_t *note; /* the newest signed checkpoint, not stored yet; owned */
+	size_t note_len;
+	uint64_t note_size;
+	bool note_publish;   /* it is to be stored as published.. */
+	bool note_published; /* ..and is: tell the workers */
+	uint64_t published;  /* size */
+	uint64_t next_heads_us, next_party_heads_us, next_sweep_us; /* boot clock */
+	struct store_queue_key sweep_at;
+	bool sweep_begun;
+};
+
+/* Applies one job to the open batch.  False: the batch cannot go on (memory, store).  Otherwise the
+ * job's fate says what became of it: JOB_PENDING means "done if the batch is". */
+MUST_USE bool apply_job(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_publish(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_deliver(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_again(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
+/* After all jobs: the merged ACK records. */
+MUST_USE bool apply_acks(struct committer *c, struct err *e);
+/* What time brings: PARTY_HEADs, expiries, holds that are due, the padding of a published head. */
+MUST_USE bool apply_time(struct committer *c, struct err *e);
+
+/* A record of the broker's own doing (slots 1, 5, 7), appended. */
+MUST_USE bool apply_own_record(
+    struct committer *c, const struct body *body, struct log_out *out, struct err *e);
+/* An open record with fresh salts and slots 1 (type, report) and 5 (node) set. */
+struct apply_begin {
+	enum event_type type;
+	const uint8_t *report; /* 16 or NULL */
+	bool hub;	       /* slot 5 is used by this type */
+};
+MUST_USE bool apply_record(
+    struct committer *c, const struct apply_begin *b, struct record *r, struct err *e);
+/* Queues a report in every subscription of the party that matches, and remembers whom to tell. */
+struct apply_queue {
+	struct store_queued entry; /* subscription is filled in */
+	uint8_t mode;
+	struct bytes topic;
+};
+MUST_USE bool apply_enqueue(
+    struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e);
+void batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *s);
+struct notice *batch_notice(struct committer *c, unsigned worker);
+/* Sets the job's fate and error. */
+void job_fail(struct job *j, enum err_code code, const char *why);

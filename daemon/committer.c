@@ -1,0 +1,425 @@
+#include "audit/checkpoint.h"
+#include "daemon/batch.h"
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/role.h"
+#include "daemon/ruleset.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_MS = 250 };
+
+bool
+committer_new(const struct committer_setup *setup, struct committer **out, struct err *e)
+{
+	SCOPED(committer_free) struct committer *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return err_set(e, ERR_NOMEM, "committer");
+	c->set = *setup;
+	c->shell = setup->shell;
+	c->ledger = setup->ledger;
+	c->published = setup->published;
+	c->acks = calloc(BATCH_ACKS, sizeof(*c->acks));
+	c->notices = calloc(c->shell->worker_count, sizeof(struct notice *));
+	if (c->acks == NULL || c->notices == NULL)
+		return err_set(e, ERR_NOMEM, "committer");
+	struct note_name name = { c->shell->origin, NOTE_ED25519 };
+	if (!note_key_of(&c->ledger->sha, &name, setup->key, &c->key, e))
+		return err_wrap(e, "log key");
+	*out = MOVE(c);
+	return true;
+}
+
+void
+committer_free(struct committer *c)
+{
+	if (c == NULL)
+		return;
+	ruleset_unref(c->rules);
+	free(c->acks);
+	free(c->notices);
+	free(c->note);
+	free(c);
+}
+
+bool
+committer_take(struct shell *s, struct job **j)
+{
+	if (atomic_load(&s->broken) || !mailbox_post(s->committer, &(*j)->letter.item))
+		return false;
+	*j = NULL;
+	return true;
+}
+
+void
+committer_return(struct shell *s, struct job *j)
+{
+	if (j->home == JOB_HOME_MAIN)
+		mailbox_reply(s->main, &j->letter.item);
+	else if (j->home == JOB_HOME_NOBODY)
+		job_free(j);
+	else
+		worker_mail(s->workers[j->home], LETTER_JOB, &j->letter);
+}
+
+void
+job_fail(struct job *j, enum err_code code, const char *why)
+{
+	j->fate = JOB_FAILED;
+	(void)err_set(&j->err, code, "%s", why);
+}
+
+/* ---- notices ---- */
+
+struct notice *
+batch_notice(struct committer *c, unsigned worker)
+{
+	struct notice **n = &c->notices[worker];
+	if (*n == NULL) {
+		*n = calloc(1, sizeof(**n));
+		if (*n != NULL)
+			(*n)->letter.kind = LETTER_NOTICE;
+	}
+	return *n;
+}
+
+void
+batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *s)
+{
+	struct notice *n = batch_notice(c, p->worker);
+	/* without memory the worker finds it at its next look: on_tick asks for itself */
+	if (n == NULL || s->told == c->number)
+		return;
+	s->told = c->number;
+	if (n->count == NOTICE_ROOM)
+		n->all = true;
+	else
+		n->subscriptions[n->count++] = s->id;
+}
+
+static void
+send_notices(struct committer *c, bool heads)
+{
+	for (unsigned i = 0; i < c->shell->worker_count; i++) {
+		struct notice *n = heads ? batch_notice(c, i) : c->notices[i];
+		if (n == NULL)
+			continue;
+		n->heads = heads;
+		c->notices[i] = NULL;
+		worker_mail(c->shell->workers[i], LETTER_NOTICE, &n->letter);
+	}
+}
+
+static void
+drop_notices(struct committer *c)
+{
+	for (unsigned i = 0; i < c->shell->worker_count; i++) {
+		free(c->notices[i]);
+		c->notices[i] = NULL;
+	}
+}
+
+/* ---- heads ---- */
+
+/* Signs the head of what is durable.  Two heads of one size are never signed: Ed25519 gives the
+ * same bytes for the same text, and a size has one root. */
+static bool
+sign(struct committer *c, struct err *e)
+{
+	struct ledger *l = c->ledger;
+	struct checkpoint head = { .origin = c->shell->origin, .size = l->log.tree.leaf_count };
+	struct note_signer signer = { .key = c->set.key, .as = &c->key };
+	struct bytes note;
+	if (!ledger_root(l, head.root, e) ||
+	    !checkpoint_sign(&l->scratch, &signer, &head, &note, e))
+		return false;
+	uint8_t *copy = malloc(note.len);
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "checkpoint");
+	memcpy(copy, note.data, note.len);
+	free(c->note);
+	c->note = copy;
+	c->note_len = note.len;
+	c->note_size = head.size;
+	atomic_store(&c->shell->signed_size, head.size);
+	return true;
+}
+
+/* The checkpoint of the batch before goes into this one. */
+static bool
+store_note(struct committer *c, struct err *e)
+{
+	if (c->note == NULL)
+		return true;
+	struct store_checkpoint cp = { .size = c->note_size,
+		.published = c->note_publish,
+		.note = bytes_from(c->note, c->note_len) };
+	c->ledger->dirty |= c->note_publish;
+	return store_put_checkpoint(c->ledger->store, &cp, e);
+}
+
+static void
+note_stored(struct committer *c)
+{
+	if (c->note == NULL)
+		return;
+	c->note_published = c->note_publish;
+	if (c->note_publish)
+		c->published = c->note_size;
+	c->note_publish = false;
+	free(c->note);
+	c->note = NULL;
+}
+
+/* Heads are given out on a grid, so that the log's growth tells little (AUDIT 5). */
+static void
+plan_heads(struct committer *c)
+{
+	uint64_t now = wall_boot(&c->shell->wall);
+	if (now < c->next_heads_us || c->note == NULL || c->note_size <= c->published)
+		return;
+	uint64_t grid = (uint64_t)c->set.heads_ms * 1000;
+	c->next_heads_us = (now / grid + 1) * grid;
+	c->note_publish = true;
+}
+
+/* ---- one batch ---- */
+
+static void
+stop_for_good(struct committer *c, const struct err *e)
+{
+	atomic_store(&c->shell->broken, true);
+	log_error("store.broken", "code=%s why=%s action=%s", err_token(e->code),
+	    log_quote_text(e->text), log_quote_text("stopping; the next start verifies the log"));
+	/* nothing may be acknowledged or sent any more, and what is true only the disk knows (I3)
+	 */
+	_exit(74);
+}
+
+static struct store_stamp
+stamp(struct committer *c)
+{
+	struct store_stamp s = { .time_us = c->ledger->log.time,
+		.boot_us = wall_boot(&c->shell->wall) };
+	if (s.time_us < c->ledger->now_us)
+		s.time_us = c->ledger->now_us;
+	memcpy(s.boot_id, c->set.boot_id, sizeof(s.boot_id));
+	return s;
+}
+
+static bool
+fill(struct committer *c, struct job **jobs, size_t count, struct err *e)
+{
+	plan_heads(c);
+	if (!store_note(c, e))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!apply_job(c, jobs[i], e))
+			return err_wrap(e, "job of kind %d", (int)jobs[i]->kind);
+	return apply_acks(c, e) && apply_time(c, e);
+}
+
+static bool
+finish(struct committer *c, struct err *e)
+{
+	if (!c->ledger->dirty) {
+		ledger_undo(c->ledger);
+		return true;
+	}
+	struct store_stamp now = stamp(c);
+	bool grew = c->ledger->appended > 0;
+	if (!ledger_commit(c->ledger, &now, e))
+		return false;
+	wall_committed(&c->shell->wall, now.time_us);
+	note_stored(c);
+	if (!grew || sign(c, e))
+		return true;
+	/* durable but not signed: nobody may hear of it, so it is as bad as a failed flush */
+	store_break(c->ledger->store);
+	return false;
+}
+
+static void
+answer(struct committer *c, struct job **jobs, size_t count, const struct err *failed)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct job *j = jobs[i];
+		if (failed != NULL && j->fate == JOB_PENDING) {
+			j->fate = JOB_FAILED;
+			j->err = *failed;
+		} else if (j->fate == JOB_PENDING)
+			j->fate = JOB_DONE;
+		committer_return(c->shell, j);
+	}
+}
+
+/* The POLICY record is durable: from here on decisions of other rules are stale. */
+static void
+take_rules(struct committer *c)
+{
+	if (c->next == NULL)
+		return;
+	ruleset_unref(c->rules);
+	c->rules = ruleset_ref(c->next);
+	c->ledger->fence.epoch = c->rules->number;
+	memcpy(c->ledger->fence.policy, epoch_digest(c->rules->epoch), STORE_HASH_BYTES);
+}
+
+static void
+run(struct committer *c, struct job **jobs, size_t count)
+{
+	struct err e = { 0 };
+	c->number++;
+	c->next = NULL;
+	c->ack_count = 0;
+	c->room_checked = false;
+	c->note_published = false;
+	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
+		  fill(c, jobs, count, &e) && finish(c, &e);
+	if (!ok) {
+		ledger_undo(c->ledger);
+		if (store_is_broken(c->ledger->store) ||
+		    (e.code != ERR_FULL && e.code != ERR_NOMEM))
+			stop_for_good(c, &e);
+		log_error("batch.failed", "jobs=%zu code=%s why=%s", count, err_token(e.code),
+		    log_quote_text(e.text));
+		c->note_publish = false;
+		drop_notices(c);
+	}
+	if (ok)
+		take_rules(c);
+	answer(c, jobs, count, ok ? NULL : &e);
+	if (ok)
+		send_notices(c, c->note_published);
+}
+
+/* ---- the thread ---- */
+
+/* Appends what the mailbox has to what waits already. */
+static void
+gather(struct committer *c)
+{
+	struct mailbox_item *chain = mailbox_take(c->shell->committer, LIMIT_BATCH_RECORDS);
+	if (chain == NULL)
+		return;
+	if (c->waiting == NULL)
+		c->waiting = chain;
+	else
+		c->waiting_last->next = chain;
+	while (chain->next != NULL)
+		chain = chain->next;
+	c->waiting_last = chain;
+}
+
+/* The oldest jobs that make a batch: at most LIMIT_BATCH_RECORDS or _BYTES, one always. */
+static size_t
+pick(struct committer *c, struct job **jobs, size_t room)
+{
+	size_t count = 0, records = 0, bytes = 0;
+	while (c->waiting != NULL && count < room) {
+		struct letter *l = MAILBOX_ENTRY(c->waiting, struct letter, item);
+		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+		records += j->records;
+		bytes += j->bytes;
+		if (count > 0 && (records > LIMIT_BATCH_RECORDS || bytes > LIMIT_BATCH_BYTES))
+			break;
+		c->waiting = c->waiting->next;
+		jobs[count++] = j;
+	}
+	return count;
+}
+
+static bool
+time_has_come(const struct committer *c)
+{
+	uint64_t now = wall_boot(&c->shell->wall);
+	return now >= c->next_sweep_us || now >= c->next_party_heads_us || now >= c->next_heads_us;
+}
+
+static void *
+committer_run(void *arg)
+{
+	struct committer *c = arg;
+	static _Thread_local struct job *jobs[LIMIT_BATCH_RECORDS];
+	role_set(ROLE_COMMITTER);
+	for (;;) {
+		bool stopping = atomic_load(&c->stopping);
+		if (c->waiting == NULL && !stopping)
+			(void)mailbox_wait(c->shell->committer, TICK_MS);
+		gather(c);
+		size_t count = pick(c, jobs, LIMIT_BATCH_RECORDS);
+		if (count > 0 || time_has_come(c))
+			run(c, jobs, count);
+		else if (stopping)
+			return NULL;
+	}
+}
+
+/* The first and the last words of a run: START, STOP. */
+static bool
+say(struct committer *c, const struct body *body, struct err *e)
+{
+	struct log_out out;
+	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
+		  apply_own_record(c, body, &out, e) && finish(c, e);
+	if (!ok)
+		ledger_undo(c->ledger);
+	return ok;
+}
+
+bool
+committer_start(struct committer *c, struct err *e)
+{
+	struct body b;
+	uint8_t root[32];
+	char boot[33];
+	for (size_t i = 0; i < 16; i++)
+		(void)snprintf(boot + 2 * i, 3, "%02x", c->set.boot_id[i]);
+	uint64_t size = c->ledger->log.tree.leaf_count;
+	if (!ledger_root(c->ledger, root, e))
+		return false;
+	event_body_begin(&b, EVENT_START);
+	event_body_bytes(&b, BODY_START_VERSION, bytes_of(c->set.version));
+	event_body_bytes(&b, BODY_START_BOOT, bytes_of(boot));
+	event_body_uint(&b, BODY_START_SIZE, size);
+	event_body_bytes(&b, BODY_START_ROOT, bytes_from(root, sizeof(root)));
+	event_body_enum(&b, BODY_START_LAST, size == 0 ? 1 : c->set.clean ? 2 : 3);
+	if (!say(c, &b, e))
+		return err_wrap(e, "START record");
+	if (pthread_create(&c->thread, NULL, committer_run, c) != 0)
+		return err_set(e, ERR_NOMEM, "committer thread");
+	c->running = true;
+	return true;
+}
+
+void
+committer_stop(struct committer *c, const char *cause)
+{
+	if (!c->running)
+		return;
+	mailbox_close(c->shell->committer);
+	atomic_store(&c->stopping, true);
+	(void)pthread_join(c->thread, NULL);
+	c->running = false;
+	struct body b;
+	uint8_t root[32];
+	struct err e = { 0 };
+	bool ok = ledger_root(c->ledger, root, &e);
+	event_body_begin(&b, EVENT_STOP);
+	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of(cause));
+	event_body_uint(&b, BODY_STOP_SIZE, c->ledger->log.tree.leaf_count);
+	event_body_bytes(&b, BODY_STOP_ROOT, bytes_from(root, sizeof(root)));
+	/* a second, empty commit keeps the last checkpoint */
+	if (ok && say(c, &b, &e) && ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
+	    store_note(c, &e)) {
+		store_say_goodbye(c->ledger->store);
+		c->ledger->dirty = true;
+		ok = finish(c, &e);
+	} else
+		ok = false;
+	if (!ok)
+		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
+	ledger_undo(c->ledger);
+}

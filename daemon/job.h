@@ -1,0 +1,184 @@
+/*
+ * job.h - one unit of durable work, on its way from a worker (or main) to the committer and home
+ * again. The sender fills it, posts it, and does not touch it until it is back; the committer
+ * writes 'fate', 'err' and the fields marked "out".  A job owns its arena, in which everything else
+ * of it lives. Threads: one owner at a time (mailbox.h).
+ */
+#pragma once
+#include "audit/record.h"
+#include "daemon/store.h"
+#include "daemon/worker.h"
+#include "proto/facts.h"
+
+struct ruleset;
+
+enum job_kind {
+	JOB_PUBLISH = 1, /* a report, decided */
+	JOB_DELIVER,	 /* the DELIVERY record that must exist before bytes leave */
+	JOB_AGAIN,	 /* a later decision that narrows, or resolves a hold */
+	JOB_ACK,	 /* a subscription has these */
+	JOB_RETRY,	 /* these were sent and not acknowledged: count the attempt */
+	JOB_SUBSCRIBE,	 /* find or create a subscription */
+	JOB_RECORDS,	 /* records that stand for themselves: REFUSED, ADMIN, AUDIT_READ */
+	JOB_RULES,	 /* main: a new ruleset */
+	JOB_CLOCK	 /* an operator accepts the clock */
+};
+enum job_fate {
+	JOB_PENDING = 0,
+	JOB_DONE,     /* durable, and covered by a signed head */
+	JOB_KNOWN,    /* PUBLISH: the same manifest is stored already; 'index' says where */
+	JOB_CONFLICT, /* PUBLISH: another manifest has this id */
+	JOB_STALE,    /* what it was decided on no longer holds: decide again */
+	JOB_FAILED    /* err says why; nothing of it happened */
+};
+/* A part beside those of store.h: Facts with what a hold opened, under the record that opened it.
+ */
+enum { JOB_PART_OPENED = 6 };
+enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
+
+struct job_part {
+	uint16_t number; /* enum store_part */
+	struct bytes bytes;
+};
+struct job_recipient {
+	uint32_t party;
+	uint32_t draft; /* which of 'decisions' is its record */
+	enum outcome outcome;
+	struct bytes masks;	   /* per portion */
+	uint64_t hold_deadline_us; /* if held */
+	struct bytes
+	    opened; /* if held: Facts with the obligations that this opened; absent: none */
+	struct record *delivery; /* if it may be delivered: the DELIVERY, prepared */
+	uint64_t delivery_index; /* out; STORE_NONE */
+};
+struct job_publish {
+	struct store_report report;   /* 'intake' is out */
+	struct bytes chain;	      /* DER certificates, one after the other */
+	const struct job_part *parts; /* by rising number */
+	size_t part_count;
+	struct record intake;
+	struct record *decisions;
+	size_t decision_count;
+	struct job_recipient *recipients; /* with outcome other than withhold */
+	size_t recipient_count;
+	uint8_t precedence;
+	uint8_t mode;
+	struct bytes topic;
+	uint64_t not_before_ms;
+	uint64_t decided_us, good_until_us; /* the facts' time; UINT64_MAX: for ever */
+	/* out */
+	uint64_t accepted_us;
+	uint64_t party_index;
+	uint8_t leaf[32];
+	/* for the answer, untouched by the committer */
+	uint32_t released, redacted, held, withheld;
+	const struct msg_unusable *unusable;
+	size_t unusable_count;
+};
+struct job_deliver {
+	struct store_given given; /* as read; another one now is JOB_STALE */
+	struct record record;
+	uint32_t publisher;
+	void *flight;	/* the outlet's; opaque here */
+	uint64_t index; /* out */
+};
+struct job_again {
+	struct store_given given; /* as read */
+	struct store_queue_key
+	    queued;		   /* where it waits; decision STORE_NONE: nowhere (it was held) */
+	uint64_t held_deadline_us; /* of the hold that this ends; UINT64_MAX: it was not held */
+	struct record record;	   /* NARROWED */
+	uint32_t publisher;
+	enum outcome outcome;
+	struct bytes masks;
+	struct bytes facts;  /* part 4 of the new record */
+	struct bytes opened; /* as in job_recipient */
+	uint64_t hold_deadline_us;
+	uint64_t decided_us, good_until_us;
+	struct bytes topic;
+	uint8_t precedence, mode;
+	void *flight;
+	uint64_t index; /* out */
+};
+struct job_acked {
+	struct store_queue_key key;
+	uint64_t delivery;
+	uint32_t publisher;
+};
+struct job_ack {
+	uint32_t party;
+	struct job_acked *items;
+	size_t count;
+	uint64_t answer; /* request that a Pong answers; 0: none */
+};
+struct job_retry {
+	struct store_queued *items;
+	size_t count;
+};
+struct job_subscribe {
+	struct store_subscription want; /* id is out; an empty pattern: as it is */
+	struct bytes party_name;
+	uint32_t credit;
+	bool created; /* out */
+};
+struct job_records {
+	struct record *records;
+	size_t count;
+};
+struct job_rules {
+	struct ruleset *rules; /* a reference */
+	bool at_start;
+	struct bytes crls, shut_out; /* fields of the POLICY body */
+	struct bytes actor;	     /* who asked for it; absent: a signal */
+	uint64_t asked_conn, asked_request;
+	unsigned asked_home;
+};
+
+struct job {
+	struct letter letter;
+	enum job_kind kind;
+	unsigned home; /* index of a worker, or JOB_HOME_* */
+	uint64_t conn, request;
+	struct arena *arena;
+	uint64_t rules;	       /* number of the ruleset that it was decided under */
+	size_t records, bytes; /* what it adds to a batch */
+	enum job_fate fate;
+	struct err err;
+	union {
+		struct job_publish publish;
+		struct job_deliver deliver;
+		struct job_again again;
+		struct job_ack ack;
+		struct job_retry retry;
+		struct job_subscribe subscribe;
+		struct job_records notes;
+		struct job_rules policy;
+	};
+};
+
+/* A job that takes over 'arena' (NULL: a new one of 'cap' bytes).  NULL: out of memory, the arena
+ * is untouched. */
+struct job *job_new(enum job_kind kind, struct arena **arena, size_t cap);
+/* Frees the job and its arena.  NULL is accepted. */
+void job_free(struct job *j);
+SCOPED_FOR(struct job, job_free)
+
+/* What the committer tells a worker: subscriptions that have something new, or that heads were
+ * published. */
+enum { NOTICE_ROOM = 512 };
+struct notice {
+	struct letter letter;
+	bool heads; /* a head was published */
+	bool all;   /* every subscription: there were too many to name */
+	size_t count;
+	uint32_t subscriptions[NOTICE_ROOM];
+	struct notice_hold { /* holds whose deadline has come, for the worker of their recipient */
+		uint64_t deadline_us, decision;
+	} holds[32];
+	size_t hold_count;
+};
+/* A ruleset on its way to a worker. */
+struct rules_letter {
+	struct letter letter;
+	struct ruleset *rules; /* a reference */
+};

@@ -308,6 +308,9 @@ MUST_USE bool store_find_given(struct store_view *v, uint32_t party,
  * originator above 'after' (0 to begin). */
 MUST_USE bool store_next_given(struct store_view *v, uint32_t party,
     const struct store_report_key *after, struct store_given *out, bool *found, struct err *e);
+/* The lowest INTAKE index at or above 'from' that still has bodies, for retention. */
+MUST_USE bool store_next_bodies(
+    struct store_view *v, uint64_t from, uint64_t *intake, bool *found, struct err *e);
 MUST_USE bool store_read_blob(struct store_view *v, enum store_blob kind,
     const uint8_t digest[STORE_HASH_BYTES], struct bytes *out, bool *found, struct err *e);
 MUST_USE bool store_read_note(
@@ -335,6 +338,9 @@ MUST_USE bool store_read_subscriptions(struct store_view *v, uint32_t after,
 /* Reports by originator and id, after 'after' (NULL to begin). */
 MUST_USE bool store_read_reports(struct store_view *v, const struct store_report_key *after,
     struct store_report *out, size_t *count, struct err *e);
+/* What was given, by party, id and originator, after 'after' (NULL to begin); masks are copied. */
+MUST_USE bool store_read_given(struct store_view *v, const struct store_given *after,
+    struct store_given *out, size_t *count, struct err *e);
 /* Heads of trees with a number above 'after'; the main tree's comes from store_read_head alone. */
 MUST_USE bool store_read_heads(
     struct store_view *v, uint32_t after, struct store_head *out, size_t *count, struct err *e);

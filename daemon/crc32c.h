@@ -1,0 +1,10 @@
+/*
+ * crc32c.h - the Castagnoli checksum (RFC 3720, appendix B.4) of every value in the store.
+ * It finds damage, not tampering: against that stand the hashes of the log.
+ * Threads: any.
+ */
+#pragma once
+#include "proto/bytes.h"
+
+/* The checksum of what 'crc' covers followed by 'in'; start with 0. */
+uint32_t crc32c(uint32_t crc, struct bytes in);

@@ -24,7 +24,8 @@ struct mailbox_item {
 };
 
 /* The thing that an item is a member of. */
-#define MAILBOX_ENTRY(item, type, member) ((type *)(void *)((char *)(item)-offsetof(type, member)))
+#define MAILBOX_ENTRY(item, type, member) \
+	((type *)(void *)(((char *)(item)) - offsetof(type, member)))
 
 /* An empty mailbox that takes 'capacity' (> 0) counted items.  ERR_NOMEM, ERR_IO (no eventfd). */
 MUST_USE bool mailbox_new(size_t capacity, struct mailbox **out, struct err *e);

@@ -228,8 +228,8 @@ MUST_USE bool store_put_hold(struct store *s, const struct store_held *h, struct
 MUST_USE bool store_drop_hold(
     struct store *s, uint64_t deadline_us, uint64_t decision, struct err *e);
 
-/* The log (AUDIT 4).  Indices rise by one from 0: another is ERR_STORE.  'value' is leaf hash and
- * slots, as audit/record.h encodes them, at most 1 MiB; the store adds the checksum. */
+/* The log (docs/audit-format.md, sections 5 and 6).  Indices rise by one from 0: another is
+ * ERR_STORE.  'value' is what record_entry_write gives, leaf hash first: at most 1 MiB. */
 MUST_USE bool store_put_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);
 /* Rewrites an entry whose slot 6 was erased; the leaf hash (its first 32 bytes) must stay. */
 MUST_USE bool store_erase_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);

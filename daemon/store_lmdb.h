@@ -1,7 +1,7 @@
 /*
  * store_lmdb.h - what the files of the LMDB driver share; nobody else includes it.
- * A row is key -> payload || CRC-32C(table number || key || payload), so that a value that was
- * damaged, or moved to another key or table, is found.  The traps of LMDB 0.9.24 that the driver
+ * A row is key -> payload || CRC-32C(key || payload), so that a value that was damaged, or moved to
+ * another key, is found.  The traps of LMDB 0.9.24 that the driver
  * steers round are the numbers in brackets: docs/decisions/0003-store-tables.md explains them.
  */
 #pragma once
@@ -10,7 +10,7 @@
 
 #include "daemon/store.h"
 
-enum table { /* the number goes into the checksum: never change one */
+enum table {
 	T_META,
 	T_NAME,
 	T_REPORT,
@@ -33,6 +33,7 @@ enum {
 	KEY_MAX = 511,	  /* LMDB's */
 	VALUE_MAX = 2304, /* of what is built field by field; the largest is a head */
 	ENTRY_MAX = 1 << 20,
+	CHECKPOINT_MAX = 1 << 16, /* audit/note.h */
 	NOTE_MAX = 1024,
 	NAME_MAX_BYTES = 480
 };

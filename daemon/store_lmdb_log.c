@@ -231,24 +231,9 @@ store_read_heads(
 	return store_page_read(&p, count, e);
 }
 
-/* ---- checkpoint: size u64 -> published u8 | note ---- */
+/* ---- checkpoint: size u64 -> note ---- */
 
-static bool
-checkpoint_parse(struct store_view *v, struct bytes key, struct bytes row,
-    struct store_checkpoint *out, struct err *e)
-{
-	struct cursor kc = cursor_over(key), c = cursor_over(row);
-	struct store_checkpoint p = { .size = cursor_u64(&kc) };
-	uint8_t published = cursor_u8(&c);
-	p.note = cursor_take(&c, c.left);
-	if (!cursor_finished(&kc) || !cursor_finished(&c) || published > 1)
-		return store_lmdb_corrupt(v->s, T_CHECKPOINT, key, "wrong length", e);
-	p.published = published == 1;
-	*out = p;
-	return true;
-}
-
-/* The row that the cursor moves to by 'op', its note borrowed. */
+/* The row that the walk comes to by 'op'; its note is borrowed. */
 static bool
 checkpoint_step(
     struct walk *w, MDB_cursor_op op, struct store_checkpoint *out, bool *found, struct err *e)
@@ -258,9 +243,14 @@ checkpoint_step(
 	w->op = op;
 	if (!store_walk_next(w, &key, &row, &more, e))
 		return false;
-	if (more && !checkpoint_parse(w->view, key, row, out, e))
-		return false;
+	struct cursor c = cursor_over(key);
 	*found = more;
+	if (!more)
+		return true;
+	struct store_checkpoint at = { .size = cursor_u64(&c), .note = row };
+	if (!cursor_finished(&c))
+		return store_lmdb_corrupt(w->view->s, T_CHECKPOINT, key, "wrong length", e);
+	*out = at;
 	return true;
 }
 
@@ -276,7 +266,7 @@ replace_newest(struct store *s, uint64_t size, struct err *e)
 		return false;
 	if (found && newest.size > size)
 		return refuse(s, e, "the log would go back: checkpoint of", size);
-	if (!found || newest.published || newest.size == size)
+	if (!found || newest.size == size || newest.size <= s->batch.after.published)
 		return true;
 	int code = mdb_cursor_del(w.cursor, 0);
 	return code == 0 || store_lmdb_fail(s, code, store_lmdb_table(T_CHECKPOINT), e);
@@ -287,18 +277,16 @@ store_put_checkpoint(struct store *s, const struct store_checkpoint *c, struct e
 {
 	ASSERT_ON(ROLE_COMMITTER);
 	struct key k;
-	struct value v;
-	v.len = 0;
-	if (c->note.len >= sizeof(v.data))
+	if (c->note.len > CHECKPOINT_MAX)
 		return err_set(e, ERR_LIMIT, "store: a checkpoint of %zu bytes", c->note.len);
 	if (!replace_newest(s, c->size, e))
 		return false;
 	index_key(&k, c->size);
-	store_value_u8(&v, c->published);
-	store_value_bytes(&v, c->note);
+	if (!store_row_put(s, T_CHECKPOINT, store_key_view(&k), c->note, 0, e))
+		return false;
 	if (c->published && c->size > s->batch.after.published)
 		s->batch.after.published = c->size;
-	return store_row_put(s, T_CHECKPOINT, store_key_view(&k), store_value_view(&v), 0, e);
+	return true;
 }
 
 /* Moves to the newest checkpoint of a size of at most 'at_most'. */
@@ -318,16 +306,21 @@ store_read_checkpoint(struct store_view *v, uint64_t at_most, bool published,
     struct store_checkpoint *out, bool *found, struct err *e)
 {
 	struct key k;
+	struct store_state st;
 	struct store_checkpoint c = { 0 };
 	bool there;
+	if (!store_state_get(v, &st, e))
+		return false;
+	if (v == &v->s->batch.view) /* the row is written at the commit */
+		st.published = v->s->batch.after.published;
+	if (published && st.published < at_most)
+		at_most = st.published;
 	index_key(&k, at_most);
 	SCOPED(store_walk_end) struct walk w = { 0 };
 	if (!store_walk_start(&w, v, T_CHECKPOINT, store_key_view(&k), e) ||
 	    !checkpoint_seek(&w, at_most, &c, &there, e))
 		return false;
-	while (there && published && !c.published)
-		if (!checkpoint_step(&w, MDB_PREV, &c, &there, e))
-			return false;
+	c.published = c.size <= st.published;
 	if (there) {
 		struct bytes note = c.note;
 		if (!arena_copy(v->arena, note, &c.note, e))

@@ -142,10 +142,9 @@ val_of(struct bytes b)
 }
 
 static uint32_t
-checksum(enum table t, struct bytes key, struct bytes payload)
+checksum(struct bytes key, struct bytes payload)
 {
-	uint8_t number = (uint8_t)t;
-	return crc32c(crc32c(crc32c(0, bytes_from(&number, 1)), key), payload);
+	return crc32c(crc32c(0, key), payload);
 }
 
 bool
@@ -160,7 +159,7 @@ store_row_put(struct store *s, enum table t, struct bytes key, struct bytes payl
 	uint8_t *to = v.mv_data;
 	if (payload.len > 0)
 		memcpy(to, payload.data, payload.len);
-	put_u32(to + payload.len, checksum(t, key, payload));
+	put_u32(to + payload.len, checksum(key, payload));
 	return true;
 }
 
@@ -185,7 +184,7 @@ store_row_check(struct store_view *v, enum table t, struct bytes key, struct byt
 		return store_lmdb_corrupt(v->s, t, key, "no checksum", e);
 	struct bytes body = bytes_from(stored.data, stored.len - CRC_BYTES);
 	struct cursor c = cursor_over(bytes_from(stored.data + body.len, CRC_BYTES));
-	if (cursor_u32(&c) != checksum(t, key, body))
+	if (cursor_u32(&c) != checksum(key, body))
 		return store_lmdb_corrupt(v->s, t, key, "wrong checksum", e);
 	*payload = body;
 	return true;

@@ -26,8 +26,8 @@ a_checksum_continues_over_pieces_of_any_length(void **state)
 		b[i] = (uint8_t)(i * 7);
 	uint32_t whole = crc32c(0, bytes_from(b, sizeof(b)));
 	for (size_t cut = 0; cut <= sizeof(b); cut++)
-		assert_int_equal(crc32c(crc32c(0, bytes_from(b, cut)),
-				     bytes_from(b + cut, sizeof(b) - cut)),
+		assert_int_equal(
+		    crc32c(crc32c(0, bytes_from(b, cut)), bytes_from(b + cut, sizeof(b) - cut)),
 		    whole);
 	assert_int_equal(crc32c(0, bytes_from(NULL, 0)), 0);
 }

@@ -22,9 +22,9 @@ box(size_t capacity)
 }
 
 static unsigned
-number_of(const struct mailbox_item *item)
+number_of(struct mailbox_item *item)
 {
-	return MAILBOX_ENTRY(item, const struct letter, item)->number;
+	return MAILBOX_ENTRY(item, struct letter, item)->number;
 }
 
 static bool

@@ -252,28 +252,8 @@ def record_slots(record):
     return [slot_value([field(f) for f in record.get("slot%d" % i, [])]) for i in range(1, 9)]
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def entry(index, leaf, slots):
-    body = leaf + opening(slots, range(1, 9))
-    return body + u32(crc32c(u64(index) + body))
-
-
-def head_row(key, leaves, time):
-    """Of a tree without PARTY_HEADs."""
-    row, at, size = u64(len(leaves)) + tree_root(leaves) + u64(time) + b"\xff" * 8 + u64(0), len(leaves), len(leaves)
-    for bit in range(64):
-        if size >> bit & 1:
-            row += tree_root(leaves[at - (1 << bit):at])
-            at -= 1 << bit
-    return row + u32(crc32c(key + row))
+def entry(leaf, slots):
+    return leaf + opening(slots, range(1, 9))
 
 
 def commit(i, salt, value):
@@ -344,8 +324,7 @@ def make_audit(out):
         out["audit/record-%d.leaf-data" % j] = datas[j]
     out["audit/record-1.recipient.opening"] = opening(records[1], (1, 2, 8))
     out["audit/leaf-hashes"] = "".join(h.hex() + "\n" for h in leaves).encode()
-    out["audit/record-1.entry"] = entry(1, leaves[1], records[1])
-    out["audit/head-row"] = head_row(b"\x00", leaves, inputs["records"][2]["slot1"][1]["uint"])
+    out["audit/record-1.entry"] = entry(leaves[1], records[1])
     party = b"RLP1" + u64(1) + leaves[1]
     out["audit/party-leaf-1.leaf-data"] = party
     out["audit/party-leaf-1.hash"] = text(leaf_hash(party).hex() + "\n")

@@ -100,9 +100,6 @@ class AuditConstants(unittest.TestCase):
         self.assertEqual((len(proof), sha(proof)),
                          (448, "dfda7c4f0d9268ca2f8f991cbf5ee948a8429963a1ee7fe2eb9791602bd069a1"))
 
-    def test_the_check_value_of_crc32c(self):
-        self.assertEqual(make.crc32c(b"123456789"), 0xE3069283)
-
     def test_records_use_only_the_slots_of_their_type(self):
         used = {"INTAKE": "134567", "DECISION": "123456", "APPROVAL": "12345678", "DELIVERY": "1234578",
                 "NARROWED": "1234568", "AGREEMENT": "178", "KEY": "178"}

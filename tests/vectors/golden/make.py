@@ -23,6 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path.insert(0, HERE)
+import full  # noqa: E402
 
 
 def H(data):
@@ -399,6 +402,7 @@ def everything():
     make_wire(out)
     make_audit(out)
     make_types(out)
+    full.make_full(sys.modules[__name__], out)
     return out
 
 

@@ -46,7 +46,7 @@ class Golden(unittest.TestCase):
             digest, name = line.split("  ", 1)
             listed[name] = digest
             self.assertEqual(sha(make.read(name)), digest, name)
-        present = {n for d in ("wire", "audit", "policy", "bundle") for n in make.inputs_in(d)}
+        present = {n for d in ("wire", "audit", "policy", "bundle", "bundle-hub", "bundle-nor") for n in make.inputs_in(d)}
         self.assertEqual(present, set(listed))
 
 

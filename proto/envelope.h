@@ -18,6 +18,7 @@ enum { ENVELOPE_BATCH_MAX = 64, ENVELOPE_PATH = 6 };
 enum envelope_act { ENVELOPE_SUPERSEDE = 1, ENVELOPE_RECALL, ENVELOPE_ABOUT };
 
 struct envelope_manifest {
+	uint32_t version;	      /* 1 */
 	struct bytes id;	      /* 16, UUIDv7 */
 	struct bytes hub, originator; /* SPIFFE ids */
 	struct bytes signer;	      /* 32: SHA-256 of the signing leaf, DER */
@@ -33,6 +34,7 @@ struct envelope_agreement {
 	struct bytes terms; /* 32 */
 };
 struct envelope_routing {
+	struct bytes salt;			     /* 16; envelope_build makes its own */
 	const struct envelope_agreement *agreements; /* 0..8; none is `no-agreement` later */
 	size_t agreement_count;
 	bool has_only_to; /* false: no restriction; true with no names: nobody */
@@ -41,6 +43,7 @@ struct envelope_routing {
 	bool backfill;
 };
 struct envelope_notice {
+	struct bytes salt; /* 16; envelope_build makes its own */
 	enum envelope_act act;
 	struct bytes report; /* 16 */
 	struct bytes reason; /* text: a closed code */
@@ -76,7 +79,7 @@ struct envelope {
 /*
  * Opens what a publisher sent: every part canonical, every field in its range, the parts' shape
  * (portions only if the notice is no recall, the class of commitments no smaller than the number of
- * portions, orders strictly ascending, lengths as said).  Nothing is hashed yet.
+ * portions, orders strictly ascending).  Nothing is hashed yet.
  * ERR_MALFORMED or ERR_LIMIT with the field in *f (may be NULL), as refusals of the report;
  * ERR_NOMEM.
  */
@@ -91,6 +94,8 @@ MUST_USE bool envelope_manifest_decode(
     struct bytes in, struct arena *a, struct envelope_manifest *out, struct err *e);
 MUST_USE bool envelope_routing_decode(
     struct bytes in, struct arena *a, struct envelope_routing *out, struct err *e);
+MUST_USE bool envelope_notice_decode(
+    struct bytes in, struct arena *a, struct envelope_notice *out, struct err *e);
 MUST_USE bool envelope_seal_decode(
     struct bytes in, struct arena *a, struct envelope_seal *out, struct err *e);
 /* Head and body; an absent body leaves title and content absent. */
@@ -146,6 +151,18 @@ MUST_USE bool envelope_root(struct sha256 *h, const uint8_t leaf[32], const stru
  */
 MUST_USE bool envelope_signature(
     EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e);
+/* What is signed: 64 spaces, "relto/1 batch", NUL, the root.  Returns the length. */
+enum { ENVELOPE_SIGNED_MAX = 128 };
+size_t envelope_signed_message(const uint8_t root[32], uint8_t out[ENVELOPE_SIGNED_MAX]);
+/* How a key signs: the digest's name (NULL: none, Ed25519), and whether with RSA-PSS. */
+struct envelope_scheme {
+	const char *digest;
+	bool pss;
+};
+MUST_USE bool envelope_key_scheme(const EVP_PKEY *key, struct envelope_scheme *out, struct err *e);
+/* Sets PSS padding where the scheme has it; true if that worked or is not needed. */
+bool envelope_set_padding(EVP_PKEY_CTX *ctx, const struct envelope_scheme *s);
+
 enum envelope_kind { ENVELOPE_ROUTING = 0x10, ENVELOPE_HEAD = 0x11, ENVELOPE_NOTICE = 0x12 };
 struct envelope_part {
 	enum envelope_kind kind;
@@ -155,6 +172,9 @@ struct envelope_part {
 /* The commitment of a part: SHA-256(kind || id || bytes). */
 MUST_USE bool envelope_commit(
     struct sha256 *h, const struct envelope_part *p, uint8_t out[32], struct err *e);
+/* SHA-256(0x13 || body): what a head says of its body. */
+MUST_USE bool envelope_body_digest(
+    struct sha256 *h, struct bytes body, uint8_t out[32], struct err *e);
 /* SHA-256 over DER certificates one after the other: how Signer and Deliver name a chain. */
 MUST_USE bool envelope_chain_digest(
     struct sha256 *h, const struct names *chain, uint8_t out[32], struct err *e);

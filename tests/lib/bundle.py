@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+"""bundle.py - a second verifier of audit bundles, written from docs/audit-format.md alone.
+
+usage: bundle.py BUNDLE VKEY      prints what it found; exit 0 when everything holds
+"""
+import hashlib
+import os
+import struct
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import witness  # noqa: E402
+from witness import Bad, H, uint  # noqa: E402
+
+SLOTS = {"INTAKE": "134567", "DECISION": "123456", "APPROVAL": "12345678", "DELIVERY": "1234578",
+         "NARROWED": "1234568", "AGREEMENT": "178", "KEY": "178"}
+SLOTS.update(dict.fromkeys("ACK RECALL SUPERSEDE EXPIRE DEAD_LETTER FEEDBACK".split(), "123578"))
+FIELDS = {1: 3, 2: 4, 3: 5, 4: 5, 5: 4, 6: 2, 8: 1}
+OUTCOME_RELEASES = (1, 2)
+FOLDERS = "facts manifest routing notice seal chain anchor head policy spif".split()
+
+
+class Record:
+    def __init__(self, index, opening):
+        self.index, self.o = index, opening
+        self.kind, self.time, self.report = opening.type, uint(opening.slots[1][1]), opening.slots[1][2]
+        for i, fields in opening.slots.items():
+            if fields and str(i) not in SLOTS.get(self.kind, "1567"):
+                raise Bad("%d: a %s with slot %d" % (index, self.kind, i))
+            if fields and i in FIELDS and len(fields) != FIELDS[i]:
+                raise Bad("%d: slot %d of %d fields" % (index, i, len(fields)))
+
+    def field(self, slot, number):
+        fields = self.o.slots[slot]
+        return fields[number] if fields else b""
+
+    def parties(self):
+        """(party, index in its tree) of what is open here."""
+        out = []
+        if self.field(3, 4):
+            out.append((self.field(3, 0).decode(), uint(self.field(3, 4))))
+        if self.field(8, 0):
+            who = self.field(7, 0) if self.kind in ("AGREEMENT", "KEY") else \
+                self.field(7, 3) if self.kind == "APPROVAL" else self.field(2, 0)
+            out.append((who.decode(), uint(self.field(8, 0))))
+        return out
+
+
+class Bundle:
+    def __init__(self, folder, vkey):
+        self.folder = folder
+        self.claims = [line.split(" ", 1) for line in self.read("bundle").decode().splitlines()]
+        if self.claims[0] != ["relto-bundle", "1"]:
+            raise Bad("no bundle of version 1")
+        said = dict(self.claims)
+        self.hub, self.party = said["view"] == "hub", said["view"].partition("party ")[2]
+        self.checkpoint = witness.Checkpoint(self.read("checkpoint"), witness.Key(vkey))
+        self.size = self.checkpoint.size
+        if said["origin"] != self.checkpoint.origin or int(said["size"]) != self.size:
+            raise Bad("the bundle's claims are not its checkpoint's")
+        self.leaves = self.read_leaves()
+        if witness.tree_root(list(self.leaves)) != self.checkpoint.root:
+            raise Bad("the tiles give another root")
+        self.records = self.read_records()
+
+    def read(self, name):
+        with open(os.path.join(self.folder, name), "rb") as f:
+            return f.read()
+
+    def tile(self, level, number, width, unit):
+        name = "tile/%s/%s" % (level, tile_name(number)) + (".p/%d" % width if width < 256 else "")
+        data = self.read(name)
+        if len(data) != unit * width:
+            raise Bad("%s has %d bytes" % (name, len(data)))
+        return [data[i:i + unit] for i in range(0, len(data), unit)]
+
+    def read_leaves(self):
+        leaves = []
+        for n in range(-(-self.size // 256)):
+            width = min(256, self.size - 256 * n)
+            hashes = self.tile(0, n, width, 32)
+            for data, leaf in zip(self.tile("entries", n, width, 40), hashes):
+                if data[:2] != b"\x00\x26" or H(b"\x00" + data[2:]) != leaf:
+                    raise Bad("entry bundle %d and tile differ" % n)
+            leaves += hashes
+        above, level = leaves, 1
+        while len(above) >= 256:
+            above = [witness.tree_root(above[i:i + 256]) for i in range(0, len(above) - len(above) % 256, 256)]
+            for n in range(-(-len(above) // 256)):
+                part = above[256 * n:256 * n + 256]
+                if self.tile(level, n, len(part), 32) != part:
+                    raise Bad("tile %d/%d" % (level, n))
+            level += 1
+        return leaves
+
+    def read_records(self):
+        out = {}
+        for n in range(-(-self.size // 1024)):
+            data, at, count = self.read("record/%06d" % n), 0, 0
+            while at < len(data):
+                (size,) = struct.unpack(">I", data[at:at + 4])
+                index = n * 1024 + count
+                if size:
+                    o = witness.Opening(data[at + 4:at + 4 + size])
+                    if o.leaf_hash != self.leaves[index]:
+                        raise Bad("record %d does not give its leaf" % index)
+                    if o.slots[1]:
+                        out[index] = Record(index, o)
+                at, count = at + 4 + size, count + 1
+            if count != min(1024, self.size - n * 1024):
+                raise Bad("record/%06d has %d records" % (n, count))
+        return out
+
+    # ---- what the records say together ----
+    def check_order(self):
+        last, trees, current, after_intake = 0, {}, {}, None
+        policy = b""
+        for index in sorted(self.records):
+            r = self.records[index]
+            if r.time < last:
+                raise Bad("%d: time falls" % index)
+            last = r.time
+            for party, place in sorted(r.parties()):
+                if self.hub or party == self.party:
+                    tree = trees.setdefault(party, [])
+                    if place != len(tree):
+                        raise Bad("%d: place %d in the tree of %s, not %d" % (index, place, party, len(tree)))
+                    tree.append(H(b"\x00RLP1" + struct.pack(">Q", index) + self.leaves[index]))
+            if r.kind == "PARTY_HEAD":
+                self.check_head(r, trees)
+            if not self.hub:
+                continue
+            if r.kind == "POLICY":
+                policy = r.field(7, 0)
+            if r.kind in ("START", "STOP"):
+                at = 2 if r.kind == "START" else 1
+                if (uint(r.field(7, at)), r.field(7, at + 1)) != (index, witness.tree_root(self.leaves[:index])):
+                    raise Bad("%d: %s states another tree" % (index, r.kind))
+            if r.kind in ("INTAKE", "DECISION", "NARROWED", "APPROVAL") and r.field(4, 2) != policy:
+                raise Bad("%d: %s under another policy than the last POLICY record's" % (index, r.kind))
+            after_intake = self.check_decision(r, current, after_intake)
+        self.trees = trees
+
+    def check_head(self, r, trees):
+        tree = trees.get(r.field(7, 0).decode(), [])
+        if (uint(r.field(7, 1)), r.field(7, 2)) != (len(tree), witness.tree_root(list(tree))):
+            raise Bad("%d: PARTY_HEAD of %s states another tree" % (r.index, r.field(7, 0).decode()))
+
+    def check_decision(self, r, current, intake):
+        if r.kind == "INTAKE":
+            return r
+        if r.kind in ("DECISION", "NARROWED", "APPROVAL"):
+            link = uint(r.field(4, 4))
+            for who in r.field(2, 0).decode().split("\n"):
+                was = current.get((r.report, who))
+                if was is None and (intake is None or link != intake.index or r.kind != "DECISION"):
+                    raise Bad("%d: %s without a gap-free INTAKE" % (r.index, r.kind))
+                if was is not None and link != was.index:
+                    raise Bad("%d: links to %d, the current decision is %d" % (r.index, link, was.index))
+                current[(r.report, who)] = r
+            return intake
+        if r.kind == "DELIVERY":
+            was = current.get((r.report, r.field(2, 0).decode()))
+            if was is None or uint(r.field(4, 4)) != was.index or was.o.slots[4][0][0] not in OUTCOME_RELEASES \
+                    or was.field(2, 3) != r.field(2, 3):
+                raise Bad("%d: DELIVERY without a decision that releases the same" % r.index)
+        if r.kind == "ACK" and r.field(7, 0):
+            named = r.field(7, 0)
+            for i in range(0, len(named), 8):
+                d = self.records.get(uint(named[i:i + 8]))
+                if d is None or d.kind != "DELIVERY" or d.index > r.index or d.field(2, 0) != r.field(2, 0):
+                    raise Bad("%d: ACK of what was not delivered to %s" % (r.index, r.field(2, 0).decode()))
+        return None
+
+    # ---- contents, for a hub auditor ----
+    def check_contents(self):
+        checked = 0
+        for folder in FOLDERS:
+            path = os.path.join(self.folder, folder)
+            for name in sorted(os.listdir(path)) if os.path.isdir(path) else []:
+                if hashlib.sha256(self.read("%s/%s" % (folder, name))).hexdigest() != name:
+                    raise Bad("%s/%s is not what its name says" % (folder, name))
+                checked += 1
+        return checked
+
+    def summary(self):
+        kinds = {}
+        for r in self.records.values():
+            kinds[r.kind] = kinds.get(r.kind, 0) + 1
+        return "size %d, %d records opened: %s" % (self.size, len(self.records), " ".join(
+            "%s=%d" % kv for kv in sorted(kinds.items())))
+
+    def verify(self):
+        self.check_order()
+        self.contents = self.check_contents()
+        return self
+
+
+def tile_name(number):
+    parts = ["%03d" % (number % 1000)]
+    while number >= 1000:
+        number //= 1000
+        parts.insert(0, "x%03d" % (number % 1000))
+    return "/".join(parts)
+
+
+def main():
+    try:
+        b = Bundle(sys.argv[1], sys.argv[2]).verify()
+    except (Bad, OSError, ValueError, IndexError) as e:
+        print("not good: %s" % e)
+        return 1
+    print("good: %s; %d contents" % (b.summary(), b.contents))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -279,7 +279,12 @@ store_file_open(const struct store_config *cfg, struct store *s, struct err *e)
 		return fail_io("mark close-on-exec", data_name, e);
 	if (s->marked) /* after a failed flush the cache may show what the disk lacks [3] */
 		(void)posix_fadvise(s->data, 0, 0, POSIX_FADV_DONTNEED);
-	return file_measure(s, e) && tables_open(s, e);
+	if (!file_measure(s, e) || !tables_open(s, e))
+		return false;
+	struct err full; /* a full disk does not keep it shut: then batches are refused */
+	if (!store_file_grow(s, &full) && full.code != ERR_FULL)
+		return err_set(e, full.code, "%s", full.text);
+	return true;
 }
 
 static uint64_t

@@ -26,14 +26,6 @@ MUST_USE bool label_resolve(struct arena *a, const struct vocab *v, const struct
 /* obsolete and dates at 'time' (µs), requiredCategory, excludedClass, excludedCategory,
  * requiredClass, selection counts.  ERR_INVALID_LABEL names the fault. */
 MUST_USE bool label_check(const struct label *l, uint64_t time, struct err *e);
-/*
- * All labels of a portion: 1..LIMIT_LABELS_PER_PORTION, each of a known vocabulary, no two of one.
- * With 'check' label_check too.  'out' has room for 'count'.
- */
-MUST_USE bool label_resolve_all(struct arena *a, const struct vocab *const *set, size_t set_count,
-    const struct raw_label *raw, size_t count, const uint64_t *check, struct label *out,
-    struct err *e);
-
 /* Questions of rules ("label V has CATEGORY [VALUE]") and of trap 1. */
 bool label_has_tagset(const struct label *l, uint32_t tagset); /* any value of it, whatever type */
 bool label_has_category(const struct label *l, uint32_t category);

@@ -4,13 +4,13 @@
  * Threads: values.
  */
 #pragma once
-#include "policy/label.h"
+#include "policy/vocab.h"
 
 /*
- * Reads the label of 'xml'; 'file' names it in faults.  The first originatorConfidentialityLabel
+ * Reads the label of 'file', which must outlive it.  The first originatorConfidentialityLabel
  * (or alternative one, with a warning) counts.  DOCTYPE is refused.  The types that the label
- * gives to its categories are compared with those of the vocabulary if it is in 'set'; a
+ * gives to its categories are compared with those of its vocabulary if that is in 'set'; a
  * difference is an error, for it would change the decision.  False if an error was added to 'l'.
  */
 MUST_USE bool label_xml_read(struct arena *a, const struct vocab *const *set, size_t count,
-    struct bytes file, struct bytes xml, struct text_errors *l, struct raw_label *out);
+    const struct text_file *file, struct text_errors *l, struct raw_label *out);

@@ -1,5 +1,7 @@
 /* The list of errors and warnings of one run, and how people read it. */
 #include "policy/text.h"
+
+#include "policy/page.h"
 #include "policy/text_chars.h"
 
 #include <stdio.h>
@@ -162,49 +164,6 @@ text_place(struct text_errors *l, const struct text_pos *pos)
 		return "";
 	return text_note(l, "'%.*s' line %u", (int)pos->file->name.len,
 	    (const char *)pos->file->name.data, pos->line);
-}
-
-/* A growing text; 'failed' sticks. */
-struct page {
-	struct arena *arena;
-	char *text;
-	size_t len, cap;
-	bool failed;
-};
-
-static void
-page_put(struct page *p, const char *text, size_t len)
-{
-	if (!p->failed && len >= p->cap - p->len) {
-		size_t cap = (p->cap + len) * 2;
-		char *grown = arena_alloc(p->arena, cap);
-		p->failed = grown == NULL;
-		if (grown != NULL) {
-			if (p->len != 0)
-				memcpy(grown, p->text, p->len);
-			p->text = grown;
-			p->cap = cap;
-		}
-	}
-	if (p->failed)
-		return;
-	memcpy(p->text + p->len, text, len);
-	p->len += len;
-	p->text[p->len] = 0;
-}
-
-static void
-page_add(struct page *p, const char *text)
-{
-	page_put(p, text, strlen(text));
-}
-
-static void
-page_number(struct page *p, const char *before, uint64_t n, const char *after)
-{
-	char text[64];
-	(void)snprintf(text, sizeof(text), "%s%llu%s", before, (unsigned long long)n, after);
-	page_add(p, text);
 }
 
 /* The caret stands under its column: tabs of the line are repeated, all else is one blank. */

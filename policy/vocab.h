@@ -20,7 +20,7 @@ struct vocab_marks; /* phrases and qualifiers: policy/marking.c */
 struct vocab_index; /* names -> numbers */
 
 struct vocab_class {
-	struct bytes name; /* as in the SPIF, white space folded */
+	struct bytes name; /* as in the SPIF */
 	int64_t lacv;
 	int64_t hierarchy; /* rank comes from it alone; two may share one */
 	bool obsolete;
@@ -44,9 +44,9 @@ struct vocab_tag {
 	const struct vocab_marks *marks;
 };
 struct vocab_value {
-	struct bytes name; /* as in the SPIF, white space folded */
+	struct bytes name; /* as in the SPIF */
 	uint32_t tagset, category, tag;
-	int64_t lacv;
+	struct bytes lacv; /* as text, leading zeros dropped: not every encoding has numbers */
 	bool obsolete;
 	uint64_t not_before, not_after;	 /* µs since 1970; 0, UINT64_MAX: none */
 	const struct vocab_rules *rules; /* NULL: none */
@@ -72,6 +72,7 @@ struct vocab {
 	uint32_t releasability;	     /* category, permissive; VOCAB_NONE: the vocabulary has none */
 	bool readable;		     /* every label's marking can be read back (marking_read) */
 	const struct vocab_marks *marks;
+	const struct vocab_marks *name_marks; /* of the policy name */
 	const struct vocab_index *index;
 };
 
@@ -100,6 +101,9 @@ MUST_USE bool vocab_need_value(
 
 /* The vocabulary of that name among several; NULL if there is none. */
 const struct vocab *vocab_find(const struct vocab *const *set, size_t count, struct bytes name);
+/* The same, with ERR_INVALID_LABEL and the nearest name. */
+MUST_USE bool vocab_need(const struct vocab *const *set, size_t count, struct bytes name,
+    const struct vocab **out, struct err *e);
 /* The classes whose hierarchy is at most (at least) that of 'class_', as a set. */
 uint64_t vocab_up_to(const struct vocab *v, uint32_t class_);
 uint64_t vocab_from(const struct vocab *v, uint32_t class_);

@@ -92,7 +92,7 @@
 #define LIMIT_POLICY_DEPTH 8u
 #define LIMIT_POLICY_ERRORS 20u	  /* reported in one run */
 #define LIMIT_POLICY_FILES 16384u /* includes of one load: a tree of includes must end */
-#define LIMIT_SPIF_BYTES (8u << 20)
+#define LIMIT_SPIF_BYTES (4u << 20)
 #define LIMIT_SPIF_DEPTH 32u	/* elements within elements */
 #define LIMIT_SPIF_CLASSES 64u	/* a set of classifications is one word */
 #define LIMIT_SPIF_VALUES 4096u /* of a vocabulary: a label is at most 64 words */

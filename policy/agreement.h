@@ -28,6 +28,7 @@ struct agreement {
 	uint64_t valid_from;  /* µs since 1970 UTC: the first moment in force */
 	uint64_t valid_until; /* µs: the first moment out of force */
 	bool suspended;
+	bool unsigned_; /* it requires signatures and has none: not usable */
 	bool backfill;
 	bool has_terms;	   /* false without trust files: there are no terms then */
 	uint8_t terms[32]; /* SHA-256 of terms_text */

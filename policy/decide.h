@@ -12,7 +12,6 @@ enum reason { /* in the order of DESIGN section 5: of equal verdicts the lowest 
 	REASON_NONE = 0,
 #define R(name, token, verdict, source, text) REASON_##name,
 #include "policy/rules.def"
-#undef R
 	REASON_COUNT
 };
 
@@ -72,6 +71,11 @@ struct decisions {
  */
 MUST_USE bool policy_decide(const struct epoch *p, const struct facts *f, struct arena *a,
     struct decisions *out, struct err *e);
+
+/* The same with 'only' in place of the epoch's agreement of that name, as if it were in force and
+ * not suspended: how an 'expect' is judged at load. */
+MUST_USE bool decide_under(const struct epoch *p, const struct agreement *only,
+    const struct facts *f, struct arena *a, struct decisions *out, struct err *e);
 
 /* Stable tokens and texts.  Never NULL for a valid value. */
 const char *verdict_name(enum verdict v);

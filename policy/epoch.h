@@ -25,13 +25,17 @@ struct epoch_source {
 	bool (*list)(
 	    void *ctx, const char *path, struct arena *a, struct names *out, struct err *e);
 	void *ctx;
+	/* With EPOCH_TOLERANT: where the anchors of a party that is shut out are taken from, so
+	 * that the terms of its agreements stay what they were.  May be NULL. */
+	const struct epoch *previous;
 };
 
 enum epoch_flag { /* bits */
-	EPOCH_NO_TRUST =
-	    1, /* read no bundle: no terms, anchors not compared (check, eval: a warning) */
-	EPOCH_TOLERANT =
-	    2 /* reload: a party whose bundle is unusable is shut out; otherwise an error */
+	/* check, eval: a bundle that is missing is a warning; then there are no terms, anchors are
+	 * not compared, and agreements that require signatures are judged as if they had them */
+	EPOCH_TRUST_OPTIONAL = 1,
+	/* reload: a party whose bundle is unusable is shut out; otherwise an error */
+	EPOCH_TOLERANT = 2
 };
 
 /*

@@ -24,6 +24,7 @@ struct agent {
 
 struct anchor {
 	uint8_t digest[32]; /* SHA-256 of the DER certificate */
+	uint8_t key[32];    /* SHA-256 of its SubjectPublicKeyInfo: no two parties share one */
 	struct bytes der;
 };
 

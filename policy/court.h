@@ -1,0 +1,65 @@
+/*
+ * court.h - one decision while it is being made: the facts with their labels resolved, and the
+ * agreements that the report names, each with its own view of the portions.
+ * Shared by decide.c (first decisions), later.c (S5) and refuse.c; of no use to others.
+ */
+#pragma once
+#include "policy/rules.h"
+#include "proto/limits.h"
+
+struct written {      /* a label as written */
+	bool known;   /* false: its vocabulary does not know it (later decisions only) */
+	size_t vocab; /* index in the epoch */
+	struct label label;
+};
+
+struct named { /* an agreement that the report names; named twice counts once */
+	const struct agreement *agreement; /* NULL: unknown */
+	struct bytes name;
+	unsigned bit;			 /* its place among the agreements of the facts */
+	const char *fault;		 /* why it is not usable; NULL: it is */
+	bool suspended;			 /* later decisions: judged as if it were not */
+	const struct view *views;	 /* by portion */
+	struct portion_decision **group; /* rows by group of members, made when first needed; the
+					    last: members that the audience lists leave out */
+};
+
+struct court {
+	const struct epoch *epoch;
+	const struct agreement *only; /* of an expect: in place of the epoch's, in force */
+	const struct facts *facts;
+	struct arena *arena;
+	struct written *const *labels; /* by portion */
+	struct named named[LIMIT_AGREEMENTS_PER_REPORT];
+	size_t named_count;
+	uint64_t good_until;
+	struct err *err;
+};
+
+/* Resolves all labels.  In a first decision the first bad one becomes *refusal; in a later one it
+ * is unknown.  False on shortage. */
+MUST_USE bool court_labels(struct court *c, struct refusal *refusal);
+/* Finds the named agreements and what is wrong with each.  In a later decision neither terms nor
+ * suspension are faults. */
+void court_agreements(struct court *c);
+/* Prepares an agreement's view of the portions. */
+MUST_USE bool court_views(struct court *c, struct named *n);
+/* Judges all portions for one member under one agreement: rows owned by the arena, which members
+ * that are treated alike may share.  NULL on shortage. */
+const struct portion_decision *court_judge(
+    struct court *c, struct named *n, const struct member *r);
+/* The end of what rests on time: lowers good_until. */
+void court_until(struct court *c, uint64_t time);
+
+/* The refusals of DESIGN section 5 that a policy can see, before and after the labels are read. */
+MUST_USE bool refuse_form(const struct facts *f, struct arena *a, struct refusal *out);
+MUST_USE bool refuse_agreements(struct court *c, struct refusal *out);
+MUST_USE bool refuse_audience(struct court *c, struct refusal *out);
+MUST_USE bool refuse_unlabelled(const struct facts *f, struct arena *a, struct refusal *out);
+
+/* The outcome of a recipient, and the deadlines in its rows. */
+enum outcome decide_outcome(const struct portion_decision *rows, size_t count);
+void decide_until(struct court *c, const struct portion_decision *rows);
+
+/* A later decision (S5). */
+MUST_USE bool later_decide(struct court *c, struct decisions *out);

@@ -56,23 +56,12 @@ MUST_USE bool log_append(
  */
 MUST_USE bool log_recheck(struct sha256 *h, struct merkle *tree, struct bytes entry, struct err *e);
 
-/* One row of the table 'head'. */
+/* The main tree's head, as stored. */
 struct log_head {
 	struct merkle tree;
 	uint8_t root[32];
-	uint64_t time;
-	uint64_t head_index; /* main index of the party's last PARTY_HEAD; SLOT_ABSENT */
-	uint64_t head_size;  /* and the size it stated */
+	uint64_t time; /* of the last record */
 };
-enum { LOG_HEAD_MAX = 8 + 32 + 8 + 8 + 8 + 64 * 32 + 4, LOG_HEAD_KEY_MAX = 5 };
-/* The key of the main tree's row, and of a party's; both give the length. */
-size_t log_head_key_main(uint8_t out[LOG_HEAD_KEY_MAX]);
-size_t log_head_key_party(uint32_t party, uint8_t out[LOG_HEAD_KEY_MAX]);
-size_t log_head_write(const struct log_head *v, struct bytes key, uint8_t out[LOG_HEAD_MAX]);
-/* ERR_CORRUPT if the CRC does not match or the root is not that of the frontier. */
-MUST_USE bool log_head_parse(
-    struct sha256 *h, struct bytes key, struct bytes in, struct log_head *out, struct err *e);
-
 /* Rebuilds an inited log from its stored head: reads the unfinished tiles back and compares them
  * with the head's frontier.  ERR_CORRUPT if the stored tiles and entries are not those of the
  * head. */

@@ -86,30 +86,15 @@ void record_opening_write(const struct record *r, unsigned mask, uint8_t *to);
  * ERR_MALFORMED. */
 MUST_USE bool record_opening_parse(struct bytes in, struct record *out, struct err *e);
 
-/* The stored entry: leaf hash, opening with every open slot, CRC-32C over index and all before. */
+/* The stored entry: leaf hash, then the opening with every open slot.  (The store puts a checksum
+ * behind it, as behind every row.)  The record must have been hashed. */
 size_t record_entry_size(const struct record *r);
-void record_entry_write(
-    const struct record *r, uint64_t index, const uint8_t leaf[32], uint8_t *to);
-/* Reads an entry; ERR_CORRUPT if the CRC does not match (ERR_MALFORMED what a right CRC covers but
- * cannot be).  Does not hash: record_leaf(out) must give 'leaf'. */
+void record_entry_write(const struct record *r, const uint8_t leaf[32], uint8_t *to);
+/* Reads an entry; ERR_MALFORMED.  Does not hash: record_leaf(out) must give 'leaf'. */
 MUST_USE bool record_entry_parse(
-    struct bytes in, uint64_t index, struct record *out, uint8_t leaf[32], struct err *e);
-/* The leaf hash of a stored entry after the check of its CRC; no more is read. */
-MUST_USE bool record_entry_leaf(struct bytes in, uint64_t index, uint8_t leaf[32], struct err *e);
+    struct bytes in, struct record *out, uint8_t leaf[32], struct err *e);
 
 /* All that can be said of one record alone: slot 1 open and well-formed, every open slot
  * well-formed, slots that the type may not use empty where open, the body that of the type.
  * ERR_MALFORMED. */
-MUST_USE bool record_check(const struct record *r, enum event_type *type, struct err *e);
-/* Who asks to see a record. */
-struct record_viewer {
-	struct bytes party;
-	bool everything; /* an auditor of the hub party */
-};
-/* The slots that the viewer may open (bit i for slot i); 0: none at all
- * (docs/audit-format.md section 4).  'r' must have every slot open but an erased slot 6, as stored
- * ones do; what cannot be parsed is opened to nobody but who sees everything. */
-unsigned record_view(const struct record *r, const struct record_viewer *who);
-/* The same decision for what stands in a party's tree: by which slot (3 or 8; 0 for neither) the
- * record is a leaf of 'party's tree, and its index there. */
-unsigned record_place_in(const struct record *r, struct bytes party, uint64_t *index);
+MUST_USE bool record_check(const struct record *r, enum event *type, struct err *e);

@@ -1,0 +1,324 @@
+#include "audit/record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/arena.h"
+#include "proto/merkle.h"
+
+enum {
+	ALL_SLOTS = 0x1fe,
+	OPENING_HEAD = 4 + 2, /* "RLO1" || u16 */
+	PLACE_VALUE = 4 + 8
+};
+
+bool
+record_begin(struct record *r, struct arena *a, const uint8_t salts[RECORD_SALTS], struct err *e)
+{
+	uint8_t *place = arena_alloc(a, PLACE_VALUE);
+	if (place == NULL)
+		return err_set(e, ERR_NOMEM, "record");
+	memset(r, 0, sizeof(*r));
+	for (unsigned i = 0; i < RECORD_SLOTS; i++) {
+		r->slot[i].open = true;
+		memcpy(r->slot[i].salt, salts + (size_t)i * RECORD_SALT, RECORD_SALT);
+	}
+	r->place = place;
+	return true;
+}
+
+/* Each slot is filled once. */
+static struct bytes *
+fill(struct record *r, unsigned number)
+{
+	struct record_slot *s = RECORD_SLOT(r, number);
+	assert(s->open && s->value.len == 0 && !s->hashed);
+	return &s->value;
+}
+
+bool
+record_set_common(struct record *r, struct arena *a, const struct slot_common *v, struct err *e)
+{
+	return slot_put_common(a, v, fill(r, 1), &r->time, e);
+}
+
+bool
+record_set_release(struct record *r, struct arena *a, const struct slot_release *v, struct err *e)
+{
+	return slot_put_release(a, v, fill(r, 2), e);
+}
+
+bool
+record_set_publication(
+    struct record *r, struct arena *a, const struct slot_publication *v, struct err *e)
+{
+	return slot_put_publication(a, v, fill(r, 3), &r->publication, e);
+}
+
+bool
+record_set_decision(struct record *r, struct arena *a, const struct slot_decision *v, struct err *e)
+{
+	return slot_put_decision(a, v, fill(r, 4), &r->link, e);
+}
+
+bool
+record_set_hub(struct record *r, struct arena *a, const struct slot_hub *v, struct err *e)
+{
+	return slot_put_hub(a, v, fill(r, 5), e);
+}
+
+bool
+record_set_person(struct record *r, struct arena *a, const struct slot_person *v, struct err *e)
+{
+	return slot_put_person(a, v, fill(r, 6), e);
+}
+
+bool
+record_set_body(struct record *r, struct arena *a, const struct body *v, struct err *e)
+{
+	if (!event_body_check(v, e))
+		return false;
+	size_t size = event_body_size(v);
+	uint8_t *value = arena_alloc(a, size);
+	if (value == NULL)
+		return err_set(e, ERR_NOMEM, "body of %zu bytes", size);
+	event_body_write(v, value);
+	*fill(r, 7) = bytes_from(value, size);
+	if (v->type == EVENT_DELIVERY && event_body_number(v, BODY_DELIVERY_ACCEPTED) == SLOT_LATER)
+		r->accepted = value + size - 8;
+	return true;
+}
+
+static bool
+hash_slot(struct sha256 *h, struct record *r, unsigned number, struct err *e)
+{
+	struct record_slot *s = RECORD_SLOT(r, number);
+	uint8_t head[3 + RECORD_SALT] = { 0x02, 0, (uint8_t)number };
+	memcpy(head + 3, s->salt, RECORD_SALT);
+	sha256_begin(h);
+	sha256_add(h, bytes_from(head, sizeof(head)));
+	sha256_add(h, s->value);
+	if (!sha256_end(h, s->c, e))
+		return false;
+	s->hashed = true;
+	return true;
+}
+
+bool
+record_hash_early(struct sha256 *h, struct record *r, struct err *e)
+{
+	const bool patched[RECORD_SLOTS] = { true, false, r->publication != NULL, r->link != NULL,
+		false, false, r->accepted != NULL, true };
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++)
+		if (!patched[i - 1] && !hash_slot(h, r, i, e))
+			return false;
+	return true;
+}
+
+bool
+record_leaf_data(struct sha256 *h, struct record *r, uint8_t out[RECORD_LEAF_DATA], struct err *e)
+{
+	uint8_t all[3 + RECORD_SLOTS * 32] = { 0x03, 0, RECORD_SLOTS };
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
+		struct record_slot *s = RECORD_SLOT(r, i);
+		if (!s->hashed && !hash_slot(h, r, i, e))
+			return false;
+		memcpy(all + 3 + (size_t)(i - 1) * 32, s->c, 32);
+	}
+	uint8_t data[RECORD_LEAF_DATA] = "RLT1";
+	put_u16(data + 4, RECORD_SLOTS);
+	if (!sha256_of(h, bytes_from(all, sizeof(all)), data + 6, e))
+		return false;
+	memcpy(out, data, sizeof(data));
+	return true;
+}
+
+bool
+record_leaf(struct sha256 *h, struct record *r, uint8_t out[32], struct err *e)
+{
+	uint8_t data[RECORD_LEAF_DATA];
+	return record_leaf_data(h, r, data, e) &&
+	       merkle_leaf(h, bytes_from(data, sizeof(data)), out, e);
+}
+
+bool
+record_party_leaf(
+    struct sha256 *h, uint64_t index, const uint8_t leaf[32], uint8_t out[32], struct err *e)
+{
+	uint8_t data[RECORD_PARTY_LEAF_DATA] = "RLP1";
+	put_u64(data + 4, index);
+	memcpy(data + 12, leaf, 32);
+	return merkle_leaf(h, bytes_from(data, sizeof(data)), out, e);
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 32);
+}
+
+bool
+record_released(struct sha256 *h, const struct record_release *v, uint8_t out[32], struct err *e)
+{
+	if (v->count != 0)
+		qsort(v->commitments, v->count, 32, by_bytes);
+	sha256_begin(h);
+	sha256_add(h, bytes_of("RLD1"));
+	sha256_add(h, bytes_from(v->manifest, 32));
+	sha256_add(h, bytes_from(v->commitments, v->count * 32));
+	return sha256_end(h, out, e);
+}
+
+static bool
+opened(const struct record *r, unsigned number, unsigned mask)
+{
+	return r->slot[number - 1].open && (mask >> number & 1);
+}
+
+size_t
+record_opening_size(const struct record *r, unsigned mask)
+{
+	size_t size = OPENING_HEAD;
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++)
+		size +=
+		    opened(r, i, mask) ? 1 + RECORD_SALT + 4 + r->slot[i - 1].value.len : 1 + 32;
+	return size;
+}
+
+void
+record_opening_write(const struct record *r, unsigned mask, uint8_t *to)
+{
+	memcpy(to, "RLO1", 4);
+	put_u16(to + 4, RECORD_SLOTS);
+	to += OPENING_HEAD;
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
+		const struct record_slot *s = &r->slot[i - 1];
+		if (!opened(r, i, mask)) {
+			assert(s->hashed);
+			*to++ = 0;
+			memcpy(to, s->c, 32);
+			to += 32;
+			continue;
+		}
+		*to++ = 1;
+		memcpy(to, s->salt, RECORD_SALT);
+		put_u32(to + RECORD_SALT, (uint32_t)s->value.len);
+		to += RECORD_SALT + 4;
+		if (s->value.len != 0)
+			memcpy(to, s->value.data, s->value.len);
+		to += s->value.len;
+	}
+}
+
+bool
+record_opening_parse(struct bytes in, struct record *out, struct err *e)
+{
+	struct record r;
+	memset(&r, 0, sizeof(r));
+	struct cursor c = cursor_over(in);
+	struct bytes magic = cursor_take(&c, 4);
+	if (!bytes_is(magic, "RLO1") || cursor_u16(&c) != RECORD_SLOTS)
+		return err_set(e, ERR_MALFORMED, "no opening of %d slots", RECORD_SLOTS);
+	for (unsigned i = 0; i < RECORD_SLOTS; i++) {
+		struct record_slot *s = &r.slot[i];
+		uint8_t kind = cursor_u8(&c);
+		if (kind > 1)
+			return err_set(
+			    e, ERR_MALFORMED, "opening: slot %u of kind %u", i + 1, kind);
+		s->open = kind == 1;
+		s->hashed = kind == 0;
+		if (s->open) {
+			cursor_copy(&c, s->salt, RECORD_SALT);
+			s->value = cursor_take(&c, cursor_u32(&c));
+		} else
+			cursor_copy(&c, s->c, sizeof(s->c));
+	}
+	if (!cursor_finished(&c))
+		return err_set(e, ERR_MALFORMED, "opening of %zu bytes", in.len);
+	*out = r;
+	return true;
+}
+
+size_t
+record_entry_size(const struct record *r)
+{
+	return 32 + record_opening_size(r, ALL_SLOTS);
+}
+
+void
+record_entry_write(const struct record *r, const uint8_t leaf[32], uint8_t *to)
+{
+	memcpy(to, leaf, 32);
+	record_opening_write(r, ALL_SLOTS, to + 32);
+}
+
+bool
+record_entry_parse(struct bytes in, struct record *out, uint8_t leaf[32], struct err *e)
+{
+	struct cursor c = cursor_over(in);
+	struct bytes hash = cursor_take(&c, 32);
+	if (c.failed)
+		return err_set(e, ERR_MALFORMED, "entry of %zu bytes", in.len);
+	if (!record_opening_parse(bytes_from(c.at, c.left), out, e))
+		return err_wrap(e, "entry");
+	memcpy(leaf, hash.data, 32);
+	return true;
+}
+
+/* A present slot of its own form; slot 7 needs the type. */
+static bool
+check_slot(const struct record *r, unsigned number, enum event type, struct err *e)
+{
+	struct bytes in = r->slot[number - 1].value;
+	union {
+		struct slot_common common;
+		struct slot_release release;
+		struct slot_publication publication;
+		struct slot_decision decision;
+		struct slot_hub hub;
+		struct slot_person person;
+		struct body body;
+		uint64_t place;
+	} v;
+	switch (number) {
+	case 1:
+		return slot_get_common(in, &v.common, e);
+	case 2:
+		return slot_get_release(in, &v.release, e);
+	case 3:
+		return slot_get_publication(in, &v.publication, e);
+	case 4:
+		return slot_get_decision(in, &v.decision, e);
+	case 5:
+		return slot_get_hub(in, &v.hub, e);
+	case 6:
+		return slot_get_person(in, &v.person, e);
+	case 7:
+
+		return event_body_parse(type, in, &v.body, e);
+	default:
+		return slot_get_place(in, &v.place, e);
+	}
+}
+
+bool
+record_check(const struct record *r, enum event *type, struct err *e)
+{
+	if (!r->slot[0].open)
+		return err_set(e, ERR_MALFORMED, "slot 1 is closed");
+	struct slot_common common;
+	if (!slot_get_common(r->slot[0].value, &common, e))
+		return false;
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
+		if (!r->slot[i - 1].open)
+			continue;
+		bool used = event_slots(common.type) >> i & 1;
+		if (!used && r->slot[i - 1].value.len != 0)
+			return err_set(e, ERR_MALFORMED, "%s: slot %u must be empty",
+			    event_token(common.type), i);
+		if (used && !check_slot(r, i, common.type, e))
+			return err_wrap(e, "%s", event_token(common.type));
+	}
+	*type = common.type;
+	return true;
+}

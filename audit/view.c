@@ -1,0 +1,164 @@
+#include "audit/view.h"
+
+#define BIT(i) (1u << (i))
+
+enum { EVERYTHING = 0x1fe };
+
+/* What a record says about parties; every view is absent where it says nothing. */
+struct named {
+	enum event type;
+	struct bytes publisher; /* of slot 3, if it has an index */
+	uint64_t publication;
+	struct bytes recipient; /* whose tree slot 8 speaks of, if it has an index */
+	uint64_t place;
+	struct bytes head; /* the party of a PARTY_HEAD */
+};
+
+/* Which field of the body names the party of slot 8, for types where slot 2 does not. */
+static bool
+body_party(enum event type, enum body_field *f)
+{
+	switch ((int)type) {
+	case EVENT_APPROVAL:
+		*f = BODY_APPROVAL_APPROVER;
+		return true;
+	case EVENT_AGREEMENT:
+		*f = BODY_AGREEMENT_PARTY;
+		return true;
+	case EVENT_KEY:
+		*f = BODY_KEY_PARTY;
+		return true;
+	case EVENT_PARTY_HEAD:
+		*f = BODY_PARTY_HEAD_PARTY;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The party in the body, or else in slot 2; absent if the slot is closed or says none. */
+static bool
+party_of_place(const struct record *r, enum event type, struct bytes *out)
+{
+	enum body_field f;
+	struct body body;
+	struct slot_release release;
+	*out = (struct bytes){ NULL, 0 };
+	if (body_party(type, &f)) {
+		if (!RECORD_SLOT(r, 7)->open)
+			return true;
+		if (!event_body_parse(type, RECORD_SLOT(r, 7)->value, &body, NULL))
+			return false;
+		*out = event_body_get(&body, f);
+		return true;
+	}
+	if (!RECORD_SLOT(r, 2)->open)
+		return true;
+	if (!slot_get_release(RECORD_SLOT(r, 2)->value, &release, NULL))
+		return false;
+	*out = release.recipient;
+	return true;
+}
+
+/* False for a record that cannot be read: it is then nobody's. */
+static bool
+read_names(const struct record *r, struct named *out)
+{
+	struct named n = { .publication = SLOT_ABSENT, .place = SLOT_ABSENT };
+	struct slot_publication publication;
+	if (!record_check(r, &n.type, NULL))
+		return false;
+	if (RECORD_SLOT(r, 3)->open) {
+		if (!slot_get_publication(RECORD_SLOT(r, 3)->value, &publication, NULL))
+			return false;
+		n.publication = publication.index;
+		if (n.publication != SLOT_ABSENT)
+			n.publisher = publication.party;
+	}
+	struct bytes party;
+	if (!party_of_place(r, n.type, &party))
+		return false;
+	if (n.type == EVENT_PARTY_HEAD)
+		n.head = party;
+	if (RECORD_SLOT(r, 8)->open && !slot_get_place(RECORD_SLOT(r, 8)->value, &n.place, NULL))
+		return false;
+	if (n.place != SLOT_ABSENT)
+		n.recipient = party;
+	*out = n;
+	return true;
+}
+
+static bool
+is_party(struct bytes named, struct bytes who)
+{
+	return named.len != 0 && bytes_equal(named, who);
+}
+
+/* As whom the tree's owner opened it through slot 8. */
+static unsigned
+recipient_slots(enum event type)
+{
+	switch ((int)type) {
+	case EVENT_DELIVERY:
+	case EVENT_ACK:
+		return BIT(1) | BIT(2) | BIT(7) | BIT(8);
+	case EVENT_NARROWED:
+	case EVENT_EXPIRE:
+	case EVENT_RECALL:
+	case EVENT_SUPERSEDE:
+	case EVENT_DEAD_LETTER:
+	case EVENT_FEEDBACK:
+		return BIT(1) | BIT(8);
+	case EVENT_APPROVAL:
+	case EVENT_AGREEMENT:
+	case EVENT_KEY:
+		return BIT(1) | BIT(7) | BIT(8);
+	default:
+		return 0;
+	}
+}
+
+unsigned
+view_slots(const struct record *r, const struct viewer *who)
+{
+	if (who->everything)
+		return EVERYTHING;
+	struct named n;
+	if (!read_names(r, &n))
+		return 0;
+	unsigned slots = 0;
+	if (is_party(n.publisher, who->party))
+		slots |=
+		    BIT(1) | BIT(2) | BIT(3) | BIT(4) | (n.type == EVENT_APPROVAL ? 0 : BIT(7));
+	if (is_party(n.recipient, who->party))
+		slots |= recipient_slots(n.type);
+	if (is_party(n.head, who->party))
+		slots |= BIT(1) | BIT(7);
+	return slots;
+}
+
+enum view_place
+view_place(const struct record *r, struct bytes party, uint64_t *index)
+{
+	struct named n;
+	if (!read_names(r, &n))
+		return VIEW_NOWHERE;
+	if (is_party(n.publisher, party)) {
+		*index = n.publication;
+		return VIEW_PUBLISHER;
+	}
+	if (is_party(n.recipient, party)) {
+		*index = n.place;
+		return VIEW_RECIPIENT;
+	}
+	return VIEW_NOWHERE;
+}
+
+struct bytes
+view_recipient(const struct record *r)
+{
+	struct named n;
+	if (!read_names(r, &n))
+		return (struct bytes){ NULL, 0 };
+	return n.recipient;
+}

@@ -25,22 +25,22 @@ static const struct body_def defs[BODY_FIELD_COUNT] = {
 };
 
 const char *
-event_token(enum event type)
+event_token(enum event_type type)
 {
 	return (unsigned)type < EVENT_END ? events[type].token : events[EVENT_NONE].token;
 }
 
-enum event
+enum event_type
 event_from_token(struct bytes token)
 {
 	for (unsigned t = EVENT_NONE + 1; t < EVENT_END; t++)
 		if (bytes_is(token, events[t].token))
-			return (enum event)t;
+			return (enum event_type)t;
 	return EVENT_NONE;
 }
 
 unsigned
-event_slots(enum event type)
+event_slots(enum event_type type)
 {
 	return (unsigned)type < EVENT_END ? events[type].slots : 0;
 }
@@ -53,7 +53,7 @@ event_body_def(enum body_field f)
 }
 
 size_t
-event_body_fields(enum event type, enum body_field *first)
+event_body_fields(enum event_type type, enum body_field *first)
 {
 	size_t count = 0;
 	for (unsigned f = 0; f < BODY_FIELD_COUNT; f++) {
@@ -90,7 +90,7 @@ place_of(const struct body *b, enum body_field f)
 }
 
 void
-event_body_begin(struct body *b, enum event type)
+event_body_begin(struct body *b, enum event_type type)
 {
 	memset(b, 0, sizeof(*b));
 	b->type = type;
@@ -213,7 +213,7 @@ event_body_check(const struct body *b, struct err *e)
 }
 
 bool
-event_body_parse(enum event type, struct bytes value, struct body *out, struct err *e)
+event_body_parse(enum event_type type, struct bytes value, struct body *out, struct err *e)
 {
 	struct body b;
 	event_body_begin(&b, type);

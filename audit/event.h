@@ -9,7 +9,7 @@
 
 struct arena;
 
-enum event {
+enum event_type {
 	EVENT_NONE = 0, /* is none of them */
 #define E(number, name, token, slots) EVENT_##name = number,
 #include "audit/event.def"
@@ -40,21 +40,21 @@ enum { BODY_FIELDS_MAX = 8 };
 
 /* A body being written or read.  Do not copy it: numbers are kept inside. */
 struct body {
-	enum event type;
+	enum event_type type;
 	struct bytes field[BODY_FIELDS_MAX]; /* borrowed; absent: length 0 */
 	uint8_t number[BODY_FIELDS_MAX][8];
 };
 
 /* The token of a type ("party-head"); of an unknown number "unknown". */
-const char *event_token(enum event type);
+const char *event_token(enum event_type type);
 /* The type of a token; EVENT_NONE if there is none. */
-enum event event_from_token(struct bytes token);
+enum event_type event_from_token(struct bytes token);
 /* The slots that a record of the type may use: bit i for slot i (1..8); 0 for an unknown type. */
-unsigned event_slots(enum event type);
+unsigned event_slots(enum event_type type);
 
 /* Writing: begin, the setters, then record_set_body or event_body_encode.  A field of another type,
  * or a value of another kind, is our own mistake (assert).  Views must live until it is encoded. */
-void event_body_begin(struct body *b, enum event type);
+void event_body_begin(struct body *b, enum event_type type);
 void event_body_bytes(struct body *b, enum body_field f, struct bytes v); /* all but UINT, ENUM */
 void event_body_uint(struct body *b, enum body_field f, uint64_t v);
 void event_body_enum(struct body *b, enum body_field f, unsigned v);
@@ -69,7 +69,7 @@ MUST_USE bool event_body_check(const struct body *b, struct err *e);
  * indexes, enum out of range, required field missing, unknown bytes).  Views point into 'value'.
  * A type without a body takes the empty value only. */
 MUST_USE bool event_body_parse(
-    enum event type, struct bytes value, struct body *out, struct err *e);
+    enum event_type type, struct bytes value, struct body *out, struct err *e);
 
 /* Reading: the raw field (absent: length 0), a number (0 if absent: ask event_body_has). */
 bool event_body_has(const struct body *b, enum body_field f);
@@ -78,14 +78,14 @@ uint64_t event_body_number(const struct body *b, enum body_field f);
 
 /* The table itself, for printers: the fields of a type in order. */
 struct body_def {
-	enum event type;
+	enum event_type type;
 	const char *token;
 	enum body_kind kind;
 	bool required;
 	const char *words;
 };
 /* The fields of 'type': the first one's number, and how many. */
-size_t event_body_fields(enum event type, enum body_field *first);
+size_t event_body_fields(enum event_type type, enum body_field *first);
 const struct body_def *event_body_def(enum body_field f);
 /* The word of an enum field's value ("in-force"); "" if out of range.  Not NUL-terminated. */
 struct bytes event_body_word(enum body_field f, unsigned v);

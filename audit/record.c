@@ -267,7 +267,7 @@ record_entry_parse(struct bytes in, struct record *out, uint8_t leaf[32], struct
 
 /* A present slot of its own form; slot 7 needs the type. */
 static bool
-check_slot(const struct record *r, unsigned number, enum event type, struct err *e)
+check_slot(const struct record *r, unsigned number, enum event_type type, struct err *e)
 {
 	struct bytes in = r->slot[number - 1].value;
 	union {
@@ -302,7 +302,7 @@ check_slot(const struct record *r, unsigned number, enum event type, struct err 
 }
 
 bool
-record_check(const struct record *r, enum event *type, struct err *e)
+record_check(const struct record *r, enum event_type *type, struct err *e)
 {
 	if (!r->slot[0].open)
 		return err_set(e, ERR_MALFORMED, "slot 1 is closed");

@@ -97,4 +97,4 @@ MUST_USE bool record_entry_parse(
 /* All that can be said of one record alone: slot 1 open and well-formed, every open slot
  * well-formed, slots that the type may not use empty where open, the body that of the type.
  * ERR_MALFORMED. */
-MUST_USE bool record_check(const struct record *r, enum event *type, struct err *e);
+MUST_USE bool record_check(const struct record *r, enum event_type *type, struct err *e);

@@ -177,9 +177,10 @@ slot_get_common(struct bytes in, struct slot_common *out, struct err *e)
 	struct fields f = { .count = 3 };
 	if (!take(in, 1, &f, e))
 		return false;
-	if (f.field[0].len != 1 || event_slots((enum event)f.field[0].data[0]) == 0)
+	if (f.field[0].len != 1 || event_slots((enum event_type)f.field[0].data[0]) == 0)
 		return fault(1, "type", e);
-	struct slot_common v = { .type = (enum event)f.field[0].data[0], .report = f.field[2] };
+	struct slot_common v = { .type = (enum event_type)f.field[0].data[0],
+		.report = f.field[2] };
 	if (f.field[1].len == 0 || !is_number(f.field[1], &v.time))
 		return fault(1, "time", e);
 	if (v.report.len != 0 && v.report.len != 16)

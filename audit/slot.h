@@ -14,7 +14,7 @@ struct arena;
 #define SLOT_LATER (UINT64_MAX - 1) /* the committer will patch it in */
 
 struct slot_common { /* 1 */
-	enum event type;
+	enum event_type type;
 	uint64_t time;	     /* µs since 1970 UTC; the committer sets it */
 	struct bytes report; /* 16 or absent */
 };

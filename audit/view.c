@@ -6,7 +6,7 @@ enum { EVERYTHING = 0x1fe };
 
 /* What a record says about parties; every view is absent where it says nothing. */
 struct named {
-	enum event type;
+	enum event_type type;
 	struct bytes publisher; /* of slot 3, if it has an index */
 	uint64_t publication;
 	struct bytes recipient; /* whose tree slot 8 speaks of, if it has an index */
@@ -16,7 +16,7 @@ struct named {
 
 /* Which field of the body names the party of slot 8, for types where slot 2 does not. */
 static bool
-body_party(enum event type, enum body_field *f)
+body_party(enum event_type type, enum body_field *f)
 {
 	switch ((int)type) {
 	case EVENT_APPROVAL:
@@ -38,7 +38,7 @@ body_party(enum event type, enum body_field *f)
 
 /* The party in the body, or else in slot 2; absent if the slot is closed or says none. */
 static bool
-party_of_place(const struct record *r, enum event type, struct bytes *out)
+party_of_place(const struct record *r, enum event_type type, struct bytes *out)
 {
 	enum body_field f;
 	struct body body;
@@ -96,7 +96,7 @@ is_party(struct bytes named, struct bytes who)
 
 /* As whom the tree's owner opened it through slot 8. */
 static unsigned
-recipient_slots(enum event type)
+recipient_slots(enum event_type type)
 {
 	switch ((int)type) {
 	case EVENT_DELIVERY:

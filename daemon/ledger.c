@@ -66,7 +66,7 @@ ledger_append(struct ledger *l, struct record *r, const struct ledger_place *at,
 	uint8_t *entry = arena_alloc(&l->scratch, size);
 	if (entry == NULL)
 		return err_set(e, ERR_NOMEM, "entry of %zu bytes", size);
-	record_entry_write(r, out->index, out->leaf, entry);
+	record_entry_write(r, out->leaf, entry);
 	l->appended++;
 	l->dirty = true;
 	return store_put_entry(l->store, out->index, bytes_from(entry, size), e);

@@ -187,7 +187,7 @@ a_decision_may_not_use_the_place_of_a_recipient(void **state)
 	struct rig *g = *state;
 	struct record r;
 	struct err e;
-	enum event type;
+	enum event_type type;
 	golden_record(&g->h, &g->a, 0, false, &r);
 	assert_false(record_check(&r, &type, &e));
 	assert_string_equal(e.text, "decision: slot 8 must be empty");
@@ -231,7 +231,7 @@ a_record_of_every_type_is_as_the_golden_files_have_it(void **state)
 		char name[64], hex[65];
 		struct record r;
 		struct err e;
-		enum event type;
+		enum event_type type;
 		uint8_t leaf[32];
 		(void)snprintf(name, sizeof(name), "type-%02u-%s.opening", t, names[t]);
 		if (!record_opening_parse(golden_file(g, name), &r, &e) ||
@@ -240,8 +240,10 @@ a_record_of_every_type_is_as_the_golden_files_have_it(void **state)
 		assert_int_equal(type, t);
 		assert_true(record_leaf(&g->h, &r, leaf, &e));
 		golden_hex(leaf, 32, hex);
-		assert_true(hashes.len >= t * 65u);
-		assert_memory_equal(hashes.data + (t - 1) * 65u, hex, 64);
+		(void)snprintf(name, sizeof(name), "%s ", names[t]);
+		const uint8_t *at = memmem(hashes.data, hashes.len, name, strlen(name));
+		assert_non_null(at);
+		assert_memory_equal(at + strlen(name), hex, 64);
 	}
 }
 

@@ -16,7 +16,7 @@ read_state(struct store *s, struct err *e)
 	int code = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v.txn);
 	if (code != 0)
 		return store_lmdb_fail(s, code, "begin", e);
-	bool ok = store_state_get(&v, &s->found, e) && store_ledger_load(s, &v, e);
+	bool ok = store_state_get(&v, &s->found, e) && store_tally_load(s, &v, e);
 	mdb_txn_abort(v.txn);
 	return ok;
 }
@@ -46,7 +46,7 @@ store_free(struct store *s)
 		return;
 	store_abort(s);
 	store_file_close(s);
-	store_ledger_free(s);
+	store_tally_free(s);
 	free(s);
 }
 
@@ -194,7 +194,7 @@ store_commit(
 		store_abort(s);
 		return false;
 	}
-	store_ledger_keep(s);
+	store_tally_keep(s);
 	batch_end(s);
 	return true;
 }
@@ -207,7 +207,7 @@ store_abort(struct store *s)
 	if (s->batch.view.txn != NULL)
 		mdb_txn_abort(s->batch.view.txn);
 	batch_end(s);
-	if (!store_ledger_undo(s, NULL))
+	if (!store_tally_undo(s, NULL))
 		store_break(s);
 }
 

@@ -52,7 +52,7 @@ struct usage_step {
 	int64_t reports;
 	int64_t bytes;
 };
-struct ledger {
+struct tally {
 	struct store_usage *usage;
 	size_t usage_room;
 	uint32_t *party_of;
@@ -91,7 +91,7 @@ struct store {
 	uint64_t free_pages; /* inside the file, as last counted.. */
 	unsigned free_age;   /* ..so many questions ago */
 	struct batch batch;
-	struct ledger ledger;
+	struct tally tally;
 };
 
 /* ---- keys and values, built and read field by field ---- */
@@ -210,12 +210,12 @@ MUST_USE bool store_file_grow(struct store *s, struct err *e);
 bool store_file_mark(struct store *s, bool set);
 void store_file_close(struct store *s);
 
-/* ---- the ledger (store_lmdb_queue.c) ---- */
+/* ---- the tally (store_lmdb_queue.c) ---- */
 
 /* Counts queues and subscriptions anew. */
-MUST_USE bool store_ledger_load(struct store *s, struct store_view *v, struct err *e);
-void store_ledger_keep(struct store *s);			 /* the batch is durable */
-MUST_USE bool store_ledger_undo(struct store *s, struct err *e); /* the batch is gone */
-void store_ledger_free(struct store *s);
-MUST_USE bool store_ledger_own(
+MUST_USE bool store_tally_load(struct store *s, struct store_view *v, struct err *e);
+void store_tally_keep(struct store *s);				/* the batch is durable */
+MUST_USE bool store_tally_undo(struct store *s, struct err *e); /* the batch is gone */
+void store_tally_free(struct store *s);
+MUST_USE bool store_tally_own(
     struct store *s, uint32_t subscription, uint32_t party, struct err *e);

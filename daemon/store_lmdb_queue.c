@@ -9,7 +9,7 @@
 #include "proto/facts.h"
 #include "proto/limits.h"
 
-/* ---- the ledger ---- */
+/* ---- the tally ---- */
 
 /* Room for item 'index' of a zeroed array. */
 static bool
@@ -30,9 +30,9 @@ array_reach(void **items, size_t *room, size_t index, size_t size, struct err *e
 }
 
 bool
-store_ledger_own(struct store *s, uint32_t subscription, uint32_t party, struct err *e)
+store_tally_own(struct store *s, uint32_t subscription, uint32_t party, struct err *e)
 {
-	struct ledger *l = &s->ledger;
+	struct tally *l = &s->tally;
 	void *owners = l->party_of, *usage = l->usage;
 	bool ok = array_reach(&owners, &l->party_room, subscription, sizeof(*l->party_of), e);
 	l->party_of = owners;
@@ -46,12 +46,12 @@ store_ledger_own(struct store *s, uint32_t subscription, uint32_t party, struct 
 static uint32_t
 owner_of(const struct store *s, uint32_t subscription)
 {
-	const struct ledger *l = &s->ledger;
+	const struct tally *l = &s->tally;
 	return subscription < l->party_room ? l->party_of[subscription] : 0;
 }
 
 static void
-usage_add(struct ledger *l, const struct usage_step *step, int64_t sign)
+usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 {
 	struct store_usage *u = &l->usage[step->party];
 	u->reports += (uint64_t)(sign * step->reports);
@@ -60,9 +60,9 @@ usage_add(struct ledger *l, const struct usage_step *step, int64_t sign)
 
 /* Notes what the batch does to a queue, so that an abort can take it back. */
 static bool
-ledger_step(struct store *s, struct usage_step step, struct err *e)
+tally_step(struct store *s, struct usage_step step, struct err *e)
 {
-	struct ledger *l = &s->ledger;
+	struct tally *l = &s->tally;
 	void *undo = l->undo;
 	bool ok = array_reach(&undo, &l->undo_room, l->undo_count, sizeof(*l->undo), e);
 	l->undo = undo;
@@ -74,16 +74,16 @@ ledger_step(struct store *s, struct usage_step step, struct err *e)
 }
 
 void
-store_ledger_keep(struct store *s)
+store_tally_keep(struct store *s)
 {
-	s->ledger.undo_count = 0;
-	s->ledger.subscriptions_changed = false;
+	s->tally.undo_count = 0;
+	s->tally.subscriptions_changed = false;
 }
 
 bool
-store_ledger_undo(struct store *s, struct err *e)
+store_tally_undo(struct store *s, struct err *e)
 {
-	struct ledger *l = &s->ledger;
+	struct tally *l = &s->tally;
 	while (l->undo_count > 0)
 		usage_add(l, &l->undo[--l->undo_count], -1);
 	if (!l->subscriptions_changed)
@@ -92,23 +92,23 @@ store_ledger_undo(struct store *s, struct err *e)
 	int code = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v.txn);
 	if (code != 0)
 		return store_lmdb_fail(s, code, "begin", e);
-	bool ok = store_ledger_load(s, &v, e);
+	bool ok = store_tally_load(s, &v, e);
 	mdb_txn_abort(v.txn);
 	return ok;
 }
 
 void
-store_ledger_free(struct store *s)
+store_tally_free(struct store *s)
 {
-	free(s->ledger.usage);
-	free(s->ledger.party_of);
-	free(s->ledger.undo);
+	free(s->tally.usage);
+	free(s->tally.party_of);
+	free(s->tally.undo);
 }
 
 struct store_usage
 store_usage(const struct store *s, uint32_t party)
 {
-	const struct ledger *l = &s->ledger;
+	const struct tally *l = &s->tally;
 	return party < l->usage_room ? l->usage[party] : (struct store_usage){ 0, 0 };
 }
 
@@ -140,9 +140,9 @@ store_put_subscription(struct store *s, struct store_subscription *sub, struct e
 	store_value_u8(&v, (uint8_t)sub->name.len);
 	store_value_bytes(&v, sub->name);
 	store_value_bytes(&v, sub->pattern);
-	s->ledger.subscriptions_changed = true;
+	s->tally.subscriptions_changed = true;
 	if (!store_row_put(s, T_SUBSCRIPTION, store_key_view(&k), store_value_view(&v), 0, e) ||
-	    !store_ledger_own(s, id, sub->party, e))
+	    !store_tally_own(s, id, sub->party, e))
 		return false;
 	sub->id = id;
 	return true;
@@ -198,9 +198,9 @@ store_drop_subscription(struct store *s, uint32_t id, struct err *e)
 		return err_set(
 		    e, ERR_STORE, "store: subscription %u still has a queue", (unsigned)id);
 	}
-	s->ledger.subscriptions_changed = true;
+	s->tally.subscriptions_changed = true;
 	return store_row_drop(s, T_SUBSCRIPTION, store_key_view(&k), NULL, e) &&
-	       store_ledger_own(s, id, 0, e);
+	       store_tally_own(s, id, 0, e);
 }
 
 /* ---- queue: subscription u32 | 3 - precedence u8 (FLASH 0 .. ROUTINE 3) | decision u64 ---- */
@@ -285,7 +285,7 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 	store_value_bytes(&v, bytes_from(q->report.id, sizeof(q->report.id)));
 	struct usage_step step = { party, replaced ? 0 : 1, (int64_t)q->bytes - old.bytes };
 	return store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e) &&
-	       ledger_step(s, step, e);
+	       tally_step(s, step, e);
 }
 
 bool
@@ -300,7 +300,7 @@ store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped,
 	queue_key(&k, key);
 	struct usage_step step = { owner_of(s, key->subscription), -1, -(int64_t)old.bytes };
 	if (there &&
-	    (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) || !ledger_step(s, step, e)))
+	    (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) || !tally_step(s, step, e)))
 		return false;
 	if (dropped != NULL)
 		*dropped = there;
@@ -355,7 +355,7 @@ load_subscriptions(struct store *s, struct store_view *v, struct err *e)
 		uint32_t id = cursor_u32(&kc), party = cursor_u32(&c);
 		if (!cursor_finished(&kc) || c.failed || id == 0 || party == 0)
 			return store_lmdb_corrupt(s, T_SUBSCRIPTION, key, "no number", e);
-		if (!store_ledger_own(s, id, party, e))
+		if (!store_tally_own(s, id, party, e))
 			return false;
 	}
 }
@@ -380,14 +380,14 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 		if (party == 0)
 			return store_lmdb_corrupt(
 			    s, T_QUEUE, key, "there is no such subscription", e);
-		usage_add(&s->ledger, &(struct usage_step){ party, 1, q.bytes }, 1);
+		usage_add(&s->tally, &(struct usage_step){ party, 1, q.bytes }, 1);
 	}
 }
 
 bool
-store_ledger_load(struct store *s, struct store_view *v, struct err *e)
+store_tally_load(struct store *s, struct store_view *v, struct err *e)
 {
-	store_ledger_free(s);
-	s->ledger = (struct ledger){ 0 };
+	store_tally_free(s);
+	s->tally = (struct tally){ 0 };
 	return load_subscriptions(s, v, e) && load_queues(s, v, e);
 }

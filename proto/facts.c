@@ -3,6 +3,7 @@
 #include "proto/arena.h"
 #include "proto/fields.h"
 #include "proto/parts.h"
+#include "proto/uuid.h"
 
 enum { FACT_LISTS = 1 << 20 /* entries; what they take is bounded by the bytes and the arena */ };
 
@@ -22,7 +23,7 @@ struct wire_facts {
 static const struct codec_field obligation_fields[] = {
 	F_ENUM(struct obligation, 1, kind, OBLIGATION_SIGNER),
 	F_TEXT(struct obligation, 2, agreement, 0, TEXT_MAX),
-	F_TEXT(struct obligation, 3, subject, 0, TEXT_MAX),
+	F_BLOB(struct obligation, 3, subject, 0, TEXT_MAX),
 	F_TEXT(struct obligation, 4, approver, 0, TEXT_MAX),
 };
 static const struct codec_shape obligation =
@@ -36,11 +37,11 @@ static const struct codec_shape agreement =
     SHAPE(struct wire_agreement, "agreement", agreement_fields);
 
 static const struct codec_field source_fields[] = {
-	F_TEXT(struct fact_source, 1, id, 0, TEXT_MAX),
+	F_BLOB(struct fact_source, 1, id, ID_BYTES, ID_BYTES),
 	F_TEXT(struct fact_source, 2, originator, 0, TEXT_MAX),
 	F_TEXT(struct fact_source, 3, agreement, 0, TEXT_MAX),
 	F_TEXTS(struct fact_source, 4, onward_to, FACT_LISTS, 0, TEXT_MAX),
-	F_TEXT(struct fact_source, 5, via, 0, TEXT_MAX),
+	F_BLOB_OR_NONE(struct fact_source, 5, via, ID_BYTES, ID_BYTES),
 };
 static const struct codec_shape source = SHAPE(struct fact_source, "source", source_fields);
 
@@ -106,6 +107,78 @@ static const struct codec_shape facts = SHAPE(struct wire_facts, "facts", facts_
 /* Facts are ours, not a peer's: their elements are bounded by their bytes (LIMIT_REPORT_BYTES). */
 enum { ELEMENTS = LIMIT_REPORT_BYTES };
 
+/* ---- the ids, between the two forms ---- */
+
+/* A text of 36 characters becomes 16 bytes, or the other way; what is absent stays so. */
+typedef bool turn(struct arena *a, struct bytes *id, struct err *e);
+
+static bool
+to_wire(struct arena *a, struct bytes *id, struct err *e)
+{
+	uint8_t raw[UUID_BYTES];
+	if (id->data == NULL)
+		return true;
+	if (!uuid_parse(*id, raw))
+		return err_set(e, ERR_MALFORMED, "a source id that is no UUID");
+	return arena_copy(a, bytes_from(raw, sizeof(raw)), id, e);
+}
+
+static bool
+to_text(struct arena *a, struct bytes *id, struct err *e)
+{
+	char text[UUID_TEXT + 1];
+	if (id->data == NULL)
+		return true;
+	if (id->len != UUID_BYTES)
+		return err_set(e, ERR_MALFORMED, "a source id of %zu bytes", id->len);
+	uuid_print(id->data, text);
+	return arena_copy(a, bytes_from(text, UUID_TEXT), id, e);
+}
+
+static bool
+turn_subject(struct arena *a, struct obligation *o, turn *to, struct err *e)
+{
+	if (o->kind == OBLIGATION_CONSENT)
+		return to(a, &o->subject, e);
+	return syntax_is_utf8(o->subject) ||
+	       err_set(e, ERR_MALFORMED, "a subject that is not UTF-8");
+}
+
+/* A copy of 'count' items that may be changed; NULL when out of memory. */
+static void *
+copy_of(struct arena *a, const void *items, size_t count, size_t size)
+{
+	void *out = arena_zalloc(a, count, size);
+	if (out != NULL && count != 0)
+		memcpy(out, items, count * size);
+	return out;
+}
+
+static bool
+turn_ids(struct arena *a, struct facts *f, turn *to, struct err *e)
+{
+	struct fact_source *s = copy_of(a, f->sources, f->source_count, sizeof(*s));
+	struct fact_approval *p = copy_of(a, f->approvals, f->approval_count, sizeof(*p));
+	struct fact_opened *o = copy_of(a, f->opened, f->opened_count, sizeof(*o));
+	if (s == NULL || p == NULL || o == NULL)
+		return err_set(e, ERR_NOMEM, "facts");
+	for (size_t i = 0; i < f->source_count; i++)
+		if (!to(a, &s[i].id, e) || !to(a, &s[i].via, e))
+			return err_wrap(e, "sources[%zu]", i);
+	for (size_t i = 0; i < f->approval_count; i++)
+		if (!turn_subject(a, &p[i].what, to, e))
+			return err_wrap(e, "approvals[%zu]", i);
+	for (size_t i = 0; i < f->opened_count; i++)
+		if (!turn_subject(a, &o[i].what, to, e))
+			return err_wrap(e, "opened[%zu]", i);
+	f->sources = s;
+	f->approvals = p;
+	f->opened = o;
+	return true;
+}
+
+/* ---- both ways ---- */
+
 bool
 facts_encode(const struct facts *f, const uint8_t salt[16], struct arena *a, struct bytes *out,
     struct err *e)
@@ -121,7 +194,9 @@ facts_encode(const struct facts *f, const uint8_t salt[16], struct arena *a, str
 	}
 	struct wire_facts w = { bytes_from(salt, SALT_BYTES), *f, named, f->agreement_count };
 	struct codec_frame frame = { a, ELEMENTS, { NULL, 0 } };
-	return codec_write(&facts, &w, &frame, out, e) || err_wrap(e, "facts");
+	if (!turn_ids(a, &w.f, to_wire, e) || !codec_write(&facts, &w, &frame, out, e))
+		return err_wrap(e, "facts");
+	return true;
 }
 
 static bool
@@ -159,6 +234,8 @@ facts_decode(struct bytes in, struct arena *a, struct facts *out, struct err *e)
 	}
 	w.f.agreements = named;
 	w.f.agreement_count = w.agreement_count;
+	if (!turn_ids(a, &w.f, to_text, e))
+		return err_wrap(e, "facts");
 	*out = w.f;
 	return true;
 }

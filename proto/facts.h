@@ -112,7 +112,8 @@ struct facts {
 
 /*
  * The message Facts of relto.proto: the bytes that are kept, digested and replayed (facts.c, in
- * wire).  'salt' is fresh and random; the bytes live in 'a'.  ERR_LIMIT or ERR_INTERNAL if a value
+ * wire).  'salt' is fresh and random; the bytes live in 'a'.  Ids of sources are UUIDs in 36
+ * characters here and 16 bytes there.  ERR_LIMIT or ERR_INTERNAL if a value
  * is one that facts_decode would refuse.
  */
 MUST_USE bool facts_encode(const struct facts *f, const uint8_t salt[16], struct arena *a,

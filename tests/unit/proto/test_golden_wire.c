@@ -1,0 +1,241 @@
+/* The golden wire report, made by other code from the specification (tests/vectors/golden). */
+#include "proto/arena.h"
+#include "proto/envelope.h"
+#include "proto/frame.h"
+#include "proto/sha256.h"
+#include "tests/lib/test.h"
+
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+static uint8_t space[1 << 20];
+static size_t taken;
+
+/* A file of the golden wire report; it stays in 'space'. */
+static struct bytes
+golden(const char *name)
+{
+	char path[512];
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/golden/wire/%s", RELTO_SOURCE, name);
+	FILE *f = fopen(path, "rb");
+	if (f == NULL)
+		fail_msg("%s cannot be read", path);
+	size_t n = fread(space + taken, 1, sizeof(space) - taken, f);
+	(void)fclose(f);
+	assert_true(n != 0 && n < sizeof(space) - taken);
+	struct bytes out = bytes_from(space + taken, n);
+	taken += n;
+	return out;
+}
+
+struct rig {
+	struct arena arena;
+	struct sha256 hash;
+	X509 *leaf;
+	uint8_t leaf_digest[32];
+	struct envelope_signer who;
+	struct envelope_verifier by;
+};
+
+static int
+setup(void **state)
+{
+	static struct rig r;
+	struct err e;
+	taken = 0;
+	arena_init(&r.arena, 1 << 20);
+	assert_true(sha256_init(&r.hash, &e));
+	struct bytes pem = golden("leaf.pem");
+	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+	r.leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	assert_non_null(r.leaf);
+	unsigned n = 0;
+	assert_int_equal(X509_digest(r.leaf, EVP_sha256(), r.leaf_digest, &n), 1);
+	r.who = (struct envelope_signer){ X509_get0_pubkey(r.leaf),
+		bytes_from(r.leaf_digest, sizeof(r.leaf_digest)),
+		bytes_of("spiffe://gbr.example/fusion-desk") };
+	r.by = (struct envelope_verifier){ .hash = &r.hash };
+	*state = &r;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct rig *r = *state;
+	X509_free(r->leaf);
+	sha256_done(&r->hash);
+	arena_done(&r->arena);
+	return 0;
+}
+
+static void
+same_as(struct bytes got, const char *file)
+{
+	struct bytes want = golden(file);
+	if (!bytes_equal(got, want))
+		fail_msg("not what %s holds", file);
+}
+
+static void
+decoded(struct rig *r, const char *file, struct msg *m)
+{
+	struct err e;
+	struct fault f;
+	struct bytes again;
+	struct bytes in = golden(file);
+	if (!msg_decode(in, &r->arena, m, &f, &e))
+		fail_msg("%s: %s (%s)", file, e.text, f.field);
+	if (!msg_encode(m, &r->arena, &again, &e))
+		fail_msg("%s: %s", file, e.text);
+	same_as(again, file);
+}
+
+static void
+opened(struct rig *r, struct msg *m, struct envelope *v)
+{
+	struct err e;
+	struct fault f;
+	decoded(r, "publish.bin", m);
+	assert_int_equal(m->type, MSG_PUBLISH);
+	if (!envelope_open(&m->publish, &r->arena, v, &f, &e))
+		fail_msg("%s (%s)", e.text, f.field);
+}
+
+static void
+the_publication_says_what_its_inputs_say(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	struct envelope v;
+	opened(r, &m, &v);
+	assert_int_equal(m.request, 7);
+	same_as(v.manifest_bytes, "manifest.bin");
+	same_as(v.routing_bytes, "routing.bin");
+	same_as(v.seal_bytes, "seal.bin");
+	same_as(v.seal.signature, "signature.bin");
+	assert_false(v.has_notice);
+	assert_true(bytes_is(v.manifest.hub, "spiffe://hub.example/broker"));
+	assert_true(bytes_is(v.manifest.topic, "maritime.piracy"));
+	assert_int_equal(v.manifest.precedence, PRECEDENCE_PRIORITY);
+	assert_int_equal(v.manifest.mode, MODE_LIVE);
+	assert_int_equal(v.manifest.created, 1780272000000);
+	assert_int_equal(v.manifest.expires, 1782864000000);
+	assert_int_equal(v.routing.agreement_count, 1);
+	assert_true(bytes_is(v.routing.agreements[0].name, "atlas"));
+	assert_true(v.routing.has_only_to && v.routing.only_to.count == 2);
+	assert_true(bytes_is(v.routing.only_to.items[0], "KEN"));
+	assert_int_equal(v.routing.sources.count, 1);
+	assert_true(v.routing.backfill);
+	assert_int_equal(v.seal.place, 45);
+	assert_int_equal(v.portion_count, 3);
+	same_as(v.portions[0].head_bytes, "head-0.bin");
+	same_as(v.portions[2].body_bytes, "body-2.bin");
+	assert_int_equal(v.portions[0].order, 3790939310151156551);
+	assert_int_equal(v.portions[0].label_count, 2);
+	const struct raw_label *l = &v.portions[0].labels[0];
+	assert_true(bytes_is(l->vocabulary, "ATLAS") && bytes_is(l->classification, "SECRET"));
+	assert_true(bytes_is(l->categories[0].name, "Releasable To"));
+	assert_true(bytes_is(l->categories[0].values.items[1], "NOR"));
+	assert_true(bytes_is(v.portions[0].title, "Skiff sighted \xe2\x80\x93 Gulf of Guinea"));
+}
+
+static void
+its_signature_and_every_commitment_hold(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	struct envelope v;
+	struct err e;
+	uint8_t root[32], message[ENVELOPE_SIGNED_MAX];
+	opened(r, &m, &v);
+	assert_true(envelope_leaf(&r->hash, v.manifest_bytes, root, &e));
+	assert_true(envelope_root(&r->hash, root, &v.seal, root, &e));
+	same_as(bytes_from(root, 32), "root.bin");
+	same_as(bytes_from(message, envelope_signed_message(root, message)), "signed.bin");
+	if (!envelope_verify(&r->by, &v, &r->who, &e))
+		fail_msg("%s", e.text);
+}
+
+static void
+what_a_recipient_is_given_verifies_by_itself(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	struct envelope v;
+	struct err e;
+	struct fault f;
+	decoded(r, "deliver.bin", &m);
+	if (!envelope_open_delivery(&m.deliver, &r->arena, &v, &f, &e))
+		fail_msg("%s (%s)", e.text, f.field);
+	assert_int_equal(v.portion_count, 1);
+	struct envelope_times t = { m.deliver.accepted, m.deliver.accepted / 1000 };
+	if (!envelope_verify_delivery(&r->by, &v, &r->who, &t, &e))
+		fail_msg("%s", e.text);
+	struct bytes chain = golden("chain.der");
+	struct names whole = { &chain,
+		1 }; /* the digest is over the certificates one after the other */
+	uint8_t digest[32];
+	assert_true(envelope_chain_digest(&r->hash, &whole, digest, &e));
+	assert_true(bytes_equal(m.deliver.chain, bytes_from(digest, 32)));
+}
+
+static void
+both_framings_give_the_same_message(void **state)
+{
+	struct rig *r = *state;
+	struct err e;
+	(void)r;
+	for (int i = 0; i < 2; i++) {
+		SCOPED(frame_lanes_done) struct frame_lanes l;
+		frame_lanes_init(&l, LIMIT_MESSAGE_BYTES, LIMIT_MESSAGE_BYTES);
+		struct bytes rest = golden(i == 0 ? "publish.frames" : "publish-split.frames");
+		struct bytes message = { NULL, 0 };
+		while (rest.len != 0) {
+			struct frame f;
+			assert_int_equal(
+			    frame_scan(rest, LIMIT_FRAME_BYTES, &f, NULL, &e), FRAME_WHOLE);
+			assert_int_equal(f.lane, 1);
+			assert_true(frame_lanes_take(&l, &f, &message, &e));
+			rest = bytes_from(rest.data + f.size, rest.len - f.size);
+		}
+		same_as(message, "publish.bin");
+	}
+}
+
+static void
+the_facts_come_back_byte_for_byte(void **state)
+{
+	struct rig *r = *state;
+	struct facts f;
+	struct err e;
+	struct bytes in = golden("facts.bin"), again;
+	if (!facts_decode(in, &r->arena, &f, &e))
+		fail_msg("%s", e.text);
+	assert_true(bytes_is(f.originator, "GBR"));
+	assert_int_equal(f.time, 1780272000250123);
+	assert_true(f.has_only_to && f.only_to.count == 2);
+	assert_true(f.agreement_count == 1 && f.agreements[0].has_terms);
+	assert_int_equal(f.portion_count, 3);
+	assert_true(facts_encode(&f, in.data + 2, &r->arena, &again, &e));
+	same_as(again, "facts.bin");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    the_publication_says_what_its_inputs_say, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    its_signature_and_every_commitment_hold, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_a_recipient_is_given_verifies_by_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    both_framings_give_the_same_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_facts_come_back_byte_for_byte, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

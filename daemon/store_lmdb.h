@@ -45,12 +45,25 @@ struct store_view {
 	bool open;
 };
 
+/* How many queue entries and holds stand on an INTAKE: open addressing, linear probing, no
+ * tombstones (what follows a removed slot moves up). */
+struct need {
+	uint64_t intake;
+	uint32_t count; /* 0: the slot is free */
+};
+struct needs {
+	struct need *slots;
+	size_t room; /* a power of two, or 0 */
+	size_t used;
+};
+
 /* What waits for a party, and whose a subscription is; both indexed by number.  Kept by the
  * committer; undo[] takes back what an aborted batch did. */
 struct usage_step {
-	uint32_t party;
+	uint32_t party; /* 0: a hold, which counts for nobody's quota */
 	int64_t reports;
 	int64_t bytes;
+	uint64_t intake;
 };
 struct tally {
 	struct store_usage *usage;
@@ -60,6 +73,7 @@ struct tally {
 	struct usage_step *undo;
 	size_t undo_count;
 	size_t undo_room;
+	struct needs needs;
 	bool subscriptions_changed; /* by the open batch */
 };
 
@@ -216,6 +230,17 @@ void store_file_close(struct store *s);
 MUST_USE bool store_tally_load(struct store *s, struct store_view *v, struct err *e);
 void store_tally_keep(struct store *s);				/* the batch is durable */
 MUST_USE bool store_tally_undo(struct store *s, struct err *e); /* the batch is gone */
+/* Notes and does one step of the open batch: a queue entry or a hold comes, goes or changes. */
+MUST_USE bool store_tally_step(struct store *s, struct usage_step step, struct err *e);
 void store_tally_free(struct store *s);
 MUST_USE bool store_tally_own(
     struct store *s, uint32_t subscription, uint32_t party, struct err *e);
+
+/* ---- needs (store_lmdb_needs.c) ---- */
+
+/* Room for one more INTAKE, so that the next store_needs_change cannot fail. */
+MUST_USE bool store_needs_reserve(struct needs *n, struct err *e);
+/* Adds (+1) or takes (-1) one; taking what is not there is our own mistake. */
+void store_needs_change(struct needs *n, uint64_t intake, int64_t by);
+bool store_needs_has(const struct needs *n, uint64_t intake);
+void store_needs_free(struct needs *n);

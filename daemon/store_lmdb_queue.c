@@ -53,20 +53,24 @@ owner_of(const struct store *s, uint32_t subscription)
 static void
 usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 {
+	if (step->reports != 0)
+		store_needs_change(&l->needs, step->intake, sign * step->reports);
+	if (step->party == 0)
+		return;
 	struct store_usage *u = &l->usage[step->party];
 	u->reports += (uint64_t)(sign * step->reports);
 	u->bytes += (uint64_t)(sign * step->bytes);
 }
 
 /* Notes what the batch does to a queue, so that an abort can take it back. */
-static bool
-tally_step(struct store *s, struct usage_step step, struct err *e)
+bool
+store_tally_step(struct store *s, struct usage_step step, struct err *e)
 {
 	struct tally *l = &s->tally;
 	void *undo = l->undo;
 	bool ok = array_reach(&undo, &l->undo_room, l->undo_count, sizeof(*l->undo), e);
 	l->undo = undo;
-	if (!ok)
+	if (!ok || !store_needs_reserve(&l->needs, e))
 		return false;
 	l->undo[l->undo_count++] = step;
 	usage_add(l, &step, 1);
@@ -103,6 +107,7 @@ store_tally_free(struct store *s)
 	free(s->tally.usage);
 	free(s->tally.party_of);
 	free(s->tally.undo);
+	store_needs_free(&s->tally.needs);
 }
 
 struct store_usage
@@ -110,6 +115,12 @@ store_usage(const struct store *s, uint32_t party)
 {
 	const struct tally *l = &s->tally;
 	return party < l->usage_room ? l->usage[party] : (struct store_usage){ 0, 0 };
+}
+
+bool
+store_is_needed(const struct store *s, uint64_t intake)
+{
+	return store_needs_has(&s->tally.needs, intake);
 }
 
 /* ---- subscription: id u32 ---- */
@@ -283,9 +294,10 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 	store_value_u32(&v, q->bytes);
 	store_value_u32(&v, q->report.originator);
 	store_value_bytes(&v, bytes_from(q->report.id, sizeof(q->report.id)));
-	struct usage_step step = { party, replaced ? 0 : 1, (int64_t)q->bytes - old.bytes };
+	struct usage_step step = { party, replaced ? 0 : 1, (int64_t)q->bytes - old.bytes,
+		q->intake };
 	return store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e) &&
-	       tally_step(s, step, e);
+	       store_tally_step(s, step, e);
 }
 
 bool
@@ -298,9 +310,10 @@ store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped,
 		return false;
 	struct key k;
 	queue_key(&k, key);
-	struct usage_step step = { owner_of(s, key->subscription), -1, -(int64_t)old.bytes };
-	if (there &&
-	    (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) || !tally_step(s, step, e)))
+	struct usage_step step = { owner_of(s, key->subscription), -1, -(int64_t)old.bytes,
+		old.intake };
+	if (there && (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) ||
+			 !store_tally_step(s, step, e)))
 		return false;
 	if (dropped != NULL)
 		*dropped = there;
@@ -380,8 +393,31 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 		if (party == 0)
 			return store_lmdb_corrupt(
 			    s, T_QUEUE, key, "there is no such subscription", e);
-		usage_add(&s->tally, &(struct usage_step){ party, 1, q.bytes }, 1);
+		if (!store_needs_reserve(&s->tally.needs, e))
+			return false;
+		usage_add(&s->tally, &(struct usage_step){ party, 1, q.bytes, q.intake }, 1);
 	}
+}
+
+static bool
+load_holds(struct store *s, struct store_view *v, struct err *e)
+{
+	struct store_held page[64];
+	size_t count = 64;
+	if (!store_read_holds(v, NULL, page, &count, e))
+		return false;
+	while (count > 0) {
+		for (size_t i = 0; i < count; i++) {
+			if (!store_needs_reserve(&s->tally.needs, e))
+				return false;
+			store_needs_change(&s->tally.needs, page[i].intake, 1);
+		}
+		struct store_held after = page[count - 1];
+		count = 64;
+		if (!store_read_holds(v, &after, page, &count, e))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -389,5 +425,5 @@ store_tally_load(struct store *s, struct store_view *v, struct err *e)
 {
 	store_tally_free(s);
 	s->tally = (struct tally){ 0 };
-	return load_subscriptions(s, v, e) && load_queues(s, v, e);
+	return load_subscriptions(s, v, e) && load_queues(s, v, e) && load_holds(s, v, e);
 }

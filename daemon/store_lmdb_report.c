@@ -357,30 +357,6 @@ hold_key(struct key *k, uint64_t deadline_us, uint64_t decision)
 	store_key_u64(k, decision);
 }
 
-bool
-store_put_hold(struct store *s, const struct store_held *h, struct err *e)
-{
-	ASSERT_ON(ROLE_COMMITTER);
-	struct key k;
-	struct value v;
-	v.len = 0;
-	hold_key(&k, h->deadline_us, h->decision);
-	store_value_u64(&v, h->intake);
-	store_value_u32(&v, h->party);
-	store_value_u32(&v, h->report.originator);
-	store_value_bytes(&v, bytes_from(h->report.id, sizeof(h->report.id)));
-	return store_row_put(s, T_HOLD, store_key_view(&k), store_value_view(&v), 0, e);
-}
-
-bool
-store_drop_hold(struct store *s, uint64_t deadline_us, uint64_t decision, struct err *e)
-{
-	ASSERT_ON(ROLE_COMMITTER);
-	struct key k;
-	hold_key(&k, deadline_us, decision);
-	return store_row_drop(s, T_HOLD, store_key_view(&k), NULL, e);
-}
-
 static bool
 hold_parse(struct store_view *v, struct bytes key, struct bytes row, void *out, struct err *e)
 {
@@ -395,6 +371,53 @@ hold_parse(struct store_view *v, struct bytes key, struct bytes row, void *out, 
 		return store_lmdb_corrupt(v->s, T_HOLD, key, "wrong length", e);
 	memcpy(out, &h, sizeof(h));
 	return true;
+}
+
+/* The hold under a key; *found false if there is none. */
+static bool
+hold_find(struct store *s, const struct key *k, struct store_held *out, bool *found, struct err *e)
+{
+	struct bytes row;
+	return store_row_get(&s->batch.view, T_HOLD, store_key_view(k), &row, found, e) &&
+	       (!*found || hold_parse(&s->batch.view, store_key_view(k), row, out, e));
+}
+
+bool
+store_put_hold(struct store *s, const struct store_held *h, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct key k;
+	struct value v;
+	struct store_held old;
+	bool replaced;
+	v.len = 0;
+	hold_key(&k, h->deadline_us, h->decision);
+	if (!hold_find(s, &k, &old, &replaced, e))
+		return false;
+	store_value_u64(&v, h->intake);
+	store_value_u32(&v, h->party);
+	store_value_u32(&v, h->report.originator);
+	store_value_bytes(&v, bytes_from(h->report.id, sizeof(h->report.id)));
+	struct usage_step step = { 0, replaced ? 0 : 1, 0, h->intake };
+	return store_row_put(s, T_HOLD, store_key_view(&k), store_value_view(&v), 0, e) &&
+	       store_tally_step(s, step, e);
+}
+
+bool
+store_drop_hold(struct store *s, uint64_t deadline_us, uint64_t decision, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct key k;
+	struct store_held old;
+	bool found;
+	hold_key(&k, deadline_us, decision);
+	if (!hold_find(s, &k, &old, &found, e))
+		return false;
+	if (!found)
+		return true;
+	struct usage_step step = { 0, -1, 0, old.intake };
+	return store_row_drop(s, T_HOLD, store_key_view(&k), NULL, e) &&
+	       store_tally_step(s, step, e);
 }
 
 bool

@@ -341,11 +341,11 @@ read_step(struct conn *c)
 	if (c->paused)
 		inbox_forgive(&c->inbox, worker_now_ms(c->worker));
 	c->held = c->paused = false;
+	c->has_read = true;
 	enum pump_result r = PUMP_DONE;
 	for (size_t total = 0, len = 0; take_messages(c); total += len) {
 		if (total >= READ_TURN_BYTES) {
-			c->held = true;
-			worker_again(c->worker, c);
+			c->held = true; /* wait_step comes back to it */
 			break;
 		}
 		r = read_some(c, &len);
@@ -439,6 +439,9 @@ wait_step(struct conn *c)
 {
 	bool reading = c->ending == CONN_ENDING_FAIL ? c->pump.shut : may_read(c) && !c->held;
 	pump_wait(&c->pump, reading, has_output(c));
+	if (c->held && may_read(c))
+		worker_again(c->worker, c); /* its share was used up, or there is room again */
+	c->has_read = false;
 }
 
 void
@@ -446,7 +449,7 @@ conn_turn(struct conn *c)
 {
 	if (c->state == CONN_CLOSED || c->state == CONN_HANDSHAKE)
 		return;
-	if (c->held && may_read(c))
+	if (c->held && !c->has_read && may_read(c))
 		read_step(c);
 	if (c->state == CONN_CLOSED || !write_step(c))
 		return;

@@ -75,6 +75,7 @@ struct conn {
 	enum conn_ending ending; /* why it drains */
 	bool held;		 /* input waits inside for the window or the next turn */
 	bool paused;		 /* ..of these, for the window: not the peer's time */
+	bool has_read;		 /* in this turn: it has had its share */
 	bool bye_sent, peer_ended, wants_room;
 	uint8_t turn; /* which of the worker's lists it is in (worker.c) */
 };

@@ -137,12 +137,6 @@ pump_read(struct pump *p, uint8_t *to, size_t cap, size_t *len)
 	return r;
 }
 
-bool
-pump_has_more(const struct pump *p)
-{
-	return !p->broken && SSL_pending(p->ssl) > 0;
-}
-
 static void
 out_free(struct pump *p)
 {

@@ -46,10 +46,9 @@ void pump_detach(struct pump *p);
 void pump_wait(struct pump *p, bool reading, bool writing);
 
 enum pump_result pump_handshake(struct pump *p);
-/* Up to 'cap' bytes; *len is set with PUMP_DONE only. */
+/* Up to 'cap' bytes; *len is set with PUMP_DONE only.  TLS may hold more, for which the socket will
+ * not become ready again: read until PUMP_BLOCKED or come back unasked. */
 enum pump_result pump_read(struct pump *p, uint8_t *to, size_t cap, size_t *len);
-/* True if TLS holds bytes for which the socket will not become ready again. */
-bool pump_has_more(const struct pump *p);
 
 /* Room for 'len' more bytes of output: write there, then pump_added(p, n <= len).  NULL: memory. */
 uint8_t *pump_space(struct pump *p, size_t len);

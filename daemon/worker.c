@@ -525,5 +525,5 @@ worker_join(struct worker *w)
 void
 worker_round(struct worker *w)
 {
-	(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+	(void)event_base_loop(w->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 }

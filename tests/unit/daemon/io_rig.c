@@ -307,6 +307,8 @@ peer_failed(struct peer *p, int rc)
 		return;
 	p->clean = why == SSL_ERROR_ZERO_RETURN;
 	p->ended = true;
+	close(p->fd);
+	p->fd = -1;
 }
 
 static void
@@ -394,6 +396,7 @@ rig_until_ended(struct peer *p)
 {
 	for (unsigned i = 0; i < RIG_IDLE && !p->ended; i++)
 		rig_round();
+	rig_rounds(2); /* the broker notices */
 	return p->ended;
 }
 

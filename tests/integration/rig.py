@@ -1,0 +1,195 @@
+"""rig.py - a lab with a real reltod on loopback, for the integration tests.
+
+RELTOD, RELTO and RELTO_VERIFY name the programs (meson sets them).  Every lab lives in a temporary folder, listens on a
+port that the kernel picks, and is stopped by its process id.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "model"))
+import wire  # noqa: E402
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+
+
+def program(name):
+    """The path of a program, or the test is skipped, loudly."""
+    path = os.environ.get(name.upper().replace("-", "_"))
+    if not path or not os.access(path, os.X_OK):
+        raise unittest.SkipTest("NO %s: set %s" % (name, name.upper().replace("-", "_")))
+    return path
+
+
+def until(what, seconds, message):
+    """Polls 'what' until it is true; a daemon in another process gives no other sign."""
+    end = time.monotonic() + seconds
+    while True:
+        got = what()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError("%s: not within %d s" % (message, seconds))
+        time.sleep(0.02)
+
+
+class Lab:
+    def __init__(self, *more):
+        self.reltod_path, self.relto_path = program("reltod"), program("relto")
+        self.base = tempfile.mkdtemp(prefix="relto-lab.")
+        self.dir = os.path.join(self.base, "lab")
+        self.log_path = os.path.join(self.base, "reltod.log")
+        self.process, self.address = None, None
+        made = subprocess.run([self.relto_path, "lab", "init", self.dir] + list(more), capture_output=True,
+                              env=self.environment(), timeout=120)
+        if made.returncode:
+            raise AssertionError("relto lab init: %s" % made.stderr.decode(errors="replace"))
+        self.edit("reltod.conf", r"(?m)^(\s*listen\s+)\S+", r"\g<1>127.0.0.1:0")
+
+    def environment(self):
+        return dict(os.environ, RELTO_HOME=os.path.join(self.dir, "home"))
+
+    def path(self, *parts):
+        return os.path.join(self.dir, *parts)
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as f:
+            return f.read()
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def edit(self, name, pattern, into, count=1):
+        text, n = re.subn(pattern, into, self.read(name), count)
+        if not n:
+            raise AssertionError("nothing like %s in %s" % (pattern, name))
+        self.write(name, text)
+
+    # the daemon
+    def start(self):
+        addresses = self.path("run", "addresses")
+        if os.path.exists(addresses):
+            os.unlink(addresses)
+        self.log = open(self.log_path, "ab")
+        self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf")], stdout=self.log,
+                                        stderr=self.log, stdin=subprocess.DEVNULL)
+
+        def there():
+            if self.process.poll() is not None:
+                raise AssertionError("reltod ended with %d:\n%s" % (self.process.returncode, self.messages()))
+            return os.path.exists(addresses) and open(addresses, encoding="utf-8").read().split()
+
+        self.address = until(there, START_SECONDS, "reltod's addresses")[-1]
+        return self
+
+    def messages(self):
+        with open(self.log_path, "rb") as f:
+            return f.read().decode(errors="replace")
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def reload(self):
+        """SIGHUP; gives what the log says from here on, once it says something about a reload."""
+        before = len(self.messages())
+        self.signal(signal.SIGHUP)
+        return until(lambda: re.search(r"(?s)policy|reload", self.messages()[before:]) and self.messages()[before:], 10,
+                     "a word about the reload")
+
+    def stop(self):
+        """SIGTERM; the exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("reltod does not stop:\n%s" % self.messages()[-4000:])
+        self.log.close()
+        code, self.process = self.process.returncode, None
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+        self.process = None
+
+    def remove(self):
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    # who talks to it
+    def contexts(self):
+        folder = self.path("home", "contexts")
+        return sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".conf"))
+
+    def agent(self, domain, path=None):
+        """The agent of a trust domain's label ("gbr", "nor"): the first context whose certificate says so."""
+        for context in self.contexts():
+            a = wire.Agent.from_context(context, self.address)
+            if a.id.split("/")[2].split(".")[0] == domain and (path is None or a.id.endswith(path)):
+                return a
+        raise AssertionError("no context for %s %s" % (domain, path or ""))
+
+    def client(self, domain, path=None, **more):
+        return wire.Client(self.agent(domain, path), **more)
+
+    def context_name(self, domain, path=None):
+        for context in self.contexts():
+            a = wire.Agent.from_context(context, self.address)
+            if a.id.split("/")[2].split(".")[0] == domain and (path is None or a.id.endswith(path)):
+                return os.path.basename(context)[:-5]
+        raise AssertionError("no context for %s" % domain)
+
+    def relto(self, *args, context=None, stdin=b"", code=0, timeout=60):
+        """Runs the command; gives (stdout, stderr) and checks its exit code unless 'code' is None."""
+        env = self.environment()
+        if context:
+            env["RELTO_CONTEXT"] = context
+        if self.address:
+            env["RELTO_SERVER"] = self.address
+        got = subprocess.run([self.relto_path] + list(args), input=stdin, capture_output=True, env=env,
+                             timeout=timeout)
+        out, err = got.stdout.decode(errors="replace"), got.stderr.decode(errors="replace")
+        if code is not None and got.returncode != code:
+            raise AssertionError("relto %s: exit %d, not %d\n%s%s" % (" ".join(args), got.returncode, code, out, err))
+        return out, err
+
+
+class LabTest(unittest.TestCase):
+    """A fresh lab for every test class; 'lab' runs."""
+
+    parties = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab(*cls.parties)
+        cls.addClassCleanup(cls.lab.remove)
+        cls.prepare()
+        cls.lab.start()
+
+    @classmethod
+    def prepare(cls):
+        """What a test class changes before the start."""
+
+    def client(self, domain, path=None, **more):
+        c = self.lab.client(domain, path, **more)
+        self.addCleanup(c.close)
+        return c

@@ -1,0 +1,309 @@
+/* cmd_policy.c - relto policy check|eval|export|terms (DESIGN sections 4 and 12). */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "client/cli/cmd.h"
+#include "client/cli/eval.h"
+#include "client/cli/files.h"
+#include "client/cli/out.h"
+#include "policy/decide.h"
+#include "policy/text.h"
+
+static const char usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
+			    "[AGREEMENT] [--json]";
+
+enum { WORDS_MAX = 256 };
+struct call {
+	const char *words[WORDS_MAX]; /* what is left of the options */
+	size_t count;
+	bool json, jsonl;
+};
+
+/* One policy, as far as it loaded. */
+struct loaded {
+	struct arena arena;
+	struct text_errors errors;
+	struct epoch *epoch; /* NULL: it did not */
+	struct err err;
+};
+
+static void
+loaded_done(struct loaded *l)
+{
+	epoch_free(l->epoch);
+	text_errors_done(&l->errors);
+	arena_done(&l->arena);
+}
+
+static inline void
+loaded_done_scoped(struct loaded *l)
+{
+	loaded_done(l);
+}
+
+static bool
+load(struct loaded *l, const char *path, unsigned flags)
+{
+	struct epoch_source source;
+	const char *root;
+	*l = (struct loaded){ 0 };
+	arena_init(&l->arena, 64u << 20);
+	text_errors_init(&l->errors);
+	files_source(&source);
+	return files_root(path, &l->arena, &root, &l->err) &&
+	    epoch_load(&source, root, flags, &l->errors, &l->epoch, &l->err);
+}
+
+/* What the loader has to say, for people. */
+static int
+tell(struct loaded *l)
+{
+	const char *text = text_errors_format(&l->errors, &l->arena);
+	if (text != NULL)
+		(void)fputs(text, stderr);
+	if (l->epoch != NULL)
+		return 0;
+	return l->errors.error_count > 0 ? err_exit(l->err.code) : out_error(&l->err);
+}
+
+/* ---- check ---- */
+
+static void
+write_faults(
+    struct out_json *j, const char *key, const struct text_fault *faults, size_t count)
+{
+	out_json_begin(j, key, '[');
+	for (size_t i = 0; i < count && i < LIMIT_POLICY_ERRORS; i++) {
+		out_json_begin(j, NULL, '{');
+		out_json_text(j, "file", faults[i].file);
+		out_json_uint(j, "line", faults[i].line);
+		out_json_uint(j, "col", faults[i].col);
+		out_json_text(j, "text", faults[i].text);
+		out_json_text(j, "help", faults[i].help);
+		out_json_end(j, '}');
+	}
+	out_json_end(j, ']');
+}
+
+static void
+check_json(struct loaded *l, const char *path)
+{
+	struct out_json j = { .to = stdout };
+	out_json_begin(&j, NULL, '{');
+	out_json_text(&j, "policy", path);
+	out_json_bool(&j, "good", l->epoch != NULL);
+	if (l->epoch != NULL && epoch_has_trust(l->epoch))
+		out_json_hex(&j, "digest", epoch_digest(l->epoch), 32);
+	else
+		out_json_text(&j, "digest", NULL);
+	if (l->epoch == NULL && l->errors.error_count == 0)
+		out_json_text(&j, "error", l->err.text);
+	write_faults(&j, "errors", l->errors.errors, l->errors.error_count);
+	write_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
+	out_json_end(&j, '}');
+	out_json_line(&j);
+}
+
+static void
+check_text(const struct loaded *l, const char *path)
+{
+	printf("%s: good: %zu parties, %zu agreements, %zu vocabularies\n", path,
+	    epoch_party_count(l->epoch), epoch_agreement_count(l->epoch),
+	    epoch_vocab_count(l->epoch));
+	if (!epoch_has_trust(l->epoch))
+		return;
+	(void)fputs("policy digest ", stdout);
+	for (size_t i = 0; i < 32; i++)
+		printf("%02x", epoch_digest(l->epoch)[i]);
+	(void)fputc('\n', stdout);
+}
+
+static int
+check_one(const struct call *k, const char *path)
+{
+	SCOPED(loaded_done) struct loaded l;
+	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
+	if (k->json) {
+		check_json(&l, path);
+		return good ? 0 : err_exit(l.err.code);
+	}
+	int status = tell(&l);
+	if (good)
+		check_text(&l, path);
+	return status;
+}
+
+static int
+run_check(const struct call *k)
+{
+	int status = 0;
+	if (k->count == 0 || k->jsonl)
+		return out_usage(usage, "check which policy?");
+	for (size_t i = 0; i < k->count; i++) {
+		int one = check_one(k, k->words[i]);
+		status = status == 0 ? one : status;
+	}
+	return status;
+}
+
+/* ---- eval ---- */
+
+static int
+run_eval(const struct call *k)
+{
+	struct err e = { 0 };
+	if (k->count != 1 || !k->jsonl)
+		return out_usage(usage, "eval takes one policy and --jsonl");
+	SCOPED(loaded_done) struct loaded l;
+	bool good = load(&l, k->words[0], EPOCH_TRUST_OPTIONAL);
+	if (!good)
+		return tell(&l);
+	if (!eval_stream(l.epoch, stdin, stdout, &e))
+		return out_error(&e);
+	return 0;
+}
+
+/* ---- export and terms ---- */
+
+static int
+run_export(const struct call *k)
+{
+	if (k->count != 1 || k->jsonl)
+		return out_usage(usage, "export takes one policy");
+	SCOPED(loaded_done) struct loaded l;
+	bool good = load(&l, k->words[0], 0);
+	int status = tell(&l);
+	if (!good)
+		return status;
+	struct bytes text = epoch_export(l.epoch);
+	struct out_json j = { .to = stdout };
+	if (!k->json) {
+		(void)fwrite(text.data, 1, text.len, stdout);
+		return 0;
+	}
+	out_json_begin(&j, NULL, '{');
+	out_json_hex(&j, "digest", epoch_digest(l.epoch), 32);
+	out_json_bytes(&j, "export", text);
+	out_json_end(&j, '}');
+	out_json_line(&j);
+	return 0;
+}
+
+static void
+write_terms(struct out_json *j, const struct agreement *a)
+{
+	out_json_begin(j, NULL, '{');
+	out_json_bytes(j, "agreement", a->name);
+	out_json_uint(j, "version", a->version);
+	out_json_text(j, "state", agreement_state_name(a->state));
+	out_json_hex(j, "digest", a->terms, sizeof(a->terms));
+	out_json_bytes(j, "terms", a->terms_text);
+	out_json_end(j, '}');
+}
+
+/* All agreements, or one of them. */
+static void
+list_terms(const struct epoch *p, const struct agreement *only, bool json)
+{
+	struct out_json j = { .to = stdout };
+	if (json)
+		out_json_begin(&j, NULL, '[');
+	for (size_t i = 0; i < epoch_agreement_count(p); i++) {
+		const struct agreement *a = epoch_agreement_at(p, i);
+		if (only != NULL && only != a)
+			continue;
+		if (json) {
+			write_terms(&j, a);
+			continue;
+		}
+		for (size_t k = 0; k < sizeof(a->terms); k++)
+			printf("%02x", a->terms[k]);
+		printf("  %.*s@%llu\n", (int)a->name.len, (const char *)a->name.data,
+		    (unsigned long long)a->version);
+	}
+	if (json) {
+		out_json_end(&j, ']');
+		out_json_line(&j);
+	}
+}
+
+static int
+run_terms(const struct call *k)
+{
+	struct stat st;
+	if (k->count < 1 || k->count > 2 || k->jsonl)
+		return out_usage(usage, "terms takes a policy and the name of an agreement");
+	/* the policy may stand first or second: what is no file is the name */
+	bool turned = k->count == 2 && stat(k->words[0], &st) != 0;
+	const char *name = k->count == 1 ? NULL : k->words[turned ? 0 : 1];
+	SCOPED(loaded_done) struct loaded l;
+	bool good = load(&l, k->words[turned ? 1 : 0], 0);
+	int status = tell(&l);
+	if (!good)
+		return status;
+	const struct agreement *a =
+	    name == NULL ? NULL : epoch_agreement(l.epoch, bytes_of(name));
+	if (name != NULL && a == NULL) {
+		struct err e;
+		(void)err_set(&e, ERR_NOT_FOUND, "there is no agreement '%s'", name);
+		return out_error(&e);
+	}
+	if (a != NULL && !k->json)
+		(void)fwrite(a->terms_text.data, 1, a->terms_text.len, stdout);
+	else
+		list_terms(l.epoch, a, k->json);
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static const struct {
+	const char *name;
+	int (*run)(const struct call *k);
+} commands[] = {
+	{ "check", run_check },
+	{ "eval", run_eval },
+	{ "export", run_export },
+	{ "terms", run_terms },
+};
+
+static bool
+read_call(struct call *k, int argc, char **argv, const char **unknown)
+{
+	bool words_only = false;
+	for (int i = 2; i < argc; i++) {
+		*unknown = argv[i];
+		if (words_only || argv[i][0] != '-') {
+			if (k->count == WORDS_MAX)
+				return false;
+			k->words[k->count++] = argv[i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			words_only = true;
+		} else if (strcmp(argv[i], "--json") == 0) {
+			k->json = true;
+		} else if (strcmp(argv[i], "--jsonl") == 0) {
+			k->jsonl = true;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+int
+cmd_policy(int argc, char **argv)
+{
+	struct call k = { .count = 0 };
+	const char *unknown = "";
+	if (argc < 2)
+		return out_usage(usage, "policy does what?");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (!read_call(&k, argc, argv, &unknown))
+			return out_usage(usage, "'%s' is not understood", unknown);
+		return commands[i].run(&k);
+	}
+	return out_usage(usage, "there is no 'policy %s'", argv[1]);
+}

@@ -235,7 +235,7 @@ static bool
 refuse_before_labels(struct court *c, struct decisions *out)
 {
 	struct refusal *r = &out->refusal;
-	if (!refuse_form(c->facts, c->arena, r))
+	if (!refuse_limit(c->facts, c->arena, r))
 		return err_set(c->err, ERR_NOMEM, "decision");
 	if (r->code != ERR_NONE)
 		return true;
@@ -275,7 +275,9 @@ decide_under(const struct epoch *p, const struct agreement *only, const struct f
 	};
 	struct decisions d = { .portion_count = f->portion_count };
 	court_until(&c, f->expires == 0 ? UINT64_MAX : f->expires);
-	if (!(f->later ? later_decide(&c, &d) : first_decide(&c, &d)))
+	if (!refuse_malformed(f, a, &d.refusal))
+		return err_set(e, ERR_NOMEM, "decision");
+	if (d.refusal.code == ERR_NONE && !(f->later ? later_decide(&c, &d) : first_decide(&c, &d)))
 		return false;
 	d.good_until = c.good_until;
 	*out = d;

@@ -67,7 +67,8 @@ struct decisions {
 
 /*
  * Decides.  What *out points to lives in 'a', in the epoch and in the facts.  A refusal is a
- * result; false only for want of memory (ERR_NOMEM), then nothing may be released.
+ * result; false only for want of memory (ERR_NOMEM), then nothing may be released.  A later
+ * decision refuses nothing but facts that no accepted report can have (ERR_MALFORMED).
  */
 MUST_USE bool policy_decide(const struct epoch *p, const struct facts *f, struct arena *a,
     struct decisions *out, struct err *e);

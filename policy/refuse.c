@@ -24,7 +24,7 @@ enums_are_good(const struct facts *f)
 	       (f->signer == SIGNER_GOOD || f->signer == SIGNER_REVOKED);
 }
 
-static bool
+bool
 refuse_malformed(const struct facts *f, struct arena *a, struct refusal *out)
 {
 	struct bytes type;
@@ -99,7 +99,7 @@ portion_is_over(const struct fact_portion *p)
 	return false;
 }
 
-static bool
+bool
 refuse_limit(const struct facts *f, struct arena *a, struct refusal *out)
 {
 	if (topic_check(f->topic) == TOPIC_TOO_LONG)
@@ -121,14 +121,6 @@ refuse_limit(const struct facts *f, struct arena *a, struct refusal *out)
 			return refuse(out, ERR_LIMIT, arena_printf(a, "portions[%zu]", i),
 			    "a portion has 4 labels of 32 categories of 256 values");
 	return true;
-}
-
-bool
-refuse_form(const struct facts *f, struct arena *a, struct refusal *out)
-{
-	if (!refuse_malformed(f, a, out))
-		return false;
-	return out->code != ERR_NONE || refuse_limit(f, a, out);
 }
 
 /* ---- agreements, audience, labels ---- */

@@ -52,7 +52,7 @@ load(struct loaded *l, const char *path, unsigned flags)
 	text_errors_init(&l->errors);
 	files_source(&source);
 	return files_root(path, &l->arena, &root, &l->err) &&
-	    epoch_load(&source, root, flags, &l->errors, &l->epoch, &l->err);
+	       epoch_load(&source, root, flags, &l->errors, &l->epoch, &l->err);
 }
 
 /* What the loader has to say, for people. */
@@ -70,8 +70,7 @@ tell(struct loaded *l)
 /* ---- check ---- */
 
 static void
-write_faults(
-    struct out_json *j, const char *key, const struct text_fault *faults, size_t count)
+write_faults(struct out_json *j, const char *key, const struct text_fault *faults, size_t count)
 {
 	out_json_begin(j, key, '[');
 	for (size_t i = 0; i < count && i < LIMIT_POLICY_ERRORS; i++) {
@@ -242,8 +241,7 @@ run_terms(const struct call *k)
 	int status = tell(&l);
 	if (!good)
 		return status;
-	const struct agreement *a =
-	    name == NULL ? NULL : epoch_agreement(l.epoch, bytes_of(name));
+	const struct agreement *a = name == NULL ? NULL : epoch_agreement(l.epoch, bytes_of(name));
 	if (name != NULL && a == NULL) {
 		struct err e;
 		(void)err_set(&e, ERR_NOT_FOUND, "there is no agreement '%s'", name);

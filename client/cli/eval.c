@@ -37,8 +37,8 @@ write_portion(struct out_json *j, size_t index, const struct portion_decision *p
 	out_json_begin(j, NULL, '{');
 	out_json_uint(j, "portion", index);
 	out_json_text(j, "verdict", verdict_name(p->verdict));
-	write_name(j, "agreement",
-	    p->agreement == NULL ? (struct bytes){ NULL, 0 } : p->agreement->name);
+	write_name(
+	    j, "agreement", p->agreement == NULL ? (struct bytes){ NULL, 0 } : p->agreement->name);
 	out_json_text(j, "reason", reason_token(p->reason));
 	write_name(j, "rule", p->rule);
 	out_json_begin(j, "obligations", '[');

@@ -85,8 +85,7 @@ read_time(struct reader *r, const json_t *v, uint64_t *out)
 static bool
 read_index(struct reader *r, const json_t *v, uint32_t *out)
 {
-	if (!json_is_integer(v) || json_integer_value(v) < 0 ||
-	    json_integer_value(v) > UINT32_MAX)
+	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX)
 		return bad(r, "the number of a portion is needed");
 	*out = (uint32_t)json_integer_value(v);
 	return true;
@@ -123,8 +122,7 @@ obligation_shape(struct reader *r, const json_t *o, unsigned kind, const char *c
 }
 
 static bool
-read_obligation(
-    struct reader *r, const json_t *o, const char *const *extra, struct obligation *out)
+read_obligation(struct reader *r, const json_t *o, const char *const *extra, struct obligation *out)
 {
 	static const char *const kinds[] = { "review", "consent", "signer" };
 	unsigned kind;
@@ -138,7 +136,7 @@ read_obligation(
 	if (kind != OBLIGATION_SIGNER && !read_text(r, subject, &out->subject))
 		return false;
 	return read_text(r, json_object_get(o, "agreement"), &out->agreement) &&
-	    read_text(r, json_object_get(o, "approver"), &out->approver);
+	       read_text(r, json_object_get(o, "approver"), &out->approver);
 }
 
 static bool
@@ -161,9 +159,9 @@ read_opening(struct reader *r, const json_t *o, struct fact_opened *out)
 {
 	static const char *const extra[] = { "recipient", "portion", "time", NULL };
 	return read_obligation(r, o, extra, &out->what) &&
-	    read_text(r, json_object_get(o, "recipient"), &out->recipient) &&
-	    read_index(r, json_object_get(o, "portion"), &out->portion) &&
-	    read_time(r, json_object_get(o, "time"), &out->time);
+	       read_text(r, json_object_get(o, "recipient"), &out->recipient) &&
+	       read_index(r, json_object_get(o, "portion"), &out->portion) &&
+	       read_time(r, json_object_get(o, "time"), &out->time);
 }
 
 /* ---- lists of objects ---- */
@@ -208,9 +206,9 @@ read_before_one(struct reader *r, const json_t *o, struct fact_before *out)
 	static const struct member_of members[] = { { "recipient", false }, { "portion", false },
 		{ "agreements", false } };
 	return has_shape(r, o, members, 3) &&
-	    read_text(r, json_object_get(o, "recipient"), &out->recipient) &&
-	    read_index(r, json_object_get(o, "portion"), &out->portion) &&
-	    read_names(r, json_object_get(o, "agreements"), &out->agreements);
+	       read_text(r, json_object_get(o, "recipient"), &out->recipient) &&
+	       read_index(r, json_object_get(o, "portion"), &out->portion) &&
+	       read_names(r, json_object_get(o, "agreements"), &out->agreements);
 }
 
 static bool
@@ -300,15 +298,16 @@ read_label(struct reader *r, const json_t *o, struct raw_label *out)
 	static const struct member_of members[] = { { "vocabulary", false },
 		{ "classification", false }, { "categories", false } };
 	return has_shape(r, o, members, 3) &&
-	    read_text(r, json_object_get(o, "vocabulary"), &out->vocabulary) &&
-	    read_text(r, json_object_get(o, "classification"), &out->classification) &&
-	    read_categories(r, json_object_get(o, "categories"), out);
+	       read_text(r, json_object_get(o, "vocabulary"), &out->vocabulary) &&
+	       read_text(r, json_object_get(o, "classification"), &out->classification) &&
+	       read_categories(r, json_object_get(o, "categories"), out);
 }
 
 static bool
 read_portion(struct reader *r, const json_t *o, struct fact_portion *out)
 {
-	static const struct member_of members[] = { { "labels", false }, { "content_type", false } };
+	static const struct member_of members[] = { { "labels", false },
+		{ "content_type", false } };
 	if (!has_shape(r, o, members, 2) ||
 	    !read_text(r, json_object_get(o, "content_type"), &out->content_type))
 		return false;
@@ -425,15 +424,15 @@ read_facts(struct reader *r, const json_t *o, struct facts *f)
 		{ "sources", false }, { "approvals", false }, { "portions", false },
 		{ "accepted", true }, { "signer", true }, { "before", true }, { "opened", true } };
 	return has_shape(r, o, members, sizeof(members) / sizeof(members[0])) &&
-	    read_text(r, json_object_get(o, "originator"), &f->originator) &&
-	    read_text(r, json_object_get(o, "topic"), &f->topic) &&
-	    read_agreements(r, json_object_get(o, "agreements"), f) && read_codes(r, o, f) &&
-	    read_times(r, o, f) && read_audience(r, o, f) &&
-	    read_sources(r, json_object_get(o, "sources"), f) &&
-	    read_approvals(r, json_object_get(o, "approvals"), f) &&
-	    read_opened(r, json_object_get(o, "opened"), f) &&
-	    read_before(r, json_object_get(o, "before"), f) &&
-	    read_portions(r, json_object_get(o, "portions"), f);
+	       read_text(r, json_object_get(o, "originator"), &f->originator) &&
+	       read_text(r, json_object_get(o, "topic"), &f->topic) &&
+	       read_agreements(r, json_object_get(o, "agreements"), f) && read_codes(r, o, f) &&
+	       read_times(r, o, f) && read_audience(r, o, f) &&
+	       read_sources(r, json_object_get(o, "sources"), f) &&
+	       read_approvals(r, json_object_get(o, "approvals"), f) &&
+	       read_opened(r, json_object_get(o, "opened"), f) &&
+	       read_before(r, json_object_get(o, "before"), f) &&
+	       read_portions(r, json_object_get(o, "portions"), f);
 }
 
 bool

@@ -9,5 +9,4 @@
 
 /* ERR_MALFORMED if the line is no such object, ERR_NOMEM on shortage.  The facts live in the arena.
  */
-MUST_USE bool facts_json_read(
-    struct bytes line, struct arena *a, struct facts *out, struct err *e);
+MUST_USE bool facts_json_read(struct bytes line, struct arena *a, struct facts *out, struct err *e);

@@ -1,0 +1,47 @@
+/* main.c - relto: finds the command. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/cmd.h"
+#include "client/cli/out.h"
+
+static const struct {
+	const char *name, *usage, *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+#define C(name, usage, summary) { #name, usage, summary, cmd_##name },
+#include "client/cli/cmd.def"
+#undef C
+};
+
+static void
+help(FILE *to)
+{
+	(void)fputs("usage: relto COMMAND ..\n\n", to);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		(void)fprintf(to, "  relto %s\n      %s\n", commands[i].usage, commands[i].summary);
+	(void)fputs("\n--json gives every command's data as JSON.  RELTO_HOME moves the folder of "
+		    "contexts.\n",
+	    to);
+}
+
+int
+main(int argc, char **argv)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* a closed connection or pipe is an error, not the end */
+	if (argc < 2) {
+		help(stderr);
+		return err_exit(ERR_USAGE);
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+		help(stdout);
+		return out_end(0);
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return out_end(commands[i].run(argc - 1, argv + 1));
+	(void)fprintf(
+	    stderr, "relto: there is no command '%s'; 'relto help' lists them\n", argv[1]);
+	return err_exit(ERR_USAGE);
+}

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "policy/text_chars.h"
+
 #define RATE_EVENTS 64 /* events counted at a time on a thread; the oldest gives way */
 #define TEXTS 8	       /* results of log_quote that live at once */
 #define BODY_BYTES (LOG_LINE_BYTES - 160) /* the line without time, level and event */
@@ -248,52 +250,24 @@ text_next(void)
 	return texts[turn++ % TEXTS];
 }
 
-/* The length of the well-formed UTF-8 sequence at the start (RFC 3629), 0 if there is none. */
-static size_t
-utf8_one(struct bytes in, uint32_t *code)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t lead = in.data[0];
-	size_t n = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-	if (n == 0 || lead > 0xf4 || n > in.len)
-		return 0;
-	uint32_t c = n == 1 ? lead : lead & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((in.data[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (in.data[i] & 0x3fu);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*code = c;
-	return n;
-}
-
-/* What could move the cursor, hide text or turn its direction on an operator's terminal. */
-static bool
-is_treacherous(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
-}
-
 /* How one character or one stray byte is written; returns how many bytes of 'in' it took. */
 static size_t
-quote_one(struct bytes in, char out[8])
+quote_one(struct bytes in, char out[16])
 {
 	uint32_t c = 0;
-	size_t n = utf8_one(in, &c);
-	if (n == 0) {
-		(void)snprintf(out, 8, "\\ufffd");
-		return 1;
-	}
-	if (c == '"' || c == '\\')
-		(void)snprintf(out, 8, "\\%c", (int)c);
-	else if (is_treacherous(c))
-		(void)snprintf(out, 8, "\\u%04x", c & 0xffffu); /* all of them are in the BMP */
-	else
-		(void)snprintf(out, 8, "%.*s", (int)n, (const char *)in.data);
+	size_t n = 1;
+	enum text_char kind = text_char_at(in, 0, &c, &n);
+	if (kind == TEXT_CHAR_BAD_UTF8)
+		(void)snprintf(out, 16, "\\ufffd");
+	else if (c == '"' || c == '\\')
+		(void)snprintf(out, 16, "\\%c", (int)c);
+	else if (kind == TEXT_CHAR_PLAIN && c >= 0x20)
+		(void)snprintf(out, 16, "%.*s", (int)n, (const char *)in.data);
+	else if (c < 0x10000)
+		(void)snprintf(out, 16, "\\u%04x", c & 0xffff);
+	else /* as JSON writes it: two surrogates */
+		(void)snprintf(out, 16, "\\u%04x\\u%04x", (0xd800 + ((c - 0x10000) >> 10)) & 0xffff,
+		    0xdc00 + (c & 0x3ff));
 	return n;
 }
 
@@ -304,7 +278,7 @@ log_quote(struct bytes untrusted)
 	size_t len = 0;
 	text[len++] = '"';
 	while (untrusted.len > 0) {
-		char one[8];
+		char one[16];
 		size_t n = quote_one(untrusted, one);
 		if (len + strlen(one) > LOG_QUOTED_BYTES) {
 			memcpy(text + len, "...", 3);

@@ -1,5 +1,6 @@
 /*
- * text_chars.h - characters of the block grammar; for the files policy/text*.c alone.
+ * text_chars.h - characters of the block grammar; for policy/text*.c and for whoever shows
+ * untrusted text to people (daemon/log.c, client/cli/out.c).
  */
 #pragma once
 #include "proto/bytes.h"

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,15 +21,16 @@ static struct frame_lanes lanes[RIG_PEERS];
 bool
 on_worker_start(struct worker *w, struct err *e)
 {
-	(void)e;
+	rig.calls.started++;
 	w->trust = rig.trust;
-	return true;
+	return rig.start == NULL || rig.start(w, e);
 }
 
 void
 on_worker_stop(struct worker *w)
 {
 	w->trust = NULL;
+	rig.calls.stopped++;
 }
 
 void
@@ -224,7 +226,7 @@ rig_up(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	if (pki == NULL)
 		make_pki();
-	rig = (struct rig){ .limits = io_limits_default(), .now_ms = 1000000, .workers = 2 };
+	rig = (struct rig){ .limits = io_limits_default(), .now_ms = 1000000 };
 	rig.wall_s = time(NULL);
 	rig.trust = rig_trust(NULL);
 	for (unsigned i = 0; i < RIG_WORKERS; i++) {
@@ -344,10 +346,21 @@ peer_step(struct peer *p)
 void
 rig_round(void)
 {
-	for (unsigned i = 0; i < RIG_WORKERS; i++)
+	for (unsigned i = 0; i < RIG_WORKERS && !rig.threads; i++)
 		worker_round(rig.worker[i]);
 	for (unsigned i = 0; i < rig.peers; i++)
 		peer_step(&rig.peer[i]);
+}
+
+void
+rig_wait(struct peer *p)
+{
+	struct pollfd f = { .fd = p->fd, .events = POLLIN };
+	bool was = p->connected;
+	size_t had = p->in_len;
+	peer_step(p);
+	if (!p->ended && p->connected == was && p->in_len == had && poll(&f, 1, 10000) == 1)
+		peer_step(p);
 }
 
 void
@@ -526,7 +539,10 @@ rig_next(struct peer *p)
 		}
 		if (p->ended)
 			return &m;
-		rig_round();
+		if (rig.threads)
+			rig_wait(p);
+		else
+			rig_round();
 	}
 	return &m;
 }

@@ -30,9 +30,9 @@ struct peer {
 	uint64_t conn; /* id of the broker's side */
 };
 
-struct rig_calls {
-	unsigned hello, other, arrived, gone, party_gone, refused, turned_away, room, committed;
-	unsigned notices, rules, ticks;
+struct rig_calls { /* atomic: some tests run the workers as threads */
+	atomic_uint hello, other, arrived, gone, party_gone, refused, turned_away, room, committed;
+	atomic_uint notices, rules, ticks, started, stopped;
 	enum msg_type last_type;
 	enum err_code refused_code;
 	char refused_field[96];
@@ -41,7 +41,7 @@ struct rig_calls {
 
 struct rig {
 	struct worker *worker[RIG_WORKERS];
-	unsigned workers;
+	bool threads; /* the workers run by themselves: only clients are stepped */
 	struct trust *trust;
 	struct io_limits limits;
 	_Atomic uint64_t now_ms;
@@ -52,6 +52,7 @@ struct rig {
 	struct rig_calls calls;
 	/* what the handlers do, if the test wants something else than Pong */
 	handler *on_request;
+	bool (*start)(struct worker *w, struct err *e);
 	bool (*arrived)(struct conn *c, struct err *e);
 	void (*room)(struct conn *c);
 	void (*gone)(struct conn *c);
@@ -77,6 +78,8 @@ void rig_rounds(unsigned n);
 /* Moves both clocks and lets every worker look at its deadlines. */
 void rig_pass_ms(uint64_t ms);
 struct conn *rig_conn(const struct peer *p);
+/* Waits for bytes on the client's socket and takes them: when the workers are threads. */
+void rig_wait(struct peer *p);
 enum conn_state rig_state(const struct peer *p); /* CONN_CLOSED when it is gone */
 
 void rig_write(struct peer *p, const void *data, size_t len);

@@ -114,3 +114,22 @@ store_rig_look(struct store_rig *r)
 		abort();
 	return r->view;
 }
+
+int
+store_rig_setup(void **state)
+{
+	struct store_rig *r = malloc(sizeof(*r));
+	if (r == NULL)
+		return -1;
+	store_rig_init(r);
+	*state = r;
+	return store_rig_open(r) ? 0 : -1;
+}
+
+int
+store_rig_teardown(void **state)
+{
+	store_rig_done(*state);
+	free(*state);
+	return 0;
+}

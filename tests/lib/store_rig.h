@@ -35,3 +35,22 @@ bool store_rig_commit(struct store_rig *r);
 bool store_rig_log(struct store_rig *r, size_t len);
 /* The view, freshly opened. */
 struct store_view *store_rig_look(struct store_rig *r);
+
+/* For cmocka: a rig that is open, in *state; and its end. */
+int store_rig_setup(void **state);
+int store_rig_teardown(void **state);
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_rig_setup, store_rig_teardown)
+
+/* What must work, with the story if it does not. */
+#define OK(r, call) \
+	do { \
+		if (!(call)) \
+			fail_msg("%s: %s", #call, (r)->e.text); \
+	} while (0)
+#define BEGIN(r) OK(r, store_rig_begin(r))
+#define COMMIT(r) OK(r, store_rig_commit(r))
+#define REOPEN(r) \
+	do { \
+		store_rig_close(r); \
+		OK(r, store_rig_open(r)); \
+	} while (0)

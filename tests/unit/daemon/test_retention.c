@@ -4,12 +4,6 @@
 #include "proto/facts.h"
 #include "tests/lib/store_rig.h"
 
-#define OK(r, call) \
-	do { \
-		if (!(call)) \
-			fail_msg("%s: %s", #call, (r)->e.text); \
-	} while (0)
-
 static int
 open_rig(void **state)
 {

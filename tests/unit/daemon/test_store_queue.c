@@ -1,0 +1,254 @@
+#include "tests/lib/test.h"
+
+#include "proto/facts.h"
+#include "tests/lib/store_rig.h"
+
+static struct store_report_key
+report_id(uint32_t originator, uint8_t byte)
+{
+	struct store_report_key k = { .originator = originator };
+	memset(k.id, byte, sizeof(k.id));
+	return k;
+}
+
+static uint32_t
+subscribe(struct store_rig *r, uint32_t party, const char *name)
+{
+	struct store_subscription sub = { .party = party,
+		.mode = MODE_LIVE,
+		.created = 7,
+		.name = bytes_of(name),
+		.pattern = bytes_of("maritime.>") };
+	OK(r, store_put_subscription(r->store, &sub, &r->e));
+	return sub.id;
+}
+
+static struct store_queued
+entry_for(uint32_t subscription, uint8_t precedence, uint64_t decision)
+{
+	struct store_queued q = { .key = { subscription, precedence, decision },
+		.epoch = 1,
+		.good_until_us = 2,
+		.expires_us = 3,
+		.intake = 4,
+		.report = report_id(1, 6),
+		.bytes = 100 };
+	return q;
+}
+
+static void
+a_queue_is_read_by_precedence_in_order(void **state)
+{
+	struct store_rig *r = *state;
+	BEGIN(r);
+	uint32_t inbox = subscribe(r, 2, "inbox"), other = subscribe(r, 2, "other");
+	for (uint64_t d = 1; d <= 3; d++) {
+		struct store_queued q = entry_for(inbox, PRECEDENCE_ROUTINE, d);
+		OK(r, store_enqueue(r->store, &q, &r->e));
+		q.key.precedence = PRECEDENCE_FLASH;
+		q.key.decision = d + 10;
+		OK(r, store_enqueue(r->store, &q, &r->e));
+		q.key.subscription = other;
+		OK(r, store_enqueue(r->store, &q, &r->e));
+	}
+	COMMIT(r);
+	struct store_queued page[8];
+	size_t count = 8;
+	struct store_queue_key at = { inbox, PRECEDENCE_ROUTINE, STORE_QUEUE_START };
+	OK(r, store_read_queue(store_rig_look(r), &at, page, &count, &r->e));
+	assert_int_equal(count, 3);
+	assert_int_equal(page[2].key.decision, 3);
+	at.decision = 1;
+	count = 1;
+	OK(r, store_read_queue(r->view, &at, page, &count, &r->e));
+	assert_int_equal(count, 1);
+	assert_int_equal(page[0].key.decision, 2);
+	assert_int_equal(page[0].intake, 4);
+	assert_int_equal(page[0].bytes, 100);
+	assert_int_equal(page[0].expires_us, 3);
+	at = (struct store_queue_key){ inbox, PRECEDENCE_FLASH, STORE_QUEUE_START };
+	count = 8;
+	OK(r, store_read_queue(r->view, &at, page, &count, &r->e));
+	assert_int_equal(count, 3);
+	assert_int_equal(page[0].key.decision, 11);
+	at.precedence = PRECEDENCE_PRIORITY;
+	count = 8;
+	OK(r, store_read_queue(r->view, &at, page, &count, &r->e));
+	assert_int_equal(count, 0);
+	count = 8;
+	OK(r, store_read_queues(r->view, NULL, page, &count, &r->e));
+	assert_int_equal(count, 8);
+	assert_int_equal(page[0].key.precedence, PRECEDENCE_FLASH);
+	count = 8;
+	OK(r, store_read_queues(r->view, &page[7].key, page, &count, &r->e));
+	assert_int_equal(count, 1);
+}
+
+static void
+what_waits_for_a_party_is_counted_through_aborts_and_starts(void **state)
+{
+	struct store_rig *r = *state;
+	bool dropped;
+	BEGIN(r);
+	uint32_t inbox = subscribe(r, 2, "inbox");
+	struct store_queued q = entry_for(inbox, PRECEDENCE_FLASH, 1);
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	q.key.decision = 2;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	q.attempts = 1;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	COMMIT(r);
+	assert_int_equal(store_usage(r->store, 2).reports, 2);
+	assert_int_equal(store_usage(r->store, 2).bytes, 200);
+	BEGIN(r);
+	OK(r, store_dequeue(r->store, &q.key, &dropped, &r->e));
+	assert_true(dropped);
+	OK(r, store_dequeue(r->store, &q.key, &dropped, &r->e));
+	assert_false(dropped);
+	assert_int_equal(store_usage(r->store, 2).reports, 1);
+	(void)subscribe(r, 3, "inbox");
+	store_abort(r->store);
+	assert_int_equal(store_usage(r->store, 2).reports, 2);
+	assert_int_equal(store_usage(r->store, 2).bytes, 200);
+	BEGIN(r);
+	OK(r, store_dequeue(r->store, &q.key, NULL, &r->e));
+	COMMIT(r);
+	REOPEN(r);
+	assert_int_equal(store_usage(r->store, 2).reports, 1);
+	assert_int_equal(store_usage(r->store, 2).bytes, 100);
+	assert_int_equal(store_usage(r->store, 4000).reports, 0);
+}
+
+static void
+a_queue_entry_is_found_and_replaced(void **state)
+{
+	struct store_rig *r = *state;
+	bool found;
+	BEGIN(r);
+	struct store_queued q = entry_for(subscribe(r, 2, "inbox"), PRECEDENCE_FLASH, 1), got;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	q.attempts = 3;
+	q.not_before_ms = 12345;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	COMMIT(r);
+	OK(r, store_find_queued(store_rig_look(r), &q.key, &got, &found, &r->e));
+	assert_true(found && got.attempts == 3 && got.not_before_ms == 12345);
+	q.key.decision = 9;
+	OK(r, store_find_queued(r->view, &q.key, &got, &found, &r->e));
+	assert_false(found);
+}
+
+static void
+a_queue_without_a_subscription_is_refused(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_queued q = entry_for(5, PRECEDENCE_FLASH, 1);
+	BEGIN(r);
+	assert_false(store_enqueue(r->store, &q, &r->e));
+	assert_int_equal(r->e.code, ERR_STORE);
+	assert_non_null(strstr(r->e.text, "there is no subscription 5"));
+}
+
+static void
+a_subscription_with_a_queue_is_not_dropped(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_subscription page[4];
+	size_t count = 4;
+	BEGIN(r);
+	uint32_t first = subscribe(r, 2, "inbox"), second = subscribe(r, 2, "second");
+	struct store_queued q = entry_for(second, PRECEDENCE_FLASH, 1);
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	COMMIT(r);
+	BEGIN(r);
+	OK(r, store_drop_subscription(r->store, first, &r->e));
+	COMMIT(r);
+	OK(r, store_read_subscriptions(store_rig_look(r), 0, page, &count, &r->e));
+	assert_int_equal(count, 1);
+	assert_int_equal(page[0].id, second);
+	assert_int_equal(page[0].mode, MODE_LIVE);
+	assert_int_equal(page[0].created, 7);
+	assert_true(bytes_is(page[0].name, "second") && bytes_is(page[0].pattern, "maritime.>"));
+	BEGIN(r);
+	assert_int_equal(subscribe(r, 2, "third"), second + 1);
+	assert_false(store_drop_subscription(r->store, second, &r->e));
+	assert_int_equal(r->e.code, ERR_STORE);
+	assert_non_null(strstr(r->e.text, "subscription 2 still has a queue"));
+}
+
+static void
+holds_come_by_deadline(void **state)
+{
+	struct store_rig *r = *state;
+	BEGIN(r);
+	for (uint64_t d = 5; d > 0; d--) {
+		struct store_held h = { .deadline_us = d * 10,
+			.decision = 7,
+			.intake = d,
+			.party = 3,
+			.report = report_id(1, 8) };
+		OK(r, store_put_hold(r->store, &h, &r->e));
+	}
+	OK(r, store_drop_hold(r->store, 20, 7, &r->e));
+	COMMIT(r);
+	struct store_held page[4];
+	size_t count = 2;
+	OK(r, store_read_holds(store_rig_look(r), NULL, page, &count, &r->e));
+	assert_int_equal(count, 2);
+	assert_int_equal(page[0].deadline_us, 10);
+	assert_int_equal(page[1].deadline_us, 30);
+	assert_int_equal(page[1].intake, 3);
+	assert_int_equal(page[1].report.id[0], 8);
+	count = 4;
+	OK(r, store_read_holds(r->view, &page[1], page, &count, &r->e));
+	assert_int_equal(count, 2);
+	assert_int_equal(page[0].deadline_us, 40);
+}
+
+static void
+a_hundred_thousand_entries_are_paged_and_counted(void **state)
+{
+	struct store_rig *r = *state;
+	enum { ALL = 100000, PAGE = 256 };
+	store_rig_close(r);
+	r->config.map_bytes = 256u << 20;
+	OK(r, store_rig_open(r));
+	BEGIN(r);
+	uint32_t inbox = subscribe(r, 2, "inbox");
+	for (uint64_t d = 0; d < ALL; d++) {
+		struct store_queued q = entry_for(inbox, PRECEDENCE_ROUTINE, d);
+		OK(r, store_enqueue(r->store, &q, &r->e));
+	}
+	COMMIT(r);
+	REOPEN(r);
+	assert_int_equal(store_usage(r->store, 2).reports, ALL);
+	struct store_queued *page = calloc(PAGE, sizeof(*page));
+	struct store_queue_key at = { inbox, PRECEDENCE_ROUTINE, STORE_QUEUE_START };
+	size_t count = PAGE, sum = 0;
+	assert_non_null(page);
+	OK(r, store_read_queue(store_rig_look(r), &at, page, &count, &r->e));
+	while (count > 0) {
+		assert_int_equal(page[0].key.decision, sum);
+		sum += count;
+		at = page[count - 1].key;
+		count = PAGE;
+		OK(r, store_read_queue(r->view, &at, page, &count, &r->e));
+	}
+	assert_int_equal(sum, ALL);
+	free(page);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(a_queue_is_read_by_precedence_in_order),
+		STORE_TEST(what_waits_for_a_party_is_counted_through_aborts_and_starts),
+		STORE_TEST(a_queue_entry_is_found_and_replaced),
+		STORE_TEST(a_queue_without_a_subscription_is_refused),
+		STORE_TEST(a_subscription_with_a_queue_is_not_dropped),
+		STORE_TEST(holds_come_by_deadline),
+		STORE_TEST(a_hundred_thousand_entries_are_paged_and_counted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

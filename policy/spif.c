@@ -34,6 +34,8 @@ void
 spif_warn(struct spif *s, const struct xml_element *x, const char *fmt, ...)
 {
 	char text[1024];
+	if (!s->warns)
+		return;
 	va_list args;
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
@@ -449,24 +451,40 @@ build(struct spif *s)
 	return ok && make_masks(s) && spif_rules(s) && spif_lint(s);
 }
 
+static bool
+load(struct spif *s, struct bytes file, struct bytes spif, struct vocab **out)
+{
+	struct text_file f = { file, spif };
+	s->v.spif = spif;
+	s->v.releasability = VOCAB_NONE;
+	if (!xml_parse(s->work, &f, LIMIT_SPIF_BYTES, s->errors, &s->root) || !build(s))
+		return false;
+	if (EVP_Digest(spif.data, spif.len, s->v.digest, NULL, EVP_sha256(), NULL) != 1)
+		return text_error(s->errors, NULL, NULL, "SHA-256 failed");
+	struct vocab *v = arena_zalloc(s->arena, 1, sizeof(*v));
+	if (v == NULL)
+		return spif_no_memory(s);
+	*v = s->v;
+	*out = v;
+	return true;
+}
+
 bool
 spif_load(struct arena *a, struct bytes file, struct bytes spif, struct text_errors *l,
     struct vocab **out)
 {
 	SCOPED(arena_done) struct arena work;
-	arena_init(&work, spif.len * WORK_FACTOR + WORK_EXTRA);
-	struct text_file f = { file, spif };
 	struct spif s = { .arena = a, .work = &work, .errors = l };
-	s.v.spif = spif;
-	s.v.releasability = VOCAB_NONE;
-	if (!xml_parse(&work, &f, LIMIT_SPIF_BYTES, l, &s.root) || !build(&s))
-		return false;
-	if (EVP_Digest(spif.data, spif.len, s.v.digest, NULL, EVP_sha256(), NULL) != 1)
-		return text_error(l, NULL, NULL, "SHA-256 failed");
-	struct vocab *v = arena_zalloc(a, 1, sizeof(*v));
-	if (v == NULL)
-		return spif_no_memory(&s);
-	*v = s.v;
-	*out = v;
-	return true;
+	arena_init(&work, spif.len * WORK_FACTOR + WORK_EXTRA);
+	return load(&s, file, spif, out);
+}
+
+bool
+spif_check(struct arena *a, struct bytes file, struct bytes spif, struct text_errors *l,
+    struct vocab **out)
+{
+	SCOPED(arena_done) struct arena work;
+	struct spif s = { .arena = a, .work = &work, .errors = l, .warns = true };
+	arena_init(&work, spif.len * WORK_FACTOR + WORK_EXTRA);
+	return load(&s, file, spif, out);
 }

@@ -8,8 +8,10 @@
 
 /*
  * Loads 'spif' into 'a'.  'file' names it in errors; both must outlive the vocabulary.  All faults
- * go to 'l': as errors, or, what a linter would say and no decision depends on, as warnings.
- * False if an error was added.  The vocabulary has no releasability category yet.
+ * go to 'l'; false if there was one.  The vocabulary has no releasability category yet.
  */
 MUST_USE bool spif_load(struct arena *a, struct bytes file, struct bytes spif,
+    struct text_errors *l, struct vocab **out);
+/* The same, and what a linter says and no decision depends on, as warnings. */
+MUST_USE bool spif_check(struct arena *a, struct bytes file, struct bytes spif,
     struct text_errors *l, struct vocab **out);

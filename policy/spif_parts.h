@@ -21,6 +21,7 @@ struct spif {
 	struct arena *arena; /* the vocabulary's */
 	struct arena *work;  /* of this load alone */
 	struct text_errors *errors;
+	bool warns; /* whether what the linter says is wanted */
 	const struct xml_element *root;
 	struct vocab v;
 	struct vocab_index *index;

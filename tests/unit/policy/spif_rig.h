@@ -53,7 +53,7 @@ static inline struct vocab *
 spif_ok(const char *text)
 {
 	struct vocab *v = NULL;
-	bool ok = spif_load(&spif_arena, bytes_of("p.xml"), bytes_of(text), &spif_errors, &v);
+	bool ok = spif_check(&spif_arena, bytes_of("p.xml"), bytes_of(text), &spif_errors, &v);
 	if (!ok)
 		print_message("%s", text_errors_format(&spif_errors, &spif_arena));
 	assert_true(ok);
@@ -69,7 +69,7 @@ spif_shipped(const char *name)
 	assert_non_null(b.data);
 	struct vocab *v = NULL;
 	size_t before = spif_errors.warning_count;
-	bool ok = spif_load(&spif_arena, bytes_of(name), b, &spif_errors, &v);
+	bool ok = spif_check(&spif_arena, bytes_of(name), b, &spif_errors, &v);
 	if (!ok || spif_errors.warning_count != before)
 		print_message("%s", text_errors_format(&spif_errors, &spif_arena));
 	assert_true(ok);

@@ -10,7 +10,7 @@ is_refused(const char *text, uint32_t line, const char *why)
 	struct text_errors l;
 	struct vocab *v = NULL;
 	text_errors_init(&l);
-	assert_false(spif_load(&spif_arena, bytes_of("p.xml"), bytes_of(text), &l, &v));
+	assert_false(spif_check(&spif_arena, bytes_of("p.xml"), bytes_of(text), &l, &v));
 	assert_null(v);
 	if (l.error_count != 1 || strcmp(l.errors[0].text, why) != 0)
 		print_message("%s", text_errors_format(&l, &spif_arena));
@@ -28,7 +28,7 @@ is_warned_of(const char *text, const char *what)
 	struct vocab *v;
 	bool found = false;
 	text_errors_init(&l);
-	bool ok = spif_load(&spif_arena, bytes_of("p.xml"), bytes_of(text), &l, &v);
+	bool ok = spif_check(&spif_arena, bytes_of("p.xml"), bytes_of(text), &l, &v);
 	for (size_t i = 0; i < l.warning_count && i < LIMIT_POLICY_ERRORS; i++)
 		found = found || strcmp(l.warnings[i].text, what) == 0;
 	if (!ok || !found)
@@ -327,6 +327,20 @@ depth_and_size_of_a_spif_are_limited(void **state)
 }
 
 static void
+loading_alone_says_nothing_but_errors(void **state)
+{
+	(void)state;
+	struct text_errors l;
+	struct vocab *v;
+	text_errors_init(&l);
+	assert_true(spif_load(&spif_arena, bytes_of("p.xml"),
+	    bytes_of(SETS(TAGSET("S", TAG(RESTRICTIVE, VALUE("A", "1") VALUE(" B", "01"))))), &l,
+	    &v));
+	assert_int_equal(l.warning_count, 0);
+	text_errors_done(&l);
+}
+
+static void
 the_digest_is_that_of_the_bytes(void **state)
 {
 	(void)state;
@@ -357,6 +371,7 @@ main(void)
 		T(a_linter_says_what_stops_nothing),
 		T(limits_of_a_spif_hold_at_and_past_them),
 		T(depth_and_size_of_a_spif_are_limited),
+		T(loading_alone_says_nothing_but_errors),
 		T(the_digest_is_that_of_the_bytes),
 	};
 	return cmocka_run_group_tests_name("SPIF", tests, NULL, NULL);

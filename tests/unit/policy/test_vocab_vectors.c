@@ -25,7 +25,7 @@ set_up(void **state)
 	arena_init(&rig.arena, 64 << 20);
 	text_errors_init(&rig.errors);
 	struct bytes spif = slurp_vector(&rig.arena, "spif/nato-v79.spif.xml");
-	assert_true(spif_load(&rig.arena, bytes_of("nato-v79"), spif, &rig.errors, &rig.nato));
+	assert_true(spif_check(&rig.arena, bytes_of("nato-v79"), spif, &rig.errors, &rig.nato));
 	const struct vocab *set[] = { rig.nato };
 	for (size_t i = 0; i < 3; i++) {
 		struct text_file *f = arena_zalloc(&rig.arena, 1, sizeof(*f));
@@ -194,7 +194,7 @@ the_spif_that_is_not_well_formed_is_refused_at_line_85(void **state)
 	struct vocab *v;
 	text_errors_init(&l);
 	struct bytes spif = slurp_vector(&rig.arena, "spif/invalid-not-wellformed.spif.xml");
-	assert_false(spif_load(&rig.arena, bytes_of("bad"), spif, &l, &v));
+	assert_false(spif_check(&rig.arena, bytes_of("bad"), spif, &l, &v));
 	assert_int_equal(l.error_count, 1);
 	assert_int_equal(l.errors[0].line, 85);
 	assert_string_equal(l.errors[0].text, "mismatched tag");
@@ -210,7 +210,7 @@ the_repeated_class_is_refused_for_its_namespace_and_then_for_itself(void **state
 	text_errors_init(&l);
 	struct bytes spif =
 	    slurp_vector(&rig.arena, "spif/invalid-duplicate-excluded-class.spif.xml");
-	assert_false(spif_load(&rig.arena, bytes_of("bad"), spif, &l, &v));
+	assert_false(spif_check(&rig.arena, bytes_of("bad"), spif, &l, &v));
 	assert_int_equal(l.error_count, 1);
 	assert_string_equal(l.errors[0].text, "the SPIF is in no namespace");
 	assert_string_equal(l.errors[0].help, "xmlns=\"http://www.xmlspif.org/spif\" is required");
@@ -221,7 +221,7 @@ the_repeated_class_is_refused_for_its_namespace_and_then_for_itself(void **state
 	char *mended = arena_printf(&rig.arena,
 	    "<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1'>%.*s", (int)spif.len - 6,
 	    (const char *)spif.data + 6);
-	assert_false(spif_load(&rig.arena, bytes_of("bad"), bytes_of(mended), &l, &v));
+	assert_false(spif_check(&rig.arena, bytes_of("bad"), bytes_of(mended), &l, &v));
 	assert_int_equal(l.error_count, 1);
 	assert_string_equal(l.errors[0].text, "excludedClass 'Ambrosia' stands twice");
 	assert_non_null(strstr(l.errors[0].source, "Listed twice, an error."));

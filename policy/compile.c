@@ -13,6 +13,23 @@ compile_setting(const struct text_statement *s, const struct text_setting *setti
 	return -1;
 }
 
+const struct text_pos *
+compile_second(const struct text_block *b, const char *setting, struct bytes name,
+    const struct text_pos *otherwise)
+{
+	bool first = true;
+	for (size_t i = 0; i < b->count; i++) {
+		const struct text_statement *s = &b->items[i];
+		if (!bytes_is(s->name, setting) || s->value_count == 0 ||
+		    !bytes_equal(s->values[0].text, name))
+			continue;
+		if (!first)
+			return &s->values[0].pos;
+		first = false;
+	}
+	return otherwise;
+}
+
 bool
 compile_no_memory(struct compile *c)
 {

@@ -40,6 +40,10 @@ struct compile {
  */
 ptrdiff_t compile_setting(
     const struct text_statement *s, const struct text_setting *settings, size_t count);
+/* Where the second statement 'setting NAME' of a block names itself; 'otherwise' if there is none.
+ */
+const struct text_pos *compile_second(const struct text_block *b, const char *setting,
+    struct bytes name, const struct text_pos *otherwise);
 /* ERR_NOMEM as an error of the load; returns false. */
 bool compile_no_memory(struct compile *c);
 /* "agreements.d/atlas.policy:48". */

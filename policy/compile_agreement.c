@@ -232,7 +232,8 @@ read_members(struct compile *c, const struct text_statement *s, struct agreement
 		qsort(list, a->member_count, sizeof(*list), by_party);
 	for (size_t i = 1; i < a->member_count; i++)
 		if (list[i - 1].party == list[i].party)
-			text_error(c->errors, &s->pos, NULL,
+			text_error(c->errors,
+			    compile_second(b, "member", list[i].party->name, &s->pos), NULL,
 			    "party '%.*s' is a member of agreement '%.*s' twice",
 			    SHOWN(list[i].party->name), SHOWN(a->name));
 	a->members = list;
@@ -309,8 +310,8 @@ read_rules(struct compile *c, const struct text_statement *s, struct agreement *
 		qsort(list, a->rule_count, sizeof(*list), by_rule_name);
 	for (size_t i = 1; i < a->rule_count; i++)
 		if (list[i].name.len > 0 && bytes_equal(list[i - 1].name, list[i].name))
-			text_error(c->errors, &s->pos, NULL,
-			    "agreement '%.*s' has two rules '%.*s'", SHOWN(a->name),
+			text_error(c->errors, compile_second(b, "rule", list[i].name, &s->pos),
+			    NULL, "agreement '%.*s' has two rules '%.*s'", SHOWN(a->name),
 			    SHOWN(list[i].name));
 	a->rules = list;
 	return true;
@@ -326,7 +327,7 @@ declare(struct compile *c, const struct text_statement *s, struct declared *d)
 	*d = (struct declared){ .statement = s };
 	a->onward = ONWARD_CONSENT;
 	a->consent_within = UINT64_C(72) * 3600 * 1000000;
-	if (!text_name(c->errors, &s->values[0], "agreement", &a->name))
+	if (!text_name(c->errors, &s->values[0], "an agreement", &a->name))
 		a->name = bytes_of("");
 	text_check(c->errors, text_note(c->errors, "agreement '%.*s'", SHOWN(a->name)), &s->block,
 	    settings, SET_COUNT);

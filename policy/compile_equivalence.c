@@ -81,7 +81,7 @@ check_value(struct compile *c, const struct text_statement *s, const struct labe
 		return text_error(c->errors, &s->values[3].pos,
 		    "restrictive to restrictive, permissive to permissive or restrictive, "
 		    "informative to informative",
-		    "the equivalence weakens: a %s value becomes %s", vocab_type_name(a),
+		    "the equivalence weakens: %s becomes %s", vocab_type_name(a),
 		    vocab_type_name(b));
 	if (merges(m, from, to))
 		return text_error(c->errors, &s->values[2].pos,

@@ -97,8 +97,10 @@ refuse_agent_twins(struct compile *c, const struct declared *d)
 	const struct party *p = &d->party;
 	for (size_t i = 1; i < p->agent_count; i++)
 		if (bytes_equal(p->agents[i - 1].path, p->agents[i].path))
-			text_error(c->errors, &d->statement->pos, NULL,
-			    "party '%.*s' has two agents '%.*s'", SHOWN(p->name),
+			text_error(c->errors,
+			    compile_second(&d->statement->block, "agent", p->agents[i].path,
+				&d->statement->pos),
+			    NULL, "party '%.*s' has two agents '%.*s'", SHOWN(p->name),
 			    SHOWN(p->agents[i].path));
 }
 
@@ -308,7 +310,7 @@ declare(struct compile *c, const struct text_statement *s, struct declared *d)
 {
 	const struct text_statement *t;
 	*d = (struct declared){ .statement = s };
-	if (!text_name(c->errors, &s->values[0], "party", &d->party.name))
+	if (!text_name(c->errors, &s->values[0], "a party", &d->party.name))
 		d->party.name = bytes_of("");
 	if (bytes_is(d->party.name, "any") || bytes_is(d->party.name, "originator") ||
 	    bytes_is(d->party.name, "recipient"))

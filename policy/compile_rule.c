@@ -269,7 +269,7 @@ compile_rule_one(
 	if (conditions == NULL)
 		return compile_no_memory(c);
 	*out = (struct rule){ .place = compile_place(c, &s->pos), .conditions = conditions };
-	if (!text_name(c->errors, &s->values[0], "rule", &out->name))
+	if (!text_name(c->errors, &s->values[0], "a rule", &out->name))
 		out->name = bytes_of("");
 	text_check(c->errors, text_note(c->errors, "rule '%.*s'", SHOWN(out->name)), b, settings,
 	    SET_COUNT);

@@ -50,9 +50,8 @@ edge_put(struct log *l, unsigned level, uint64_t k, const uint8_t hash[32], stru
 	return l->sink.tile == NULL || l->sink.tile(l->sink.ctx, id, l->edge[level], e);
 }
 
-/* The main tree and its tiles. */
-static bool
-grow(struct log *l, const uint8_t leaf[32], struct err *e)
+bool
+log_grow(struct log *l, const uint8_t leaf[32], struct err *e)
 {
 	struct merkle_carry carry;
 	uint64_t index = l->tree.leaf_count;
@@ -82,7 +81,7 @@ log_append(
 		.publication = in->publication == NULL ? SLOT_ABSENT : in->publication->leaf_count,
 		.place = in->place == NULL ? SLOT_ABSENT : in->place->leaf_count };
 	patch(r, in, &o);
-	if (!record_leaf(l->h, r, o.leaf, e) || !grow(l, o.leaf, e) ||
+	if (!record_leaf(l->h, r, o.leaf, e) || !log_grow(l, o.leaf, e) ||
 	    !grow_party(l, in->publication, &o, e) || !grow_party(l, in->place, &o, e))
 		return err_wrap(e, "record %" PRIu64, o.index);
 	l->time = o.time;

@@ -49,6 +49,9 @@ void log_init(struct log *l, struct sha256 *h, struct log_sink sink);
 MUST_USE bool log_append(
     struct log *l, struct record *r, const struct log_in *in, struct log_out *out, struct err *e);
 
+/* Appends a leaf by its hash alone: main tree and tiles, as log_append does with its record's. */
+MUST_USE bool log_grow(struct log *l, const uint8_t leaf[32], struct err *e);
+
 /*
  * The second look before a head is signed: reads an entry as stored, hashes all of it again and
  * appends it to 'tree', which began as a copy of the savepoint's.  ERR_CORRUPT.  When all are

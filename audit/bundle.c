@@ -357,8 +357,8 @@ bundle_record_next(struct cursor *file, struct bytes *opening, struct err *e)
 	return true;
 }
 
-static bool
-unhex(struct bytes word, uint8_t out[32])
+bool
+bundle_unhex(struct bytes word, uint8_t out[32])
 {
 	static const char digits[] = "0123456789abcdef";
 	if (word.len != HEX)
@@ -395,12 +395,14 @@ bundle_report_next(
 	struct bundle_report v = { .heads = (const uint8_t(*)[32])heads };
 	struct bytes line, word;
 	bool ok = line_after(file, "", &line) && decimal(next_word(&line), &v.index) &&
-		  unhex(next_word(&line), v.manifest) && unhex(next_word(&line), v.routing);
+		  bundle_unhex(next_word(&line), v.manifest) &&
+		  bundle_unhex(next_word(&line), v.routing);
 	word = next_word(&line);
 	v.has_notice = !bytes_is(word, "-");
-	ok = ok && (!v.has_notice || unhex(word, v.notice));
+	ok = ok && (!v.has_notice || bundle_unhex(word, v.notice));
 	for (; ok && line.data != NULL; v.head_count++)
-		ok = v.head_count < HEADS_MAX && unhex(next_word(&line), heads[v.head_count]);
+		ok =
+		    v.head_count < HEADS_MAX && bundle_unhex(next_word(&line), heads[v.head_count]);
 	if (!ok)
 		return err_set(e, ERR_MALFORMED, "not a line of a report");
 	*out = v;

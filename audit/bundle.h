@@ -30,6 +30,8 @@ enum bundle_dir {
 };
 const char *bundle_dir(enum bundle_dir d);
 void bundle_content_path(enum bundle_dir d, const uint8_t digest[32], char out[BUNDLE_PATH_MAX]);
+/* 64 lower-case hex digits; false for anything else. */
+bool bundle_unhex(struct bytes word, uint8_t out[32]);
 void bundle_record_path(uint64_t file, char out[BUNDLE_PATH_MAX]); /* "record/000000" */
 void bundle_report_path(uint64_t file, char out[BUNDLE_PATH_MAX]);
 

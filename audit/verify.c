@@ -1,0 +1,385 @@
+#include "audit/verify.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "audit/verify_content.h"
+#include "audit/verify_order.h"
+#include "audit/verify_run.h"
+
+enum { FILE_MAX = 1u << 30, NOTE_MAX = 1u << 20 };
+
+/* The hashes of the 256 leaves that are being walked, as the bundle has them. */
+struct walk {
+	struct arena file, tiles;
+	struct cursor records; /* what is left of the file of record/ */
+	struct bytes hashes, entries;
+};
+
+/* A tile as the bundle has it, full or as wide as the tree makes it now; absent: { NULL, 0 }. */
+static bool
+read_tile(struct verify *v, struct tile_id id, struct arena *a, struct bytes *out, struct err *e)
+{
+	char path[TILE_PATH_MAX];
+	unsigned level = id.level == TILE_ENTRIES ? 0 : id.level;
+	uint64_t count = v->head.size >> (level * 8);
+	unsigned width = id.n < count / TILE_WIDTH ? TILE_WIDTH : (unsigned)(count % TILE_WIDTH);
+	size_t each = id.level == TILE_ENTRIES ? TILE_ENTRY : 32;
+	tile_path(id.level, id.n, width, path);
+	if (!verify_run_read(v, path, a, out, e))
+		return false;
+	if (out->data != NULL && out->len != width * each) {
+		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT, "%s has %zu bytes, not %zu", path,
+		    out->len, width * each);
+		*out = (struct bytes){ NULL, 0 };
+	}
+	return true;
+}
+
+/* Holds a tile of a higher level against the one computed. */
+static bool
+compare_tile(struct verify *v, struct tile_id id, const uint8_t *mine, size_t len, struct err *e)
+{
+	struct arena a;
+	struct bytes theirs;
+	arena_init(&a, 2 * TILE_BYTES + 8192);
+	bool ok = read_tile(v, id, &a, &theirs, e);
+	if (ok && theirs.data == NULL)
+		v->out->missing++;
+	else if (ok && memcmp(theirs.data, mine, len) != 0)
+		verify_run_find(v, VERIFY_INCLUSION, SLOT_ABSENT,
+		    "tile %u/%" PRIu64 " is not that of the leaves below it", id.level, id.n);
+	arena_done(&a);
+	return ok;
+}
+
+static bool
+full_tile(void *ctx, struct tile_id id, const uint8_t data[TILE_BYTES], struct err *e)
+{
+	return id.level == 0 || compare_tile(ctx, id, data, TILE_BYTES, e);
+}
+
+/* The next 256 leaf hashes and leaf data. */
+static bool
+next_tiles(struct verify *v, struct walk *w, uint64_t index, struct err *e)
+{
+	arena_done(&w->tiles);
+	arena_init(&w->tiles, 1u << 20);
+	uint64_t n = index / TILE_WIDTH;
+	if (!read_tile(v, (struct tile_id){ 0, n }, &w->tiles, &w->hashes, e) ||
+	    !read_tile(v, (struct tile_id){ TILE_ENTRIES, n }, &w->tiles, &w->entries, e))
+		return false;
+	if (w->hashes.data == NULL)
+		verify_run_find(v, VERIFY_MALFORMED, index, "its tile of leaf hashes is not there");
+	v->out->missing += w->entries.data == NULL;
+	return true;
+}
+
+static bool
+next_file(struct verify *v, struct walk *w, uint64_t index, struct err *e)
+{
+	char path[BUNDLE_PATH_MAX];
+	struct bytes file;
+	arena_done(&w->file);
+	arena_init(&w->file, FILE_MAX);
+	bundle_record_path(index / BUNDLE_RECORDS, path);
+	if (!verify_run_read(v, path, &w->file, &file, e))
+		return false;
+	if (file.data == NULL)
+		verify_run_find(v, VERIFY_MALFORMED, index, "%s is not there", path);
+	w->records = cursor_over(file);
+	return verify_content_file(v, index / BUNDLE_RECORDS, e);
+}
+
+/* The entry bundle's leaf data must hash to the leaf. */
+static bool
+check_entry(
+    struct verify *v, const struct walk *w, uint64_t index, const uint8_t *leaf, struct err *e)
+{
+	uint8_t mine[32];
+	if (w->entries.data == NULL)
+		return true;
+	const uint8_t *at = w->entries.data + index % TILE_WIDTH * TILE_ENTRY;
+	if (!merkle_leaf(v->h, bytes_from(at + 2, RECORD_LEAF_DATA), mine, e))
+		return false;
+	if (at[0] != 0 || at[1] != RECORD_LEAF_DATA || memcmp(mine, leaf, 32) != 0)
+		verify_run_find(v, VERIFY_INCLUSION, index,
+		    "its leaf data in tile/entries is not that of its leaf");
+	return true;
+}
+
+/* Takes every open slot apart; record_check has passed. */
+static bool
+take_apart(const struct record *r, struct verify_slots *s, struct err *e)
+{
+	static const struct bytes none = { NULL, 0 };
+#define VALUE(i) (RECORD_SLOT(r, i)->open ? RECORD_SLOT(r, i)->value : none)
+	bool body = RECORD_SLOT(r, 7)->open && RECORD_SLOT(r, 7)->value.len != 0;
+	event_body_begin(&s->body, s->r.type);
+	return slot_get_common(VALUE(1), &s->r.common, e) &&
+	       slot_get_release(VALUE(2), &s->release, e) &&
+	       slot_get_publication(VALUE(3), &s->publication, e) &&
+	       slot_get_decision(VALUE(4), &s->decision, e) &&
+	       (!body || event_body_parse(s->r.type, VALUE(7), &s->body, e)) &&
+	       slot_get_place(VALUE(8), &s->place, e);
+#undef VALUE
+}
+
+static void
+count_record(struct verify *v, const struct verify_slots *s)
+{
+	if (v->out->opened == 0)
+		v->out->first_time = s->r.common.time;
+	v->out->last_time = s->r.common.time;
+	v->out->opened++;
+	v->out->by_type[s->r.type]++;
+	v->out->erased += v->about.party.len == 0 && !RECORD_SLOT(s->r.record, 6)->open;
+}
+
+/* Slots that must be open and are not: the hub's auditor sees everything but erased persons. */
+static void
+check_open(struct verify *v, const struct verify_slots *s)
+{
+	for (unsigned i = 1; i <= RECORD_SLOTS && v->about.party.len == 0; i++)
+		if (i != 6 && !RECORD_SLOT(s->r.record, i)->open)
+			verify_run_find(v, VERIFY_GAP, s->r.index, "slot %u is not opened", i);
+}
+
+/* A record that gives its leaf. */
+static bool
+sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *leaf, struct err *e)
+{
+	struct verify_slots s = { .r = { .index = index, .record = r, .leaf = leaf } };
+	struct err why;
+	if (!record_check(r, &s.r.type, &why)) {
+		verify_run_find(v, VERIFY_MALFORMED, index, "%s", why.text);
+		return true;
+	}
+	if (!take_apart(r, &s, e))
+		return false;
+	check_open(v, &s);
+	if (!verify_order_record(v, &s, e) || !verify_content_record(v, &s, e))
+		return false;
+	count_record(v, &s);
+	if (v->ask->on_record != NULL)
+		v->ask->on_record(v->ask->ctx, &s.r);
+	return true;
+}
+
+static bool
+check_record(
+    struct verify *v, struct bytes opening, uint64_t index, const uint8_t *leaf, struct err *e)
+{
+	struct record r;
+	uint8_t mine[32];
+	struct err why;
+	if (opening.len == 0) {
+		if (v->about.party.len == 0 && index >= v->about.first)
+			verify_run_find(v, VERIFY_GAP, index, "it is not opened");
+		return true;
+	}
+	if (!record_opening_parse(opening, &r, &why)) {
+		verify_run_find(v, VERIFY_CONTENT, index, "%s", why.text);
+		return true;
+	}
+	if (!record_leaf(v->h, &r, mine, e))
+		return false;
+	if (memcmp(mine, leaf, 32) == 0)
+		return sound_record(v, &r, index, leaf, e);
+	verify_run_find(v, VERIFY_CONTENT, index, "it does not match its commitment in the tree");
+	return true;
+}
+
+/* The head that was kept from before must be one of this tree. */
+static bool
+check_kept(struct verify *v, struct err *e)
+{
+	uint8_t root[32];
+	const struct verify_ask *ask = v->ask;
+	if (ask->kept_size == 0 || v->log.tree.leaf_count != ask->kept_size)
+		return true;
+	if (!merkle_root(v->h, &v->log.tree, root, e))
+		return false;
+	if (memcmp(root, ask->kept_root, 32) != 0)
+		verify_run_find(v, VERIFY_CONSISTENCY, SLOT_ABSENT,
+		    "the log is not an extension of the one of %" PRIu64 " records verified before",
+		    ask->kept_size);
+	return true;
+}
+
+static bool
+walk_one(struct verify *v, struct walk *w, uint64_t index, bool *go_on, struct err *e)
+{
+	struct bytes opening = { NULL, 0 };
+	struct err why;
+	if (index % BUNDLE_RECORDS == 0 && !next_file(v, w, index, e))
+		return false;
+	if (index % TILE_WIDTH == 0 && !next_tiles(v, w, index, e))
+		return false;
+	*go_on = w->hashes.data != NULL && w->records.at != NULL;
+	if (*go_on && !bundle_record_next(&w->records, &opening, &why)) {
+		verify_run_find(v, VERIFY_MALFORMED, index, "%s", why.text);
+		*go_on = false;
+	}
+	if (!*go_on)
+		return true;
+	const uint8_t *leaf = w->hashes.data + index % TILE_WIDTH * 32;
+	if (!check_entry(v, w, index, leaf, e) || !check_record(v, opening, index, leaf, e) ||
+	    !log_grow(&v->log, leaf, e) || !check_kept(v, e))
+		return false;
+	bool last = (index + 1) % BUNDLE_RECORDS == 0 || index + 1 == v->head.size;
+	if (last && w->records.left != 0)
+		verify_run_find(
+		    v, VERIFY_MALFORMED, index, "bytes follow it in its file of record/");
+	return true;
+}
+
+/* The unfinished tiles and the root. */
+static bool
+finish_tree(struct verify *v, struct err *e)
+{
+	uint8_t root[32];
+	for (unsigned level = 1; level < TILE_LEVELS; level++) {
+		uint64_t count = v->head.size >> (level * 8);
+		size_t width = count % TILE_WIDTH;
+		struct tile_id id = { level, count / TILE_WIDTH };
+		if (width != 0 && !compare_tile(v, id, v->log.edge[level], width * 32, e))
+			return false;
+	}
+	if (!merkle_root(v->h, &v->log.tree, root, e))
+		return false;
+	v->out->walked = true;
+	if (memcmp(root, v->head.root, 32) != 0)
+		verify_run_find(v, VERIFY_INCLUSION, SLOT_ABSENT,
+		    "the tree of the leaf hashes is not the one that the checkpoint signs");
+	return true;
+}
+
+static bool
+walk_all(struct verify *v, struct err *e)
+{
+	struct walk w = { 0 };
+	bool ok = true, go_on = true;
+	arena_init(&w.file, 0);
+	arena_init(&w.tiles, 0);
+	for (uint64_t i = 0; ok && go_on && i < v->head.size; i++)
+		ok = walk_one(v, &w, i, &go_on, e);
+	arena_done(&w.file);
+	arena_done(&w.tiles);
+	arena_done(&v->report_arena);
+	return ok && (!go_on || finish_tree(v, e)) && verify_order_finish(v, e);
+}
+
+/* The checkpoint: without it nothing else means anything. */
+static bool
+open_checkpoint(struct verify *v, bool *go_on, struct err *e)
+{
+	struct bytes note;
+	struct err why;
+	*go_on = false;
+	if (!verify_run_read(v, "checkpoint", v->keep, &note, e))
+		return false;
+	if (note.data == NULL) {
+		verify_run_find(v, VERIFY_SIGNATURE, SLOT_ABSENT, "there is no checkpoint");
+		return true;
+	}
+	if (!checkpoint_open(v->keep, note, v->ask->trust, &v->head, &why)) {
+		if (why.code == ERR_NOMEM)
+			return err_set(e, why.code, "%s", why.text);
+		verify_run_find(v,
+		    why.code == ERR_BAD_SIGNATURE ? VERIFY_SIGNATURE : VERIFY_MALFORMED,
+		    SLOT_ABSENT, "%s", why.text);
+		return true;
+	}
+	struct verify_result *out = v->out;
+	out->signed_by_log = true;
+	memcpy(out->origin, v->head.origin.data, v->head.origin.len);
+	out->size = v->head.size;
+	memcpy(out->root, v->head.root, 32);
+	for (size_t i = 0; i < v->ask->trust->witness_count; i++)
+		out->witnesses += v->ask->trust->seen[i].verified;
+	*go_on = true;
+	return true;
+}
+
+static bool
+open_about(struct verify *v, bool *go_on, struct err *e)
+{
+	struct bytes text;
+	struct err why;
+	*go_on = false;
+	if (!verify_run_read(v, "bundle", v->keep, &text, e))
+		return false;
+	if (text.data == NULL)
+		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT, "there is no file 'bundle'");
+	else if (!bundle_about_parse(text, &v->about, &why))
+		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT, "%s", why.text);
+	else if (!bytes_equal(v->about.origin, v->head.origin) || v->about.size != v->head.size)
+		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT,
+		    "'bundle' speaks of another log or size than the checkpoint");
+	else
+		*go_on = true;
+	v->out->hub = v->about.party.len == 0;
+	memcpy(v->out->party,
+	    v->about.party.data == NULL ? (const uint8_t *)"" : v->about.party.data,
+	    v->about.party.len);
+	return true;
+}
+
+static void
+check_age(struct verify *v)
+{
+	const struct verify_ask *ask = v->ask;
+	uint64_t last_s = v->out->last_time / 1000000;
+	if (ask->kept_size > v->head.size)
+		verify_run_find(v, VERIFY_STALE, SLOT_ABSENT,
+		    "a log of %" PRIu64 " records was verified before; this one has %" PRIu64,
+		    ask->kept_size, v->head.size);
+	if (ask->max_age_s != 0 && ask->now_s != 0 && last_s + ask->max_age_s < ask->now_s)
+		verify_run_find(v, VERIFY_STALE, SLOT_ABSENT,
+		    "the last record is %" PRIu64 " s old, more than %" PRIu64, ask->now_s - last_s,
+		    ask->max_age_s);
+}
+
+static bool
+run(struct verify *v, struct err *e)
+{
+	bool go_on;
+	if (!open_checkpoint(v, &go_on, e))
+		return false;
+	if (!go_on)
+		return true;
+	if (!open_about(v, &go_on, e))
+		return false;
+	if (go_on && !walk_all(v, e))
+		return false;
+	check_age(v);
+	return true;
+}
+
+bool
+verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
+    struct verify_result *out, struct err *e)
+{
+	struct verify_result result = { 0 };
+	struct verify *v = arena_zalloc(a, 1, sizeof(*v));
+	assert(ask->trust->witness_count == 0 || ask->trust->seen != NULL);
+	if (v == NULL)
+		return err_set(e, ERR_NOMEM, "verification");
+	v->h = h;
+	v->keep = a;
+	v->ask = ask;
+	v->out = &result;
+	log_init(&v->log, h, (struct log_sink){ full_tile, v });
+	map_init(&v->trees, a, sizeof(struct verify_tree));
+	map_init(&v->reports, a, sizeof(struct verify_report));
+	map_init(&v->current, a, sizeof(struct verify_current));
+	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
+	map_init(&v->erasures, a, sizeof(struct verify_erasure));
+	map_init(&v->contents, a, 1);
+	arena_init(&v->report_arena, 0);
+	if (!run(v, e))
+		return false;
+	*out = result;
+	return true;
+}

@@ -1,0 +1,540 @@
+#include "audit/verify_order.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "audit/view.h"
+
+#define AHEAD_US 300000000u /* clocks of witnesses and auditors may differ by five minutes */
+
+static bool
+no_memory(struct err *e)
+{
+	return err_set(e, ERR_NOMEM, "verification");
+}
+
+/* Takes the next name off lines that LF parts. */
+static bool
+next_name(struct bytes *names, struct bytes *name)
+{
+	if (names->len == 0)
+		return false;
+	const uint8_t *end = memchr(names->data, '\n', names->len);
+	size_t n = end == NULL ? names->len : (size_t)(end - names->data);
+	*name = bytes_from(names->data, n);
+	names->data += n + (end != NULL);
+	names->len -= n + (end != NULL);
+	return true;
+}
+
+static void
+check_time(struct verify *v, const struct verify_slots *s)
+{
+	uint64_t time = s->r.common.time, index = s->r.index;
+	if (v->out->opened != 0 && time < v->out->last_time)
+		verify_run_find(
+		    v, VERIFY_TIME, index, "its time is before that of a record before it");
+	if (v->ask->now_s != 0 && time / 1000000 > v->ask->now_s + AHEAD_US / 1000000)
+		verify_run_find(v, VERIFY_TIME, index, "its time is in the future");
+	for (size_t i = 0; i < v->ask->trust->witness_count; i++) {
+		const struct note_seen *seen = &v->ask->trust->seen[i];
+		if (seen->verified && time > AHEAD_US && (time - AHEAD_US) / 1000000 > seen->time)
+			verify_run_find(v, VERIFY_TIME, index,
+			    "its time is after a witness saw the log that holds it");
+	}
+}
+
+/* What is current for one recipient, made if need be. */
+static bool
+current_of(struct verify *v, const struct verify_slots *s, struct bytes recipient,
+    struct verify_current **out, struct err *e)
+{
+	struct verify_key key;
+	const struct bytes parts[] = { s->publication.party, s->r.common.report, recipient };
+	if (!verify_run_key(v, parts, 3, &key, e))
+		return false;
+	*out = map_at(&v->current, bytes_from(&key, sizeof(key)), NULL);
+	return *out != NULL || no_memory(e);
+}
+
+static bool
+report_of(struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e)
+{
+	struct verify_key key;
+	const struct bytes parts[] = { s->publication.party, s->r.common.report };
+	if (!verify_run_key(v, parts, 2, &key, e))
+		return false;
+	*out = map_find(&v->reports, bytes_from(&key, sizeof(key)));
+	return true;
+}
+
+static void
+check_policy(struct verify *v, const struct verify_slots *s)
+{
+	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy))
+		return;
+	if (s->decision.policy == NULL || !v->has_policy ||
+	    memcmp(s->decision.policy, v->policy, 32) != 0)
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it was judged under a policy that is not the last POLICY record's");
+}
+
+static bool
+on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_key key;
+	const struct bytes parts[] = { s->publication.party, s->r.common.report };
+	if (!verify_run_key(v, parts, 2, &key, e))
+		return false;
+	if (map_find(&v->reports, bytes_from(&key, sizeof(key))) != NULL)
+		verify_run_find(v, VERIFY_GAP, s->r.index, "the same report was accepted before");
+	struct verify_report *report = map_at(&v->reports, bytes_from(&key, sizeof(key)), NULL);
+	if (report == NULL)
+		return no_memory(e);
+	*report = (struct verify_report){ .intake = s->r.index, .accepted = s->r.common.time };
+	if (s->publication.manifest != NULL)
+		memcpy(report->manifest, s->publication.manifest, 32);
+	v->in_run = true;
+	v->run = s->r.index;
+	check_policy(v, s);
+	return true;
+}
+
+/* The verdicts of all portions, counted, and which of them are released or held. */
+struct verdicts {
+	size_t count, released, held;
+	uint8_t open[32];
+};
+
+static struct verdicts
+count_verdicts(struct bytes reasons)
+{
+	struct verdicts n = { 0 };
+	struct slot_reason line;
+	while (reasons.len != 0 && slot_reason_next(&reasons, &line, NULL)) {
+		bool release = bytes_is(line.verdict, "release"),
+		     hold = bytes_is(line.verdict, "hold");
+		n.count++;
+		n.released += release;
+		n.held += hold;
+		if ((release || hold) && line.portion < 256)
+			n.open[line.portion / 8] |= (uint8_t)(1u << line.portion % 8);
+	}
+	return n;
+}
+
+static bool
+outcome_follows(enum outcome outcome, const struct verdicts *n)
+{
+	switch (outcome) {
+	case OUTCOME_RELEASE:
+		return n->count != 0 && n->released == n->count;
+	case OUTCOME_REDACT:
+		return n->released != 0 && n->held == 0 && n->released < n->count;
+	case OUTCOME_HOLD:
+		return n->held != 0;
+	case OUTCOME_WITHHOLD:
+		return n->released == 0 && n->held == 0;
+	}
+	return false;
+}
+
+static bool
+narrows(const uint8_t before[32], const uint8_t now[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		if (now[i] & ~before[i])
+			return false;
+	return true;
+}
+
+/* A first decision stands in its INTAKE's run; a later one follows the current one. */
+static void
+check_link(struct verify *v, const struct verify_slots *s, const struct verify_current *c,
+    const struct verdicts *n)
+{
+	uint64_t index = s->r.index, link = s->decision.link;
+	if (s->r.type == EVENT_DECISION && v->in_run && link == v->run) {
+		if (c->known)
+			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
+		return;
+	}
+	if (verify_run_partial(v) && !c->known)
+		return;
+	if (!c->known && s->r.type == EVENT_DECISION)
+		verify_run_find(v, VERIFY_GAP, index,
+		    "a first decision does not stand with its INTAKE without a gap");
+	else if (!c->known || c->index != link)
+		verify_run_find(
+		    v, VERIFY_GAP, index, "it does not link to the decision it replaces");
+	else if (!narrows(c->open, n->open))
+		verify_run_find(v, VERIFY_GAP, index, "it widens the decision it replaces");
+}
+
+static bool
+on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct bytes names = s->release.recipient, name;
+	struct verdicts n = count_verdicts(s->decision.reasons);
+	bool releases =
+	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
+	check_policy(v, s);
+	if (names.len == 0 || s->decision.outcome == 0)
+		verify_run_find(
+		    v, VERIFY_MALFORMED, s->r.index, "a decision without recipient or outcome");
+	if (!outcome_follows(s->decision.outcome, &n))
+		verify_run_find(
+		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
+	if (releases != (s->release.released != NULL))
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "outcome and digest of what is released do not fit");
+	while (next_name(&names, &name)) {
+		struct verify_current *c;
+		if (!current_of(v, s, name, &c, e))
+			return false;
+		check_link(v, s, c, &n);
+		*c = (struct verify_current){ .known = true,
+			.index = s->r.index,
+			.outcome = s->decision.outcome,
+			.has_released = s->release.released != NULL };
+		memcpy(c->open, n.open, sizeof(c->open));
+		if (c->has_released)
+			memcpy(c->released, s->release.released, 32);
+	}
+	return true;
+}
+
+/* Where publisher, decision and recipient are open. */
+static bool
+check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_current *c;
+	struct verify_report *report;
+	uint64_t index = s->r.index;
+	if (!current_of(v, s, s->release.recipient, &c, e) || !report_of(v, s, &report, e))
+		return false;
+	if (verify_run_partial(v) && !c->known)
+		return true;
+	if (!c->known || c->index != s->decision.link)
+		verify_run_find(v, VERIFY_GAP, index,
+		    "a delivery that does not follow the current decision for its recipient");
+	else if (!c->has_released)
+		verify_run_find(v, VERIFY_GAP, index, "a delivery of what is not released");
+	else if (s->release.released == NULL || memcmp(c->released, s->release.released, 32) != 0)
+		verify_run_find(
+		    v, VERIFY_GAP, index, "a delivery of other portions than are released");
+	if (report != NULL &&
+	    event_body_number(&s->body, BODY_DELIVERY_ACCEPTED) != report->accepted)
+		verify_run_find(v, VERIFY_TIME, index, "it states another time of acceptance");
+	return true;
+}
+
+static bool
+name_digest(struct verify *v, struct bytes name, uint8_t out[32], struct err *e)
+{
+	memset(out, 0, 32);
+	return name.len == 0 || sha256_of(v->h, name, out, e);
+}
+
+static bool
+on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	uint8_t key[8];
+	put_u64(key, s->r.index);
+	struct verify_delivery *d = map_at(&v->deliveries, bytes_from(key, 8), NULL);
+	if (d == NULL)
+		return no_memory(e);
+	if (!name_digest(v, s->release.recipient, d->recipient, e) ||
+	    !name_digest(v, s->publication.party, d->publisher, e))
+		return false;
+	return s->decision.link == SLOT_ABSENT || s->publication.party.len == 0 ||
+	       check_delivery(v, s, e);
+}
+
+static bool
+on_ack(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct bytes list = event_body_get(&s->body, BODY_ACK_DELIVERIES);
+	uint8_t recipient[32], publisher[32];
+	static const uint8_t none[32];
+	if (!name_digest(v, s->release.recipient, recipient, e) ||
+	    !name_digest(v, s->publication.party, publisher, e))
+		return false;
+	for (struct cursor c = cursor_over(list); c.left != 0;) {
+		uint64_t index = cursor_u64(&c);
+		uint8_t key[8];
+		put_u64(key, index);
+		const struct verify_delivery *d = map_find(&v->deliveries, bytes_from(key, 8));
+		if (d == NULL && index < v->about.first)
+			continue;
+		if (d == NULL)
+			verify_run_find(v, VERIFY_GAP, s->r.index,
+			    "it acknowledges record %" PRIu64 ", which is no delivery", index);
+		else if (memcmp(d->recipient, recipient, 32) != 0 ||
+			 (memcmp(publisher, none, 32) != 0 &&
+			     memcmp(d->publisher, publisher, 32) != 0))
+			verify_run_find(v, VERIFY_GAP, s->r.index,
+			    "it acknowledges record %" PRIu64 ", another's delivery", index);
+	}
+	return true;
+}
+
+/* EXPIRE, RECALL, SUPERSEDE, DEAD_LETTER: 'decision' names what is queued; 'ends' it. */
+static bool
+on_queue(struct verify *v, const struct verify_slots *s, enum body_field decision, bool ends,
+    struct err *e)
+{
+	struct verify_current *c;
+	if (s->publication.party.len == 0 || s->release.recipient.len == 0)
+		return true;
+	if (!current_of(v, s, s->release.recipient, &c, e))
+		return false;
+	if (verify_run_partial(v) && !c->known)
+		return true;
+	if (!c->known || c->index != event_body_number(&s->body, decision))
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it does not name the current decision for its recipient");
+	if (ends) {
+		c->outcome = (enum outcome)0;
+		c->has_released = false;
+	}
+	return true;
+}
+
+static bool
+on_party_head(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	uint8_t root[32];
+	struct bytes party = event_body_get(&s->body, BODY_PARTY_HEAD_PARTY);
+	struct verify_tree *t = map_at(&v->trees, party, NULL);
+	if (t == NULL)
+		return no_memory(e);
+	uint64_t size = event_body_number(&s->body, BODY_PARTY_HEAD_SIZE), index = s->r.index;
+	bool has_previous = event_body_has(&s->body, BODY_PARTY_HEAD_PREVIOUS);
+	if (verify_run_partial(v))
+		return true;
+	if (!merkle_root(v->h, &t->tree, root, e))
+		return false;
+	if (size != t->tree.leaf_count)
+		verify_run_find(v, VERIFY_GAP, index,
+		    "it states %" PRIu64 " records of %.*s; there are %" PRIu64, size,
+		    (int)party.len, (const char *)party.data, t->tree.leaf_count);
+	else if (memcmp(root, event_body_get(&s->body, BODY_PARTY_HEAD_ROOT).data, 32) != 0)
+		verify_run_find(v, VERIFY_GAP, index, "it states another tree of %.*s",
+		    (int)party.len, (const char *)party.data);
+	if (has_previous != (t->heads != 0) ||
+	    (has_previous && event_body_number(&s->body, BODY_PARTY_HEAD_PREVIOUS) != t->last_head))
+		verify_run_find(v, VERIFY_GAP, index, "it does not name the head before it");
+	t->covered = size;
+	t->heads++;
+	t->last_head = index;
+	return true;
+}
+
+/* START and STOP say what tree they found. */
+static bool
+on_tree(struct verify *v, const struct verify_slots *s, enum body_field size, enum body_field root,
+    struct err *e)
+{
+	uint8_t mine[32];
+	if (!merkle_root(v->h, &v->log.tree, mine, e))
+		return false;
+	if (event_body_number(&s->body, size) != s->r.index ||
+	    memcmp(event_body_get(&s->body, root).data, mine, 32) != 0)
+		verify_run_find(v, VERIFY_CONSISTENCY, s->r.index,
+		    "it states another tree than the records before it");
+	return true;
+}
+
+static void
+on_policy(struct verify *v, const struct verify_slots *s)
+{
+	struct bytes previous = event_body_get(&s->body, BODY_POLICY_PREVIOUS);
+	if (v->has_policy && (previous.len == 0 || memcmp(previous.data, v->policy, 32) != 0))
+		verify_run_find(v, VERIFY_GAP, s->r.index, "it does not name the policy before it");
+	if (!v->has_policy && previous.len != 0 && !verify_run_partial(v))
+		verify_run_find(v, VERIFY_GAP, s->r.index, "it names a policy before the first");
+	memcpy(v->policy, event_body_get(&s->body, BODY_POLICY_DIGEST).data, 32);
+	v->has_policy = true;
+}
+
+static bool
+erasure(struct verify *v, uint64_t index, struct verify_erasure **out, struct err *e)
+{
+	uint8_t key[8];
+	put_u64(key, index);
+	*out = map_at(&v->erasures, bytes_from(key, 8), NULL);
+	return *out != NULL || no_memory(e);
+}
+
+static bool
+on_erase(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_erasure *x;
+	struct bytes list = event_body_get(&s->body, BODY_ERASE_RECORDS);
+	for (struct cursor c = cursor_over(list); c.left != 0;) {
+		if (!erasure(v, cursor_u64(&c), &x, e))
+			return false;
+		x->named = true;
+	}
+	return true;
+}
+
+/* What is said in a body that is closed here cannot be held against anything. */
+static bool
+needs_body(enum event_type type)
+{
+	return type == EVENT_PARTY_HEAD || type == EVENT_POLICY || type == EVENT_START ||
+	       type == EVENT_STOP;
+}
+
+static bool
+by_type(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	if (needs_body(s->r.type) && !RECORD_SLOT(s->r.record, 7)->open)
+		return true;
+	switch ((int)s->r.type) {
+	case EVENT_INTAKE:
+		return on_intake(v, s, e);
+	case EVENT_DECISION:
+	case EVENT_NARROWED:
+	case EVENT_APPROVAL:
+		return s->publication.party.len == 0 || on_decision(v, s, e);
+	case EVENT_DELIVERY:
+		return on_delivery(v, s, e);
+	case EVENT_ACK:
+		return on_ack(v, s, e);
+	case EVENT_EXPIRE:
+		return on_queue(v, s, BODY_EXPIRE_DECISION, true, e);
+	case EVENT_RECALL:
+		return on_queue(v, s, BODY_RECALL_DECISION,
+		    event_body_number(&s->body, BODY_RECALL_ACT) == 1, e);
+	case EVENT_SUPERSEDE:
+		return on_queue(v, s, BODY_SUPERSEDE_DECISION,
+		    event_body_number(&s->body, BODY_SUPERSEDE_ACT) == 1, e);
+	case EVENT_DEAD_LETTER:
+		return on_queue(v, s, BODY_DEAD_LETTER_DECISION, false, e);
+	case EVENT_PARTY_HEAD:
+		return on_party_head(v, s, e);
+	case EVENT_POLICY:
+		on_policy(v, s);
+		return true;
+	case EVENT_START:
+		return on_tree(v, s, BODY_START_SIZE, BODY_START_ROOT, e);
+	case EVENT_STOP:
+		return on_tree(v, s, BODY_STOP_SIZE, BODY_STOP_ROOT, e);
+	case EVENT_ERASE:
+		return on_erase(v, s, e);
+	default:
+		return true;
+	}
+}
+
+/* One leaf of one party's tree. */
+static bool
+grow_tree(struct verify *v, const struct verify_slots *s, struct bytes party, uint64_t place,
+    struct err *e)
+{
+	uint8_t leaf[32];
+	struct verify_tree *t = map_at(&v->trees, party, NULL);
+	if (t == NULL)
+		return no_memory(e);
+	if (place != t->tree.leaf_count)
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it is number %" PRIu64 " of %.*s, but %" PRIu64 " are before it", place,
+		    (int)party.len, (const char *)party.data, t->tree.leaf_count);
+	return record_party_leaf(v->h, s->r.index, s->r.leaf, leaf, e) &&
+	       merkle_append(v->h, &t->tree, leaf, NULL, e);
+}
+
+static bool
+grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct bytes recipient = view_recipient(s->r.record);
+	struct bytes mine = v->about.party;
+	bool placed = false;
+	if (verify_run_partial(v))
+		return true;
+	if (s->publication.index != SLOT_ABSENT) {
+		placed = bytes_equal(s->publication.party, mine);
+		if (!grow_tree(v, s, s->publication.party, s->publication.index, e))
+			return false;
+	}
+	if (s->place != SLOT_ABSENT) {
+		if (recipient.len == 0)
+			verify_run_find(v, VERIFY_MALFORMED, s->r.index, "slot 8 of nobody");
+		else if (!grow_tree(v, s, recipient, s->place, e))
+			return false;
+		placed = placed || bytes_equal(recipient, mine);
+	}
+	if (mine.len != 0 && !placed && s->r.type != EVENT_PARTY_HEAD)
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it is open to the party, but stands in no tree of it");
+	return true;
+}
+
+bool
+verify_order_record(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	check_time(v, s);
+	if (s->r.type != EVENT_INTAKE && s->r.type != EVENT_DECISION)
+		v->in_run = false;
+	if (s->r.type == EVENT_DECISION && s->decision.link != v->run)
+		v->in_run = false;
+	if (!RECORD_SLOT(s->r.record, 6)->open && v->about.party.len == 0) {
+		struct verify_erasure *x;
+		if (!erasure(v, s->r.index, &x, e))
+			return false;
+		x->closed = true;
+	}
+	return by_type(v, s, e) && grow_trees(v, s, e);
+}
+
+static void
+finish_erasure(void *ctx, struct bytes key, void *value)
+{
+	struct verify *v = ctx;
+	const struct verify_erasure *x = value;
+	struct cursor c = cursor_over(key);
+	uint64_t index = cursor_u64(&c);
+	if (x->closed && !x->named)
+		verify_run_find(v, VERIFY_GAP, index, "its person is erased, but no ERASE says so");
+	if (x->named && !x->closed && index >= v->about.first && v->about.party.len == 0)
+		verify_run_find(
+		    v, VERIFY_GAP, index, "an ERASE names it, but its person is not erased");
+}
+
+struct gathering {
+	struct verify_party *parties;
+	size_t count;
+};
+
+static void
+gather(void *ctx, struct bytes key, void *value)
+{
+	struct gathering *g = ctx;
+	const struct verify_tree *t = value;
+	g->parties[g->count++] =
+	    (struct verify_party){ key, t->tree.leaf_count, t->covered, t->heads };
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct verify_party *x = a, *y = b;
+	return bytes_compare(x->name, y->name);
+}
+
+bool
+verify_order_finish(struct verify *v, struct err *e)
+{
+	struct gathering g = { arena_zalloc(v->keep, v->trees.count, sizeof(*g.parties)), 0 };
+	if (g.parties == NULL)
+		return no_memory(e);
+	map_each(&v->erasures, finish_erasure, v);
+	map_each(&v->trees, gather, &g);
+	qsort(g.parties, g.count, sizeof(*g.parties), by_name);
+	v->out->parties = g.parties;
+	v->out->party_count = g.count;
+	return true;
+}

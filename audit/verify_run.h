@@ -1,0 +1,102 @@
+/*
+ * verify_run.h - what the parts of the verifier share during one run.
+ * Functions that return bool do so for what ends the run (no memory, a file that cannot be read);
+ * what is wrong with the bundle goes to verify_run_find.
+ */
+#pragma once
+#include "audit/map.h"
+#include "audit/verify.h"
+
+/* A party's tree, rebuilt. */
+struct verify_tree {
+	struct merkle tree;
+	uint64_t covered, heads, last_head;
+};
+
+/* A report, by publisher and id. */
+struct verify_report {
+	uint64_t intake;
+	uint64_t accepted; /* slot 1 of the INTAKE */
+	uint8_t manifest[32];
+	size_t head_count;	    /* 0: the heads are not in the bundle */
+	uint8_t (*commitments)[32]; /* of the heads, in reading order */
+};
+
+/* What is decided now for one recipient of a report. */
+struct verify_current {
+	bool known;
+	uint64_t index;
+	enum outcome outcome; /* 0: ended (expired, recalled, superseded) */
+	bool has_released;
+	uint8_t released[32];
+	uint8_t open[32]; /* bit p: portion p is released or held */
+};
+
+struct verify_delivery { /* names as digests; all zero: not opened here */
+	uint8_t recipient[32], publisher[32];
+};
+
+struct verify_erasure {
+	bool closed; /* slot 6 of the record is */
+	bool named;  /* an ERASE names it */
+};
+
+/* The facts that were read last: consecutive decisions share them. */
+struct verify_facts {
+	bool known, present;
+	uint8_t digest[32];
+	uint64_t time, accepted, expires; /* µs */
+};
+
+/* A record with its slots taken apart; what is closed is all absent. */
+struct verify_slots {
+	struct verify_record r;
+	struct slot_release release;
+	struct slot_publication publication;
+	struct slot_decision decision;
+	struct body body;
+	uint64_t place;
+};
+
+struct verify {
+	struct sha256 *h;
+	struct arena *keep; /* lives as long as the result */
+	const struct verify_ask *ask;
+	struct verify_result *out;
+	struct checkpoint head;
+	struct bundle_about about;
+	struct log log; /* the tree as far as it was walked */
+	bool has_policy;
+	uint8_t policy[32];    /* of the last POLICY record */
+	bool in_run;	       /* the record before was an INTAKE or a DECISION that follows it */
+	uint64_t run;	       /* the index of that INTAKE */
+	struct map trees;      /* party -> verify_tree */
+	struct map reports;    /* key of publisher, id -> verify_report */
+	struct map current;    /* key of publisher, id, recipient -> verify_current */
+	struct map deliveries; /* u64 index -> verify_delivery */
+	struct map erasures;   /* u64 index -> verify_erasure */
+	struct map contents;   /* directory, digest -> bool missing */
+	struct verify_facts facts;
+	struct arena report_arena; /* holds the file of report/ that is being read */
+	struct bytes report_file;
+};
+
+/* True if the bundle shows only records from some index on: nothing can be counted from 0. */
+static inline bool
+verify_run_partial(const struct verify *v)
+{
+	return v->about.first != 0;
+}
+
+/* Tells a finding.  At most 64 are told one by one; all are counted. */
+void verify_run_find(struct verify *v, enum verify_code code, uint64_t index, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* Reads a file; absent: { NULL, 0 }. */
+MUST_USE bool verify_run_read(
+    struct verify *v, const char *path, struct arena *a, struct bytes *out, struct err *e);
+/* A fixed-size key over up to three strings. */
+struct verify_key {
+	uint8_t bytes[32];
+};
+MUST_USE bool verify_run_key(struct verify *v, const struct bytes *parts, size_t count,
+    struct verify_key *out, struct err *e);

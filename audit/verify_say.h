@@ -1,0 +1,33 @@
+/*
+ * verify_say.h - what relto-verify says at the end: what was checked, what was not, and what may be
+ * concluded from it (AUDIT section 7).
+ */
+#pragma once
+#include <stdio.h>
+
+#include "audit/verify.h"
+
+enum { SAY_FINDINGS = 64 };
+struct verify_told { /* findings as they came, copied */
+	size_t count;
+	struct {
+		enum verify_code code;
+		uint64_t index;
+		char text[512];
+	} finding[SAY_FINDINGS];
+};
+void verify_say_finding(struct verify_told *t, const struct verify_finding *f);
+
+struct verify_say {
+	const struct verify_result *result;
+	const struct verify_told *told;
+	const struct checkpoint_trust *trust;
+	const char *evidence; /* directory of fork evidence, or NULL */
+	uint64_t kept_size;
+};
+void verify_say_text(FILE *to, const struct verify_say *s);
+void verify_say_json(FILE *to, const struct verify_say *s);
+/* One line a finding, for stderr. */
+void verify_say_findings(FILE *to, const struct verify_say *s);
+/* "content", "completeness".. */
+const char *verify_say_word(enum verify_code code);

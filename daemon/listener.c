@@ -31,6 +31,12 @@ struct source {
 };
 LIST_HEAD(source_list, source);
 
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 struct bound {
 	int fd;
 	struct event *event;
@@ -77,33 +83,30 @@ ticket_free(struct ticket *t)
 }
 
 static void
-source_key(const struct sockaddr *sa, uint8_t key[16])
+source_key(const union address *a, uint8_t key[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	memset(key, 0, 16);
-	if (sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)sa;
+	if (a->sa.sa_family == AF_INET) {
 		memcpy(key, mapped, sizeof(mapped));
-		memcpy(key + 12, &in->sin_addr, 4);
+		memcpy(key + 12, &a->in.sin_addr, 4);
 		return;
 	}
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-	bool v4 = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-	memcpy(key, &in6->sin6_addr, v4 ? 16 : 8); /* a host picks its lower half itself */
+	const uint8_t *host = a->in6.sin6_addr.s6_addr;
+	bool v4 = memcmp(host, mapped, sizeof(mapped)) == 0;
+	memcpy(key, host, v4 ? 16 : 8); /* a host picks its lower half itself */
 }
 
 static void
-address_text(const struct sockaddr *sa, char *to, size_t size)
+address_text(const union address *a, char *to, size_t size)
 {
 	char host[INET6_ADDRSTRLEN] = "?";
-	if (sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)sa;
-		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(to, size, "%s:%u", host, ntohs(in->sin_port));
+	if (a->sa.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
+		snprintf(to, size, "%s:%u", host, ntohs(a->in.sin_port));
 	} else {
-		const struct sockaddr_in6 *in6 = (const void *)sa;
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(to, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof(host));
+		snprintf(to, size, "[%s]:%u", host, ntohs(a->in6.sin6_port));
 	}
 }
 
@@ -186,7 +189,7 @@ hand_over(struct listener *l, struct ticket **t)
 
 /* Takes the descriptor. */
 static void
-take_in(struct listener *l, int fd, const struct sockaddr *from)
+take_in(struct listener *l, int fd, const union address *from)
 {
 	uint8_t key[16];
 	const struct io_limits *limits = l->setup.limits;
@@ -239,12 +242,11 @@ listener_accept(int listening, short what, void *arg)
 			pause_accepting(l);
 			return;
 		}
-		struct sockaddr_storage from = { 0 };
+		union address from = { 0 };
 		socklen_t len = sizeof(from);
-		int fd = accept4(
-		    listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listening, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			take_in(l, fd, (struct sockaddr *)&from);
+			take_in(l, fd, &from);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
 			out_of_descriptors(l, listening);
@@ -260,64 +262,66 @@ listener_accept(int listening, short what, void *arg)
 bool
 listener_new(const struct listener_setup *s, struct listener **out, struct err *e)
 {
-	SCOPED(listener_free) struct listener *l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return err_set(e, ERR_NOMEM, "listener");
 	assert(s->worker_count > 0);
+	int reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (reserve < 0)
+		return err_set(e, ERR_IO, "reserve descriptor: %s", strerror(errno));
+	struct listener *l = calloc(1, sizeof(*l));
+	struct event *pause = l == NULL ? NULL : evtimer_new(s->base, on_pause_over, l);
+	if (pause == NULL) {
+		free(l);
+		close(reserve);
+		return err_set(e, ERR_NOMEM, "listener");
+	}
 	l->magic = LISTENER_MAGIC;
 	l->setup = *s;
-	l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (l->reserve < 0)
-		return err_set(e, ERR_IO, "reserve descriptor: %s", strerror(errno));
-	l->pause_event = evtimer_new(s->base, on_pause_over, l);
-	if (l->pause_event == NULL)
-		return err_set(e, ERR_NOMEM, "timer of the listener");
-	*out = MOVE(l);
+	l->reserve = reserve;
+	l->pause_event = pause;
+	*out = l;
 	return true;
 }
 
 static bool
-parse_address(const char *text, uint16_t port, struct sockaddr_storage *to, socklen_t *len)
+parse_address(const char *text, uint16_t port, union address *to, socklen_t *len)
 {
-	struct sockaddr_in *in = (void *)to;
-	struct sockaddr_in6 *in6 = (void *)to;
 	memset(to, 0, sizeof(*to));
-	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		*len = sizeof(*in);
+	if (inet_pton(AF_INET, text, &to->in.sin_addr) == 1) {
+		to->in.sin_family = AF_INET;
+		to->in.sin_port = htons(port);
+		*len = sizeof(to->in);
 		return true;
 	}
-	if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET6, text, &to->in6.sin6_addr) != 1)
 		return false;
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	*len = sizeof(*in6);
+	to->in6.sin6_family = AF_INET6;
+	to->in6.sin6_port = htons(port);
+	*len = sizeof(to->in6);
 	return true;
 }
 
 static bool
-bind_socket(int fd, const struct sockaddr_storage *to, socklen_t len)
+bind_socket(int fd, const union address *to, socklen_t len)
 {
 	int on = 1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (to->ss_family == AF_INET6 &&
+	if (to->sa.sa_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
 		return false;
-	return bind(fd, (const struct sockaddr *)to, len) == 0 && listen(fd, BACKLOG) == 0;
+	return bind(fd, &to->sa, len) == 0 && listen(fd, BACKLOG) == 0;
 }
 
 bool
 listener_add(struct listener *l, const char *address, uint16_t port, struct err *e)
 {
-	struct sockaddr_storage to;
+	union address to;
 	socklen_t len;
 	if (!parse_address(address, port, &to, &len))
 		return err_set(e, ERR_CONFIG, "'%s' is no numeric address", address);
 	struct bound *b = calloc(1, sizeof(*b));
 	if (b == NULL)
 		return err_set(e, ERR_NOMEM, "listening socket");
-	b->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	b->fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool bound = b->fd >= 0 && bind_socket(b->fd, &to, len);
 	int why = errno;
 	if (bound)
@@ -340,11 +344,11 @@ write_addresses(const struct listener *l, FILE *f)
 	const struct bound *b;
 	LIST_FOREACH (b, &l->sockets, next) {
 		char text[64];
-		struct sockaddr_storage at = { 0 };
+		union address at = { 0 };
 		socklen_t len = sizeof(at);
-		if (getsockname(b->fd, (struct sockaddr *)&at, &len) != 0)
+		if (getsockname(b->fd, &at.sa, &len) != 0)
 			return false;
-		address_text((struct sockaddr *)&at, text, sizeof(text));
+		address_text(&at, text, sizeof(text));
 		if (fprintf(f, "%s\n", text) < 0)
 			return false;
 	}
@@ -396,10 +400,8 @@ listener_free(struct listener *l)
 {
 	if (l == NULL)
 		return;
-	if (l->pause_event != NULL) {
-		listener_stop(l);
-		event_free(l->pause_event);
-	}
+	listener_stop(l);
+	event_free(l->pause_event);
 	for (unsigned i = 0; i < SOURCE_BUCKETS; i++) {
 		for (struct source *s; (s = LIST_FIRST(&l->sources[i])) != NULL;) {
 			LIST_REMOVE(s, of_bucket);

@@ -205,6 +205,7 @@ take_rules(struct worker *w, struct letter *l)
 static void
 take_letter(struct worker *w, struct letter *l)
 {
+	assert(l->kind >= LETTER_SOCKET && l->kind <= LETTER_END);
 	switch (l->kind) {
 	case LETTER_SOCKET:
 		take_socket(w, l);
@@ -229,7 +230,6 @@ take_letter(struct worker *w, struct letter *l)
 		end_all(w);
 		return;
 	}
-	assert(!"a letter has a kind");
 }
 
 static void

@@ -29,14 +29,15 @@ static int session_index = -1;
 static pthread_once_t session_once = PTHREAD_ONCE_INIT;
 
 static void
-session_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+session_free(void *parent, void *session, CRYPTO_EX_DATA *all_data, int index, long number_argument,
+    void *pointer_argument)
 {
 	(void)parent;
-	(void)ad;
-	(void)idx;
-	(void)argl;
-	(void)argp;
-	struct session *s = ptr;
+	(void)all_data;
+	(void)index;
+	(void)number_argument;
+	(void)pointer_argument;
+	struct session *s = session;
 	if (s == NULL)
 		return;
 	assert(s->magic == SESSION_MAGIC);
@@ -127,12 +128,13 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsig
 }
 
 static void
-on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
+on_message(int is_write, int version, int content_type, const void *message, size_t len, SSL *ssl,
+    void *argument)
 {
 	(void)version;
-	(void)arg;
-	if (write == 0 && type == SSL3_RT_HANDSHAKE && len > 0 &&
-	    *(const uint8_t *)buf == SSL3_MT_KEY_UPDATE)
+	(void)argument;
+	if (is_write == 0 && content_type == SSL3_RT_HANDSHAKE && len > 0 &&
+	    *(const uint8_t *)message == SSL3_MT_KEY_UPDATE)
 		session_of(ssl)->key_updates++;
 }
 

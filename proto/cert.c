@@ -4,15 +4,16 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
-#include <time.h>
 
 int64_t
 cert_time(const ASN1_TIME *t)
 {
-	struct tm tm;
-	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
-		return 0;
-	return timegm(&tm);
+	int days = 0, seconds = 0;
+	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+	bool ok = t != NULL && epoch != NULL && ASN1_TIME_diff(&days, &seconds, epoch, t) == 1;
+	ASN1_TIME_free(epoch);
+	ERR_clear_error();
+	return ok ? (int64_t)days * 86400 + seconds : 0;
 }
 
 /* An extension, NULL if absent.  One that stands twice or cannot be read is an error. */

@@ -50,22 +50,28 @@ lab_lower(struct lab *l, const char *party)
 	return lower;
 }
 
-bool
-lab_put(struct lab *l, mode_t mode, struct bytes data, struct err *e, const char *path, ...)
+const char *
+lab_path(struct lab *l, const char *fmt, ...)
 {
-	char whole[PATH_MAX], folder[PATH_MAX];
+	char below[PATH_MAX];
 	va_list args;
-	int n = snprintf(whole, sizeof(whole), "%s/", l->dir);
-	if (n < 0 || (size_t)n >= sizeof(whole))
-		return err_set(e, ERR_IO, "the path is too long");
-	va_start(args, path);
-	int m = vsnprintf(whole + n, sizeof(whole) - (size_t)n, path, args);
+	va_start(args, fmt);
+	int n = vsnprintf(below, sizeof(below), fmt, args);
 	va_end(args);
-	if (m < 0 || (size_t)m >= sizeof(whole) - (size_t)n)
-		return err_set(e, ERR_IO, "the path is too long");
-	memcpy(folder, whole, sizeof(folder));
-	*strrchr(folder, '/') = '\0';
-	return disk_folder(folder, e) && disk_write(whole, mode, data, e);
+	if (n < 0 || (size_t)n >= sizeof(below))
+		return NULL;
+	return arena_printf(&l->arena, "%s/%s", l->dir, below);
+}
+
+bool
+lab_put(struct lab *l, const char *path, mode_t mode, struct bytes data, struct err *e)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	const char *folder =
+	    slash == NULL ? NULL : arena_printf(&l->arena, "%.*s", (int)(slash - path), path);
+	if (folder == NULL)
+		return err_set(e, ERR_NOMEM, "a path of the lab");
+	return disk_folder(folder, e) && disk_write(path, mode, data, e);
 }
 
 /* ---- configuration and contexts ---- */
@@ -99,7 +105,7 @@ put_config(struct lab *l, struct err *e)
 	    l->port, user, LAB_CRL_DAYS, LAB_ORIGIN);
 	if (text == NULL)
 		return err_set(e, ERR_NOMEM, "configuration");
-	return lab_put(l, 0600, bytes_of(text), e, "reltod.conf");
+	return lab_put(l, lab_path(l, "reltod.conf"), 0600, bytes_of(text), e);
 }
 
 static bool
@@ -119,7 +125,7 @@ put_context(struct lab *l, const char *name, const char *party, const char *agen
 	    server == NULL ? "" : server, LAB_HUB_ID, party, agent, party, agent);
 	if (server == NULL || text == NULL)
 		return err_set(e, ERR_NOMEM, "context");
-	return lab_put(l, 0600, bytes_of(text), e, "home/contexts/%s.conf", name);
+	return lab_put(l, lab_path(l, "home/contexts/%s.conf", name), 0600, bytes_of(text), e);
 }
 
 /* gbr, gbr-watch, ..; of the hub: auditor, operator. */
@@ -149,7 +155,7 @@ put_contexts(struct lab *l, struct err *e)
 	char *current = arena_printf(&l->arena, "%s\n", lab_lower(l, l->parties[0]));
 	if (current == NULL)
 		return err_set(e, ERR_NOMEM, "context");
-	return lab_put(l, 0600, bytes_of(current), e, "home/current");
+	return lab_put(l, lab_path(l, "home/current"), 0600, bytes_of(current), e);
 }
 
 /* ---- init ---- */

@@ -34,9 +34,11 @@ struct lab_agent {
 const struct lab_agent *lab_agents(bool hub, size_t *count);
 /* "gbr" of "GBR", in the arena; NULL on shortage. */
 const char *lab_lower(struct lab *l, const char *party);
-/* Writes DIR/path, whose folder is made; the arguments make the path. */
-MUST_USE bool lab_put(struct lab *l, mode_t mode, struct bytes data, struct err *e,
-    const char *path, ...) PRINTF_LIKE(5, 6);
+/* A path below DIR, in the arena; NULL on shortage, which lab_put reports. */
+const char *lab_path(struct lab *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Writes a path that lab_path gave; its folder is made. */
+MUST_USE bool lab_put(
+    struct lab *l, const char *path, mode_t mode, struct bytes data, struct err *e);
 
 /* lab_pki.c: authorities, agents, broker, lists, the key of the log. */
 MUST_USE bool lab_pki(struct lab *l, struct err *e);

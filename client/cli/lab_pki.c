@@ -20,8 +20,9 @@ put_bio(struct lab *l, BIO *bio, mode_t mode, const char *path, struct err *e)
 {
 	char *data = NULL;
 	long len = bio == NULL ? 0 : BIO_get_mem_data(bio, &data);
-	bool ok = len > 0 ? lab_put(l, mode, bytes_from(data, (size_t)len), e, "%s", path)
-			  : err_set(e, ERR_CRYPTO, "%s cannot be encoded", path);
+	bool ok = len > 0
+		      ? lab_put(l, lab_path(l, "%s", path), mode, bytes_from(data, (size_t)len), e)
+		      : err_set(e, ERR_CRYPTO, "%s cannot be encoded", path);
 	BIO_free(bio);
 	ERR_clear_error();
 	return ok;
@@ -198,8 +199,8 @@ make_log_key(struct lab *l, struct err *e)
 	const char *vkey = NULL;
 	bool ok = (key != NULL || err_set(e, ERR_CRYPTO, "no Ed25519 key")) &&
 		  put_key(l, key, "hub/log.key", e) && vkey_text(l, key, &vkey, e) &&
-		  lab_put(l, 0644, bytes_of(vkey), e, "hub/log.vkey") &&
-		  lab_put(l, 0644, bytes_of(vkey), e, "home/log.vkey");
+		  lab_put(l, lab_path(l, "hub/log.vkey"), 0644, bytes_of(vkey), e) &&
+		  lab_put(l, lab_path(l, "home/log.vkey"), 0644, bytes_of(vkey), e);
 	EVP_PKEY_free(key);
 	return ok;
 }

@@ -178,7 +178,8 @@ put_atlas(FILE *f, const struct lab *l)
 	(void)gmtime_r(&now, &tm);
 	int year = tm.tm_year + 1900;
 	(void)fprintf(f,
-	    "# What the parties of ATLAS agreed.  'relto policy terms atlas' prints the exact terms.\n"
+	    "# What the parties of ATLAS agreed.\n"
+	    "# 'relto policy terms DIR atlas' prints the exact terms.\n"
 	    "agreement atlas {\n"
 	    "    title    \"Atlas counter-piracy information exchange\"\n"
 	    "    version  1\n"
@@ -207,7 +208,7 @@ put_text(struct lab *l, const char *path, FILE *f, char **text, struct err *e)
 {
 	if (fclose(f) != 0)
 		return err_set(e, ERR_NOMEM, "%s", path);
-	return lab_put(l, 0644, bytes_of(*text), e, "%s", path);
+	return lab_put(l, lab_path(l, "%s", path), 0644, bytes_of(*text), e);
 }
 
 bool
@@ -226,8 +227,8 @@ lab_policy(struct lab *l, struct err *e)
 		(void)err_set(e, ERR_NOMEM, "policy");
 	}
 	for (size_t i = 0; ok && i < VOCAB_FILES; i++)
-		ok = lab_put(
-		    l, 0644, vocab_files[i].data, e, "policy/vocab/%s", vocab_files[i].name);
+		ok = lab_put(l, lab_path(l, "policy/vocab/%s", vocab_files[i].name), 0644,
+		    vocab_files[i].data, e);
 	free(root);
 	free(atlas);
 	return ok;

@@ -49,11 +49,11 @@ each_format_gives_one_line_with_time_level_event_and_pairs(void **state)
 	log_error("report.committed", "conn=%d agent=%s", 7, log_quote_text("a b"));
 	assert_string_equal(
 	    lines[0], "2026-06-01T12:00:00.123Z info  report.committed conn=7 agent=\"a b\"\n");
-	assert_string_equal(lines[1],
-	    "time=2026-06-01T12:00:00.123Z level=warn event=report.committed conn=7 agent=\"a b\"\n");
-	assert_string_equal(lines[2],
-	    "{\"time\":\"2026-06-01T12:00:00.123Z\",\"level\":\"error\",\"event\":\"report.committed\","
-	    "\"conn\":\"7\",\"agent\":\"a b\"}\n");
+	assert_string_equal(lines[1], "time=2026-06-01T12:00:00.123Z level=warn "
+				      "event=report.committed conn=7 agent=\"a b\"\n");
+	assert_string_equal(lines[2], "{\"time\":\"2026-06-01T12:00:00.123Z\",\"level\":\"error\","
+				      "\"event\":\"report.committed\","
+				      "\"conn\":\"7\",\"agent\":\"a b\"}\n");
 }
 
 static void

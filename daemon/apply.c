@@ -410,9 +410,12 @@ apply_notes(struct committer *c, struct job *j, struct err *e)
 {
 	struct ledger_place nowhere = { 0 };
 	struct log_out out;
-	for (size_t i = 0; i < j->notes.count; i++)
+	for (size_t i = 0; i < j->notes.count; i++) {
 		if (!ledger_append(c->ledger, &j->notes.records[i], &nowhere, &out, e))
 			return false;
+		j->notes.index = out.index;
+	}
+	c->publish_now |= j->notes.publish;
 	return true;
 }
 

@@ -43,6 +43,7 @@ struct committer {
 	uint64_t note_size;
 	bool note_publish;   /* it is to be stored as published.. */
 	bool note_published; /* ..and is: tell the workers */
+	bool publish_now;    /* an auditor asked for the newest head */
 	uint64_t published;  /* size */
 	uint64_t next_heads_us, next_party_heads_us, next_sweep_us; /* boot clock */
 	struct store_queue_key sweep_at;

@@ -178,8 +178,10 @@ static void
 plan_heads(struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	if (now < c->next_heads_us || c->note == NULL || c->note_size <= c->published)
+	if (c->note == NULL || c->note_size <= c->published ||
+	    (now < c->next_heads_us && !c->publish_now))
 		return;
+	c->publish_now = false;
 	uint64_t grid = (uint64_t)c->set.heads_ms * 1000;
 	c->next_heads_us = (now / grid + 1) * grid;
 	c->note_publish = true;
@@ -335,26 +337,8 @@ static bool
 time_has_come(const struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	return now >= c->next_sweep_us || now >= c->next_party_heads_us || now >= c->next_heads_us;
-}
-
-static void *
-committer_run(void *arg)
-{
-	struct committer *c = arg;
-	static _Thread_local struct job *jobs[LIMIT_BATCH_RECORDS];
-	role_set(ROLE_COMMITTER);
-	for (;;) {
-		bool stopping = atomic_load(&c->stopping);
-		if (c->waiting == NULL && !stopping)
-			(void)mailbox_wait(c->shell->committer, TICK_MS);
-		gather(c);
-		size_t count = pick(c, jobs, LIMIT_BATCH_RECORDS);
-		if (count > 0 || time_has_come(c))
-			run(c, jobs, count);
-		else if (stopping)
-			return NULL;
-	}
+	return c->publish_now || now >= c->next_sweep_us || now >= c->next_party_heads_us ||
+	       now >= c->next_heads_us;
 }
 
 /* The first and the last words of a run: START, STOP. */
@@ -369,8 +353,8 @@ say(struct committer *c, const struct body *body, struct err *e)
 	return ok;
 }
 
-bool
-committer_start(struct committer *c, struct err *e)
+static bool
+say_start(struct committer *c, struct err *e)
 {
 	struct body b;
 	uint8_t root[32];
@@ -386,8 +370,66 @@ committer_start(struct committer *c, struct err *e)
 	event_body_uint(&b, BODY_START_SIZE, size);
 	event_body_bytes(&b, BODY_START_ROOT, bytes_from(root, sizeof(root)));
 	event_body_enum(&b, BODY_START_LAST, size == 0 ? 1 : c->set.clean ? 2 : 3);
-	if (!say(c, &b, e))
-		return err_wrap(e, "START record");
+	return say(c, &b, e) || err_wrap(e, "START record");
+}
+
+/* STOP, and then a commit without records that keeps the checkpoint over it. */
+static bool
+say_stop(struct committer *c, struct err *e)
+{
+	struct body b;
+	uint8_t root[32];
+	if (!ledger_root(c->ledger, root, e))
+		return false;
+	event_body_begin(&b, EVENT_STOP);
+	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of(c->stop_cause));
+	event_body_uint(&b, BODY_STOP_SIZE, c->ledger->log.tree.leaf_count);
+	event_body_bytes(&b, BODY_STOP_ROOT, bytes_from(root, sizeof(root)));
+	if (!say(c, &b, e) || !ledger_begin(c->ledger, wall_best(&c->shell->wall), e))
+		return false;
+	bool ok = store_note(c, e);
+	store_say_goodbye(c->ledger->store);
+	c->ledger->dirty = true;
+	ok = ok && finish(c, e);
+	if (!ok)
+		ledger_undo(c->ledger);
+	return ok;
+}
+
+static void
+serve(struct committer *c)
+{
+	static _Thread_local struct job *jobs[LIMIT_BATCH_RECORDS];
+	for (;;) {
+		bool stopping = atomic_load(&c->stopping);
+		if (c->waiting == NULL && !stopping)
+			(void)mailbox_wait(c->shell->committer, TICK_MS);
+		gather(c);
+		size_t count = pick(c, jobs, LIMIT_BATCH_RECORDS);
+		if (count > 0 || (time_has_come(c) && !stopping))
+			run(c, jobs, count);
+		else if (stopping)
+			return;
+	}
+}
+
+static void *
+committer_run(void *arg)
+{
+	struct committer *c = arg;
+	struct err e = { 0 };
+	role_set(ROLE_COMMITTER);
+	if (!say_start(c, &e))
+		stop_for_good(c, &e);
+	serve(c);
+	if (!say_stop(c, &e))
+		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
+	return NULL;
+}
+
+bool
+committer_start(struct committer *c, struct err *e)
+{
 	if (pthread_create(&c->thread, NULL, committer_run, c) != 0)
 		return err_set(e, ERR_NOMEM, "committer thread");
 	c->running = true;
@@ -399,27 +441,9 @@ committer_stop(struct committer *c, const char *cause)
 {
 	if (!c->running)
 		return;
+	c->stop_cause = cause;
 	mailbox_close(c->shell->committer);
 	atomic_store(&c->stopping, true);
 	(void)pthread_join(c->thread, NULL);
 	c->running = false;
-	struct body b;
-	uint8_t root[32];
-	struct err e = { 0 };
-	bool ok = ledger_root(c->ledger, root, &e);
-	event_body_begin(&b, EVENT_STOP);
-	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of(cause));
-	event_body_uint(&b, BODY_STOP_SIZE, c->ledger->log.tree.leaf_count);
-	event_body_bytes(&b, BODY_STOP_ROOT, bytes_from(root, sizeof(root)));
-	/* a second, empty commit keeps the last checkpoint */
-	if (ok && say(c, &b, &e) && ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
-	    store_note(c, &e)) {
-		store_say_goodbye(c->ledger->store);
-		c->ledger->dirty = true;
-		ok = finish(c, &e);
-	} else
-		ok = false;
-	if (!ok)
-		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
-	ledger_undo(c->ledger);
 }

@@ -124,6 +124,9 @@ struct job_subscribe {
 struct job_records {
 	struct record *records;
 	size_t count;
+	bool publish;	/* the head that covers them is given out at once (AUDIT 5) */
+	uint64_t index; /* out: of the last one */
+	int errand;	/* the sender's: enum desk_errand */
 };
 struct job_rules {
 	struct ruleset *rules; /* a reference */
@@ -144,6 +147,8 @@ struct job {
 	size_t records, bytes; /* what it adds to a batch */
 	enum job_fate fate;
 	struct err err;
+	void *sender;		 /* the sender's own, in the arena */
+	struct job *parked_next; /* while it waits for rules (desk_park) */
 	union {
 		struct job_publish publish;
 		struct job_deliver deliver;

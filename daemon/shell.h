@@ -9,6 +9,7 @@
 
 struct config;
 struct mailbox;
+struct note_key;
 struct store;
 struct worker;
 
@@ -30,6 +31,7 @@ struct shell {
 	 * so that a DELIVERY may go into the decision's own transaction (decision 0002) */
 	_Atomic uint8_t *eager;
 	uint32_t eager_count;
+	const struct note_key *log_key; /* public half, named by the origin */
 };
 
 static inline bool

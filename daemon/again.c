@@ -1,0 +1,372 @@
+#include "daemon/again.h"
+
+#include "daemon/committer.h"
+#include "daemon/drafts.h"
+#include "daemon/explain.h"
+#include "daemon/log.h"
+
+#include <inttypes.h>
+
+enum { HOLD_PAGE = 64, AGAIN_ARENA = 8 << 20 };
+
+/* What one later decision is made from and leads to; lives in its job's arena. */
+struct scene {
+	struct desk *desk;
+	const struct again *ask;
+	struct arena *a;
+	struct store_report row;
+	struct bytes recipient;
+	struct facts facts;
+	struct envelope report;
+	struct decisions decided;
+	const struct recipient_decision *mine;
+	struct bytes publisher;
+	struct bytes agreements_before; /* slot 2 of the decision that this follows */
+};
+
+static bool
+part(
+    struct scene *s, uint64_t index, uint16_t number, struct bytes *out, bool *found, struct err *e)
+{
+	return store_read_part(s->desk->view, index, number, out, found, e);
+}
+
+static bool
+must(struct scene *s, uint16_t number, struct bytes *out, struct err *e)
+{
+	bool found = false;
+	if (!part(s, s->ask->given.intake, number, out, &found, e))
+		return false;
+	return found || err_set(e, ERR_CORRUPT, "part %u is missing", number);
+}
+
+/* ---- reading ---- */
+
+static bool
+read_report(struct scene *s, struct err *e)
+{
+	struct envelope *v = &s->report;
+	if (!must(s, STORE_PART_MANIFEST, &v->manifest_bytes, e) ||
+	    !envelope_manifest_decode(v->manifest_bytes, s->a, &v->manifest, e))
+		return false;
+	size_t n = s->ask->given.masks.len;
+	struct envelope_portion *p = arena_zalloc(s->a, n + 1, sizeof(*p));
+	if (p == NULL)
+		return err_set(e, ERR_NOMEM, "portions");
+	for (size_t i = 0; i < n; i++)
+		if (!must(s, STORE_PART_HEAD(i), &p[i].head_bytes, e))
+			return false;
+	v->portions = p;
+	v->portion_count = n;
+	return true;
+}
+
+/* The facts of the decision that this one follows. */
+static bool
+read_facts(struct scene *s, struct err *e)
+{
+	struct bytes bytes;
+	bool found = false;
+	if (!part(s, s->ask->given.decision, STORE_PART_FACTS, &bytes, &found, e) ||
+	    (!found && !must(s, STORE_PART_FACTS, &bytes, e)))
+		return false;
+	return facts_decode(bytes, s->a, &s->facts, e);
+}
+
+static bool
+read_recorded(struct scene *s, struct err *e)
+{
+	struct record r;
+	uint8_t leaf[32];
+	struct slot_release release;
+	if (!explain_record(s->desk, s->ask->given.decision, &r, leaf, e) ||
+	    !slot_get_release(RECORD_SLOT(&r, 2)->value, &release, e))
+		return false;
+	s->agreements_before = release.agreements;
+	return true;
+}
+
+static bool
+read_names(struct scene *s, struct err *e)
+{
+	bool a = false, b = false;
+	struct store_view *v = s->desk->view;
+	if (!store_name_text(v, STORE_NAME_PARTY, s->ask->given.party, &s->recipient, &a, e) ||
+	    !store_name_text(
+		v, STORE_NAME_PARTY, s->ask->given.report.originator, &s->publisher, &b, e))
+		return false;
+	return (a && b) || err_set(e, ERR_CORRUPT, "a party without a name");
+}
+
+/* ---- the later facts ---- */
+
+static bool
+fill_before(struct scene *s, struct err *e)
+{
+	size_t n = s->ask->given.masks.len, k = 0;
+	struct fact_before *b = arena_zalloc(s->a, n + 1, sizeof(*b));
+	if (b == NULL)
+		return err_set(e, ERR_NOMEM, "facts");
+	for (size_t i = 0; i < n; i++) {
+		uint8_t mask = s->ask->given.masks.data[i];
+		struct bytes *names = arena_zalloc(s->a, 8, sizeof(*names));
+		if (names == NULL)
+			return err_set(e, ERR_NOMEM, "facts");
+		struct fact_before *to = &b[k];
+		*to = (struct fact_before){ .recipient = s->recipient,
+			.portion = (uint32_t)i,
+			.agreements = { names, 0 } };
+		for (size_t g = 0; g < s->facts.agreement_count && g < 8; g++)
+			if ((mask >> g & 1) != 0)
+				names[to->agreements.count++] = s->facts.agreements[g].name;
+		k += to->agreements.count > 0;
+	}
+	s->facts.before = b;
+	s->facts.before_count = k;
+	s->facts.later = true;
+	return true;
+}
+
+/* The obligations that the decision before opened count from then. */
+static bool
+fill_opened(struct scene *s, struct err *e)
+{
+	struct bytes bytes;
+	struct facts more;
+	bool found = false;
+	if (!part(s, s->ask->given.decision, JOB_PART_OPENED, &bytes, &found, e))
+		return false;
+	if (!found)
+		return true;
+	if (!facts_decode(bytes, s->a, &more, e))
+		return false;
+	size_t n = s->facts.opened_count + more.opened_count;
+	struct fact_opened *all = arena_zalloc(s->a, n + 1, sizeof(*all));
+	if (all == NULL)
+		return err_set(e, ERR_NOMEM, "facts");
+	for (size_t i = 0; i < n; i++)
+		all[i] = i < s->facts.opened_count ? s->facts.opened[i]
+						   : more.opened[i - s->facts.opened_count];
+	s->facts.opened = all;
+	s->facts.opened_count = n;
+	return true;
+}
+
+static bool
+fill_signer(struct scene *s, struct err *e)
+{
+	struct bytes blob;
+	struct names chain = { NULL, 0 };
+	struct trust_refusal why;
+	bool found = false;
+	if (!store_read_blob(s->desk->view, STORE_CHAIN, s->row.chain, &blob, &found, e))
+		return false;
+	bool good =
+	    found && desk_split_chain(s->a, blob, &chain, e) &&
+	    trust_signer_stands(s->desk->rules->trust, chain.items, chain.count,
+		s->report.manifest.originator, (int64_t)(s->row.accepted_us / 1000000), &why);
+	s->facts.signer = good ? SIGNER_GOOD : SIGNER_REVOKED;
+	return true;
+}
+
+static bool
+gather(struct scene *s, bool *gone, struct err *e)
+{
+	bool found = false;
+	if (!store_find_report(s->desk->view, &s->ask->given.report, &s->row, &found, e))
+		return false;
+	*gone = !found;
+	if (!found)
+		return true;
+	return read_names(s, e) && read_report(s, e) && read_facts(s, e) && read_recorded(s, e) &&
+	       fill_before(s, e) && fill_opened(s, e) && fill_signer(s, e);
+}
+
+/* ---- the outcome ---- */
+
+/* Whether what was recorded is still exactly what would be recorded now. */
+static bool
+same(struct scene *s, struct drafts *d, bool *out, struct err *e)
+{
+	struct bytes masks, names;
+	bool held = s->ask->held_deadline_us != UINT64_MAX;
+	*out = false;
+	if ((s->mine->outcome == OUTCOME_HOLD) != held)
+		return true;
+	if (!drafts_masks(d, s->mine, &masks, e))
+		return false;
+	if (!bytes_equal(masks, s->ask->given.masks))
+		return true;
+	if (held) {
+		*out = true;
+		return true;
+	}
+	if (!drafts_agreements(d, s->mine, &names, e))
+		return false;
+	*out = bytes_equal(names, s->agreements_before);
+	return true;
+}
+
+static bool
+fill_job(struct scene *s, struct drafts *d, struct job *j, struct err *e)
+{
+	struct job_again *to = &j->again;
+	to->given = s->ask->given;
+	to->queued = s->ask->queued;
+	to->held_deadline_us = s->ask->held_deadline_us;
+	to->publisher = s->ask->given.report.originator;
+	to->outcome = s->mine->outcome;
+	to->decided_us = s->facts.time;
+	to->good_until_us = s->decided.good_until;
+	to->topic = s->report.manifest.topic;
+	to->precedence = (uint8_t)s->report.manifest.precedence;
+	to->mode = (uint8_t)s->report.manifest.mode;
+	to->flight = s->ask->flight;
+	to->hold_deadline_us = drafts_deadline(d, s->mine);
+	j->rules = s->desk->rules->number;
+	j->records = 1;
+	j->bytes = 8192;
+	if (!envelope_leaf(&s->desk->sha, s->report.manifest_bytes, d->manifest, e) ||
+	    !policy_banner(s->desk->rules->epoch, d->facts, s->a, &d->banner, e) ||
+	    !drafts_facts(d, &to->facts, e) || !drafts_masks(d, s->mine, &to->masks, e) ||
+	    !drafts_narrowed(d, s->mine, &to->record, e))
+		return false;
+	to->given.masks = to->masks; /* the old ones belong to the asker */
+	return to->outcome != OUTCOME_HOLD || drafts_opened(d, s->mine, &to->opened, e);
+}
+
+static enum again_result
+judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
+{
+	struct desk *desk = s->desk;
+	bool unchanged = false;
+	if (!wall_now(&desk->shell->wall, &s->facts.time)) {
+		(void)err_set(e, ERR_CLOCK, "clock in doubt");
+		return AGAIN_FAILED;
+	}
+	if (s->facts.expires != 0 && s->facts.expires <= s->facts.time)
+		return AGAIN_GONE;
+	if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e))
+		return AGAIN_FAILED;
+	for (size_t i = 0; i < s->decided.recipient_count; i++)
+		if (bytes_equal(s->decided.recipients[i].recipient, s->recipient))
+			s->mine = &s->decided.recipients[i];
+	if (s->mine == NULL) {
+		(void)err_set(e, ERR_INTERNAL, "the later decision lost its recipient");
+		return AGAIN_FAILED;
+	}
+	struct drafts d = { .desk = desk,
+		.a = s->a,
+		.facts = &s->facts,
+		.decided = &s->decided,
+		.report = &s->report,
+		.party = s->publisher,
+		.agent = s->report.manifest.originator,
+		.hub = { .node = desk->shell->node,
+		    .connection = SLOT_ABSENT,
+		    .clock = bytes_of("free") } };
+	if (!same(s, &d, &unchanged, e))
+		return AGAIN_FAILED;
+	*good_until_us = s->decided.good_until;
+	if (unchanged)
+		return AGAIN_SAME;
+	if (!fill_job(s, &d, *j, e))
+		return AGAIN_FAILED;
+	if (desk_post_own(desk, j))
+		return AGAIN_JOB;
+	(void)err_set(e, ERR_BUSY, "the committer is busy");
+	return AGAIN_FAILED;
+}
+
+enum again_result
+again_decide(struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e)
+{
+	SCOPED(job_free) struct job *j = job_new(JOB_AGAIN, NULL, AGAIN_ARENA);
+	struct scene s = { .desk = d, .ask = a };
+	bool gone = false;
+	if (j == NULL) {
+		(void)err_set(e, ERR_NOMEM, "later decision");
+		return AGAIN_FAILED;
+	}
+	s.a = j->arena;
+	bool ok = store_view_open(d->view, s.a, e) && gather(&s, &gone, e);
+	store_view_close(d->view);
+	if (!ok)
+		return AGAIN_FAILED;
+	if (gone)
+		return AGAIN_GONE;
+	enum again_result r = judge(&s, &j, good_until_us, e);
+	if (r == AGAIN_JOB)
+		log_info("decision.narrowed", "recipient=%.*s outcome=%s", (int)s.recipient.len,
+		    (const char *)s.recipient.data, outcome_name(s.mine->outcome));
+	return r;
+}
+
+/* ---- holds ---- */
+
+static void
+hold(struct desk *d, const struct store_held *h)
+{
+	struct again a = { .queued = { .decision = STORE_NONE },
+		.held_deadline_us = h->deadline_us };
+	struct arena memory;
+	struct err e = { 0 };
+	bool found = false;
+	uint64_t until;
+	arena_init(&memory, DESK_ARENA_EXTRA);
+	bool ok = store_view_open(d->view, &memory, &e) &&
+		  store_find_given(d->view, h->party, &h->report, &a.given, &found, &e);
+	store_view_close(d->view);
+	if (ok && found && a.given.decision == h->decision)
+		ok = again_decide(d, &a, &until, &e) != AGAIN_FAILED;
+	if (!ok)
+		log_error("hold.not-judged", "decision=%" PRIu64 " why=%s", h->decision,
+		    log_quote_text(e.text));
+	arena_done(&memory);
+}
+
+/* Pages through the holds; 'only' (may be NULL) picks one. */
+static void
+each_hold(struct desk *d, const struct notice_hold *only)
+{
+	struct store_held page[HOLD_PAGE], at = { 0 };
+	bool begun = only != NULL;
+	if (only != NULL)
+		at = (struct store_held){ .deadline_us = only->deadline_us,
+			.decision = only->decision - 1 };
+	for (size_t count = HOLD_PAGE; count == HOLD_PAGE; begun = true) {
+		struct arena memory;
+		struct err e = { 0 };
+		arena_init(&memory, DESK_ARENA_EXTRA);
+		bool ok = store_view_open(d->view, &memory, &e) &&
+			  store_read_holds(d->view, begun ? &at : NULL, page, &count, &e);
+		store_view_close(d->view);
+		arena_done(&memory);
+		if (!ok)
+			return;
+		if (only != NULL && count > 1)
+			count = 1;
+		for (size_t i = 0; i < count; i++) {
+			const struct party *p = ruleset_party(d->rules, page[i].party);
+			bool mine = p == NULL ? d->worker->index == 0
+					      : worker_of_party(d->worker, p->name) == d->worker;
+			if (mine && (only == NULL || page[i].decision == only->decision))
+				hold(d, &page[i]);
+		}
+		if (count > 0)
+			at = page[count - 1];
+	}
+}
+
+void
+again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision)
+{
+	struct notice_hold one = { deadline_us, decision };
+	each_hold(d, &one);
+}
+
+void
+again_all_holds(struct desk *d)
+{
+	each_hold(d, NULL);
+}

@@ -1,0 +1,26 @@
+/*
+ * again.h - a decision made again for the present time and the present rules (S5), or because a
+ * hold came to its deadline.  It only narrows: the facts say what was released or held before.
+ * Threads: the recipient's worker.
+ */
+#pragma once
+#include "daemon/desk.h"
+
+enum again_result {
+	AGAIN_SAME = 1, /* what was decided still holds, until *good_until */
+	AGAIN_JOB,	/* it does not: a job is on its way, the bytes wait */
+	AGAIN_GONE,	/* the report expired, or its recipient left: nothing to send */
+	AGAIN_FAILED	/* 'e'; try later */
+};
+struct again {
+	struct store_given given;      /* as read */
+	struct store_queue_key queued; /* of the entry; decision STORE_NONE: it is held */
+	uint64_t held_deadline_us;     /* of the hold; UINT64_MAX: it is queued */
+	void *flight;		       /* comes back with the job */
+};
+enum again_result again_decide(
+    struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e);
+/* A hold that is due, or may be after new rules: found by its key and judged again. */
+void again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision);
+/* After new rules: every hold of a party that lives on this worker. */
+void again_all_holds(struct desk *d);

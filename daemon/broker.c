@@ -1,0 +1,444 @@
+#include "daemon/broker.h"
+
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/startup.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COMMITTER_MAIL = 8192, MAIN_MAIL = 64, STORE_VIEWS_EXTRA = 4 };
+
+/* ---- opening ---- */
+
+static bool
+read_boot_id(uint8_t out[16], struct err *e)
+{
+	char text[64] = { 0 };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	size_t k = 0;
+	for (ssize_t i = 0; i < n && k < 32; i++) {
+		char c = text[i];
+		int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+		if (v < 0)
+			continue;
+		out[k / 2] = (uint8_t)(k % 2 == 0 ? v << 4 : out[k / 2] | v);
+		k++;
+	}
+	return k == 32 || err_set(e, ERR_IO, "the kernel gives no boot id");
+}
+
+/* N of "name/gN". */
+static uint64_t
+generation(const char *origin)
+{
+	const char *g = strrchr(origin, '/');
+	return g == NULL || g[1] != 'g' ? 1 : strtoull(g + 2, NULL, 10);
+}
+
+static bool
+open_store(struct broker *b, struct err *e)
+{
+	const struct config *c = b->config;
+	struct store_config sc = { .path = c->store_path,
+		.map_bytes = c->store_map_size,
+		.reserve_bytes = c->store_reserve,
+		.reserve_percent = 0,
+		.views = b->worker_count + STORE_VIEWS_EXTRA,
+		.generation = generation(c->log_origin) };
+	if (!store_open(&sc, &b->shell.store, e))
+		return err_wrap(e, "store '%s'", c->store_path);
+	b->ledger = calloc(1, sizeof(*b->ledger));
+	if (b->ledger == NULL)
+		return err_set(e, ERR_NOMEM, "ledger");
+	return ledger_init(b->ledger, b->shell.store, e);
+}
+
+/* Parties with their trees, and subscriptions. */
+static bool
+load_roll(struct broker *b, struct store_view *v, struct err *e)
+{
+	struct roll *roll = &b->ledger->roll;
+	struct store_head heads[8];
+	struct store_subscription subs[32];
+	uint32_t after = STORE_MAIN_TREE, sub = 0;
+	for (size_t n = 8; n == 8;) {
+		if (!store_read_heads(v, after, heads, &n, e))
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			struct bytes name;
+			bool found = false;
+			if (!store_name_text(v, STORE_NAME_PARTY, heads[i].tree, &name, &found, e))
+				return false;
+			struct roll_party *p = found ? roll_add(roll, heads[i].tree, name) : NULL;
+			if (p == NULL)
+				return err_set(
+				    e, found ? ERR_NOMEM : ERR_CORRUPT, "a tree without a party");
+			p->tree.leaf_count = heads[i].size;
+			memcpy(p->tree.frontier, heads[i].frontier, sizeof(p->tree.frontier));
+			p->head_index = heads[i].head_index;
+			p->head_size = heads[i].head_size;
+			p->worker = worker_of_party(b->workers[0], name)->index;
+			after = heads[i].tree;
+		}
+	}
+	for (size_t n = 32; n == 32;) {
+		n = 32;
+		if (!store_read_subscriptions(v, sub, subs, &n, e))
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			struct roll_party *p = roll_find(roll, subs[i].party);
+			if (p == NULL || !roll_subscribe(p, &subs[i]))
+				return err_set(e, ERR_CORRUPT, "a subscription without a party");
+			sub = subs[i].id;
+		}
+	}
+	return true;
+}
+
+static bool
+resume(struct broker *b, struct store_state *st, struct err *e)
+{
+	SCOPED(store_view_free) struct store_view *v = NULL;
+	struct arena a;
+	arena_init(&a, 256 << 20);
+	bool ok = store_view_new(b->shell.store, &v, e) && store_view_open(v, &a, e) &&
+		  store_read_state(v, st, e) && load_roll(b, v, e);
+	if (v != NULL)
+		store_view_close(v);
+	arena_done(&a);
+	return ok;
+}
+
+static bool
+open_log(struct broker *b, bool verify_all, struct err *e)
+{
+	struct startup_found found;
+	struct store_state st = { 0 };
+	struct startup s = { .store = b->shell.store,
+		.h = &b->ledger->sha,
+		.key = &b->log_public,
+		.all = verify_all };
+	memcpy(s.boot_id, b->boot_id, sizeof(s.boot_id));
+	if (!startup_verify(&s, &b->ledger->log, &found, e))
+		return err_wrap(e, "the log was changed or is damaged; nothing was touched");
+	log_info("log.verified", "size=%" PRIu64 " from=%" PRIu64 " all=%s why=%s", found.size,
+	    found.from, found.all ? "yes" : "no", log_quote_text(found.why));
+	if (!resume(b, &st, e))
+		return false;
+	b->ledger->fence = st.fence;
+	atomic_store(&b->shell.signed_size, found.size);
+	bool rebooted = memcmp(st.stamp.boot_id, b->boot_id, sizeof(b->boot_id)) != 0;
+	wall_resume(&b->shell.wall, st.stamp.time_us, st.stamp.boot_us, rebooted);
+	if (wall_in_doubt(&b->shell.wall))
+		log_error("clock.doubt", "action=%s",
+		    log_quote_text("intake and delivery wait for `relto admin clock accept`"));
+	struct committer_setup cs = { .shell = &b->shell,
+		.ledger = b->ledger,
+		.key = b->log_key,
+		.version = RELTO_VERSION,
+		.clean = st.clean,
+		.published = found.published_size,
+		.pad = (uint32_t)b->config->log_pad,
+		.heads_ms = (uint32_t)b->config->log_heads_every_ms,
+		.party_heads_ms = LIMIT_PARTY_HEAD_MS };
+	memcpy(cs.boot_id, b->boot_id, sizeof(cs.boot_id));
+	return committer_new(&cs, &b->committer, e);
+}
+
+static struct io_limits
+limits(const struct config *c)
+{
+	return (struct io_limits){ .connections = (uint32_t)c->limit_connections,
+		.connections_per_party = (uint32_t)c->limit_per_party,
+		.connections_per_address = (uint32_t)c->limit_per_address,
+		.half_open = (uint32_t)c->limit_half_open,
+		.handshake_ms = (uint32_t)c->limit_handshake_ms,
+		.hello_ms = (uint32_t)c->limit_hello_ms,
+		.frame_ms = (uint32_t)c->limit_frame_ms,
+		.idle_ms = (uint32_t)c->limit_idle_ms,
+		.drain_ms = (uint32_t)c->limit_drain_ms,
+		.publish_window = (uint32_t)c->limit_publish_window,
+		.publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES };
+}
+
+static bool
+make_workers(struct broker *b, struct err *e)
+{
+	b->limits = limits(b->config);
+	b->workers = calloc(b->worker_count, sizeof(struct worker *));
+	if (b->workers == NULL)
+		return err_set(e, ERR_NOMEM, "workers");
+	for (unsigned i = 0; i < b->worker_count; i++) {
+		struct worker_setup ws = { .index = i,
+			.count = b->worker_count,
+			.all = b->workers,
+			.limits = &b->limits,
+			.clock = io_clock_system(),
+			.shell = &b->shell };
+		if (!worker_new(&ws, &b->workers[i], e))
+			return false;
+	}
+	b->shell.workers = b->workers;
+	b->shell.worker_count = b->worker_count;
+	return true;
+}
+
+static bool
+fill_shell(struct broker *b, struct err *e)
+{
+	struct shell *s = &b->shell;
+	struct sha256 sha;
+	s->config = b->config;
+	s->node = bytes_of(b->config->node);
+	s->origin = bytes_of(b->config->log_origin);
+	s->log_key = &b->log_public;
+	wall_init(&s->wall, b->config->limit_clock_gap_ms * 1000);
+	s->eager_count = LIMIT_PARTIES * 4;
+	s->eager = calloc(s->eager_count, sizeof(*s->eager));
+	if (s->eager == NULL)
+		return err_set(e, ERR_NOMEM, "hints");
+	if (!mailbox_new(COMMITTER_MAIL, &s->committer, e) ||
+	    !mailbox_new(MAIN_MAIL, &s->main, e) || !sha256_init(&sha, e))
+		return false;
+	struct note_name name = { s->origin, NOTE_ED25519 };
+	bool ok = note_key_of(&sha, &name, b->log_key, &b->log_public, e);
+	sha256_done(&sha);
+	return ok;
+}
+
+static bool
+make_run_dir(const struct broker *b, struct err *e)
+{
+	if (mkdir(b->config->run_dir, 0700) != 0 && errno != EEXIST)
+		return err_set(e, ERR_IO, "run-dir '%s': %s", b->config->run_dir, strerror(errno));
+	return true;
+}
+
+bool
+broker_open(struct broker *b, bool verify_all, struct err *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	b->worker_count = (unsigned)b->config->workers;
+	if (b->worker_count == 0)
+		b->worker_count = cores > 0 ? (unsigned)cores : 1;
+	b->base = event_base_new();
+	if (b->base == NULL)
+		return err_set(e, ERR_NOMEM, "event base");
+	return read_boot_id(b->boot_id, e) && load_log_key(b->config, &b->log_key, e) &&
+	       fill_shell(b, e) && load_rules(b->config, false, stderr, &b->rules, e) &&
+	       make_run_dir(b, e) && make_workers(b, e) && open_store(b, e) &&
+	       open_log(b, verify_all, e);
+}
+
+/* ---- rules ---- */
+
+static void
+give_rules(struct broker *b)
+{
+	for (unsigned i = 0; i < b->worker_count; i++) {
+		struct rules_letter *l = calloc(1, sizeof(*l));
+		if (l == NULL) {
+			/* a worker that keeps the old rules could release what is forbidden now */
+			log_error("rules.no-memory", "action=stopping");
+			_exit(75);
+		}
+		l->letter.kind = LETTER_RULES;
+		l->rules = ruleset_ref(b->rules);
+		worker_mail(b->workers[i], LETTER_RULES, &l->letter);
+	}
+}
+
+static void
+answer(struct broker *b, struct job *j)
+{
+	if (j->policy.asked_conn == 0) {
+		job_free(j);
+		return;
+	}
+	j->home = j->policy.asked_home;
+	committer_return(&b->shell, j);
+}
+
+/* Compile, commit the POLICY record; broker_mail swaps once it is durable. */
+void
+broker_reload(struct broker *b, struct job *asked)
+{
+	struct err e = { 0 };
+	struct ruleset *next = NULL;
+	struct job *j = asked;
+	if (b->reloading) {
+		b->reload_again |= asked == NULL;
+		if (asked != NULL) {
+			asked->fate = JOB_FAILED;
+			(void)err_set(&asked->err, ERR_BUSY, "a reload is under way");
+			answer(b, asked);
+		}
+		return;
+	}
+	if (j == NULL)
+		j = job_new(JOB_RULES, NULL, 65536);
+	if (j == NULL || !load_rules(b->config, true, stderr, &next, &e)) {
+		log_error("reload.failed", "code=%s why=%s action=%s", err_token(e.code),
+		    log_quote_text(e.text), log_quote_text("the old policy stays"));
+		if (j != NULL) {
+			j->fate = JOB_FAILED;
+			j->err = e;
+			answer(b, j);
+		}
+		return;
+	}
+	char *shut_out = load_shut_out(next);
+	if (shut_out != NULL && !arena_copy(j->arena, bytes_of(shut_out), &j->policy.shut_out, &e))
+		j->policy.shut_out = (struct bytes){ NULL, 0 };
+	free(shut_out);
+	j->policy.rules = next;
+	j->home = JOB_HOME_MAIN;
+	j->records = 64;
+	b->reloading = true;
+	if (!committer_take(&b->shell, &j)) {
+		b->reloading = false;
+		ruleset_unref(next);
+		log_error(
+		    "reload.failed", "code=busy action=%s", log_quote_text("the old policy stays"));
+		j->fate = JOB_FAILED;
+		(void)err_set(&j->err, ERR_BUSY, "the committer is busy");
+		answer(b, j);
+	}
+}
+
+static void
+rules_home(struct broker *b, struct job *j)
+{
+	b->reloading = false;
+	if (j->fate == JOB_DONE) {
+		ruleset_unref(b->rules);
+		b->rules = j->policy.rules;
+		give_rules(b);
+		log_info("policy.in-force", "record=%" PRIu64 " policy=%s", b->rules->number,
+		    log_hex(epoch_digest(b->rules->epoch), 32));
+	} else {
+		log_error("reload.failed", "code=%s why=%s action=%s", err_token(j->err.code),
+		    log_quote_text(j->err.text), log_quote_text("the old policy stays"));
+		ruleset_unref(j->policy.rules);
+	}
+	j->policy.rules = NULL;
+	answer(b, j);
+	if (b->reload_again) {
+		b->reload_again = false;
+		broker_reload(b, NULL);
+	}
+}
+
+void
+broker_mail(struct broker *b)
+{
+	struct mailbox_item *next, *item = mailbox_take(b->shell.main, MAIN_MAIL);
+	for (; item != NULL; item = next) {
+		next = item->next;
+		struct letter *l = MAILBOX_ENTRY(item, struct letter, item);
+		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+		if (j->policy.rules == NULL)
+			broker_reload(b, j);
+		else
+			rules_home(b, j);
+	}
+}
+
+/* The first rules: as a reload, before anybody is let in. */
+static bool
+first_rules(struct broker *b, struct err *e)
+{
+	struct job *j = job_new(JOB_RULES, NULL, 65536);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "rules");
+	j->policy.rules = ruleset_ref(b->rules);
+	j->policy.at_start = true;
+	j->home = JOB_HOME_MAIN;
+	j->records = 64;
+	b->reloading = true;
+	if (!committer_take(&b->shell, &j)) {
+		job_free(j);
+		return err_set(e, ERR_BUSY, "committer");
+	}
+	while (b->reloading) {
+		(void)mailbox_wait(b->shell.main, -1);
+		broker_mail(b);
+	}
+	return b->rules->number != 0 || err_set(e, ERR_STORE, "the policy could not be recorded");
+}
+
+/* ---- running ---- */
+
+static bool
+listen_all(struct broker *b, struct err *e)
+{
+	struct listener_setup ls = { b->base, &b->limits, b->workers, b->worker_count };
+	char path[4096];
+	if (!listener_new(&ls, &b->listener, e))
+		return false;
+	for (size_t i = 0; i < b->config->listen.count; i++) {
+		const struct config_listen *l = &b->config->listen.items[i];
+		if (!listener_add(b->listener, l->address, l->port, e))
+			return err_wrap(e, "listen %s", l->text);
+	}
+	(void)snprintf(path, sizeof(path), "%s/addresses", b->config->run_dir);
+	return listener_start(b->listener, e) && listener_publish(b->listener, path, e);
+}
+
+bool
+broker_run(struct broker *b, struct err *e)
+{
+	if (!committer_start(b->committer, e))
+		return false;
+	for (unsigned i = 0; i < b->worker_count; i++)
+		if (!worker_start(b->workers[i], e))
+			return false;
+	if (!first_rules(b, e) || !listen_all(b, e))
+		return false;
+	log_info("broker.ready", "node=%s version=%s workers=%u", b->config->node, RELTO_VERSION,
+	    b->worker_count);
+	(void)event_base_dispatch(b->base);
+	log_info("broker.stopping", "cause=%s", b->cause == NULL ? "end" : b->cause);
+	listener_stop(b->listener);
+	for (unsigned i = 0; i < b->worker_count; i++)
+		worker_stop(b->workers[i]);
+	for (unsigned i = 0; i < b->worker_count; i++)
+		worker_wait(b->workers[i]);
+	committer_stop(b->committer, b->cause == NULL ? "end" : b->cause);
+	for (unsigned i = 0; i < b->worker_count; i++)
+		worker_join(b->workers[i]);
+	broker_mail(b);
+	return true;
+}
+
+void
+broker_close(struct broker *b)
+{
+	for (unsigned i = 0; b->workers != NULL && i < b->worker_count; i++)
+		worker_free(b->workers[i]);
+	listener_free(b->listener);
+	committer_free(b->committer);
+	if (b->ledger != NULL)
+		ledger_done(b->ledger);
+	free(b->ledger);
+	store_free(b->shell.store);
+	ruleset_unref(b->rules);
+	mailbox_free(b->shell.committer);
+	mailbox_free(b->shell.main);
+	free((void *)(uintptr_t)b->shell.eager);
+	free(b->workers);
+	EVP_PKEY_free(b->log_key);
+	if (b->base != NULL)
+		event_base_free(b->base);
+}

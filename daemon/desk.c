@@ -1,0 +1,282 @@
+#include "daemon/desk.h"
+
+#include "daemon/committer.h"
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/trust.h"
+#include <inttypes.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+enum { NOTE_ARENA = 65536, REFUSAL_MS = 1000 };
+
+uint32_t
+desk_party(const struct conn *c)
+{
+	struct desk *d = desk_of(c);
+	if (d->rules == NULL || c->peer == NULL)
+		return 0;
+	return ruleset_party_id(d->rules, bytes_of(c->peer->party));
+}
+
+void
+desk_post(struct conn *c, struct job **j)
+{
+	(*j)->home = c->worker->index;
+	(*j)->conn = c->id;
+	uint64_t request = (*j)->request;
+	if (committer_take(desk_of(c)->shell, j))
+		return;
+	job_free(MOVE(*j));
+	struct complaint busy = { .code = ERR_BUSY, .retry_ms = 100 };
+	struct err e;
+	if (!conn_refuse(c, request, &busy, &e))
+		conn_fail(c, request, &busy);
+}
+
+bool
+desk_post_own(struct desk *d, struct job **j)
+{
+	(*j)->home = d->worker->index;
+	if (committer_take(d->shell, j))
+		return true;
+	job_free(MOVE(*j));
+	return false;
+}
+
+struct slot_hub
+desk_hub(const struct conn *c)
+{
+	struct shell *s = desk_of(c)->shell;
+	return (struct slot_hub){ .node = s->node,
+		.connection = c->id,
+		.certificate = c->peer == NULL ? NULL : c->peer->leaf,
+		.clock = bytes_of(wall_in_doubt(&s->wall) ? "doubt" : "free") };
+}
+
+struct bytes
+desk_actor(const struct conn *c, struct arena *a)
+{
+	struct bytes none = { NULL, 0 };
+	if (c->peer == NULL || sk_X509_num(c->peer->certs) < 1)
+		return none;
+	BIO *bio = BIO_new(BIO_s_mem());
+	if (bio == NULL)
+		return none;
+	X509_NAME *name = X509_get_subject_name(sk_X509_value(c->peer->certs, 0));
+	char *text = NULL;
+	struct bytes out = none;
+	struct err e;
+	if (X509_NAME_print_ex(
+		bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+		long len = BIO_get_mem_data(bio, &text);
+		if (len > 0 && len <= 1024 &&
+		    !arena_copy(a, bytes_from(text, (size_t)len), &out, &e))
+			out = none;
+	}
+	BIO_free(bio);
+	return out;
+}
+
+bool
+desk_salts(uint8_t salts[RECORD_SALTS], struct err *e)
+{
+	if (RAND_bytes(salts, RECORD_SALTS) != 1)
+		return err_set(e, ERR_CRYPTO, "no random salts");
+	return true;
+}
+
+void
+desk_uuid(const uint8_t id[16], char out[37])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			out[n++] = '-';
+		out[n++] = "0123456789abcdef"[id[i] >> 4];
+		out[n++] = "0123456789abcdef"[id[i] & 15];
+	}
+	out[n] = 0;
+}
+
+/* ---- REFUSED ---- */
+
+static void
+copy_text(char *to, size_t size, struct bytes from)
+{
+	size_t n = from.len < size - 1 ? from.len : size - 1;
+	/* cut between characters, so that it stays UTF-8 */
+	while (n > 0 && n < from.len && (from.data[n] & 0xc0) == 0x80)
+		n--;
+	if (n > 0)
+		memcpy(to, from.data, n);
+	to[n] = 0;
+}
+
+static const char *
+refused_agent(const struct conn *c, const struct refused *why)
+{
+	if (why->certificate != NULL)
+		return why->certificate->agent;
+	return c->peer == NULL ? "" : c->peer->agent;
+}
+
+static bool
+same_refusal(const struct refusal_count *r, const struct conn *c, const struct refused *why)
+{
+	char agent[sizeof(r->agent)];
+	copy_text(agent, sizeof(agent), bytes_of(refused_agent(c, why)));
+	return r->count > 0 && r->code == why->code && strcmp(r->agent, agent) == 0;
+}
+
+void
+desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why)
+{
+	struct refusal_count *slot = NULL, *oldest = &d->refusals[0];
+	for (size_t i = 0; i < DESK_REFUSALS; i++) {
+		struct refusal_count *r = &d->refusals[i];
+		if (same_refusal(r, c, why)) {
+			r->count++;
+			return;
+		}
+		if (r->count == 0 && slot == NULL)
+			slot = r;
+		if (r->first_ms < oldest->first_ms)
+			oldest = r;
+	}
+	if (slot == NULL) {
+		desk_flush_refusals(d, true);
+		slot = oldest;
+	}
+	*slot = (struct refusal_count){
+		.first_ms = worker_now_ms(d->worker), .count = 1, .code = why->code, .conn = c->id
+	};
+	copy_text(slot->field, sizeof(slot->field), why->field);
+	if (why->report.len == sizeof(slot->report)) {
+		memcpy(slot->report, why->report.data, sizeof(slot->report));
+		slot->has_report = true;
+	}
+	copy_text(slot->agent, sizeof(slot->agent), bytes_of(refused_agent(c, why)));
+	if (c->peer == NULL)
+		return;
+	copy_text(slot->party, sizeof(slot->party), bytes_of(c->peer->party));
+	memcpy(slot->leaf, c->peer->leaf, sizeof(slot->leaf));
+	slot->has_leaf = true;
+}
+
+static bool
+fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, struct record *out,
+    struct err *e)
+{
+	uint8_t salts[RECORD_SALTS];
+	struct body b;
+	struct slot_common common = { .type = EVENT_REFUSED };
+	struct slot_hub hub = { .node = d->shell->node,
+		.connection = r->conn,
+		.certificate = r->has_leaf ? r->leaf : NULL,
+		.clock = bytes_of(wall_in_doubt(&d->shell->wall) ? "doubt" : "free") };
+	if (r->has_report)
+		common.report = bytes_from(r->report, sizeof(r->report));
+	event_body_begin(&b, EVENT_REFUSED);
+	event_body_bytes(&b, BODY_REFUSED_CODE, bytes_of(err_token(r->code)));
+	event_body_uint(&b, BODY_REFUSED_COUNT, r->count);
+	if (r->party[0] != 0)
+		event_body_bytes(&b, BODY_REFUSED_PARTY, bytes_of(r->party));
+	if (r->agent[0] != 0)
+		event_body_bytes(&b, BODY_REFUSED_AGENT, bytes_of(r->agent));
+	if (r->field[0] != 0)
+		event_body_bytes(&b, BODY_REFUSED_FIELD, bytes_of(r->field));
+	return desk_salts(salts, e) && record_begin(out, a, salts, e) &&
+	       record_set_common(out, a, &common, e) && record_set_hub(out, a, &hub, e) &&
+	       record_set_body(out, a, &b, e) && record_hash_early(&d->sha, out, e);
+}
+
+void
+desk_flush_refusals(struct desk *d, bool all)
+{
+	uint64_t now = worker_now_ms(d->worker);
+	size_t count = 0;
+	struct job *j = NULL;
+	struct err e = { 0 };
+	for (size_t i = 0; i < DESK_REFUSALS; i++) {
+		struct refusal_count *r = &d->refusals[i];
+		if (r->count == 0 || (!all && now - r->first_ms < REFUSAL_MS))
+			continue;
+		if (j == NULL) {
+			j = job_new(JOB_RECORDS, NULL, NOTE_ARENA * DESK_REFUSALS);
+			if (j != NULL)
+				j->notes.records =
+				    arena_zalloc(j->arena, DESK_REFUSALS, sizeof(struct record));
+			if (j == NULL || j->notes.records == NULL)
+				break;
+		}
+		if (!fill_refused(d, r, j->arena, &j->notes.records[count], &e))
+			break;
+		count++;
+		r->count = 0;
+	}
+	if (count == 0) {
+		job_free(j);
+		return;
+	}
+	j->notes.count = count;
+	j->records = count;
+	if (!desk_post_own(d, &j))
+		log_error("refused.unrecorded", "count=%zu", count);
+}
+
+bool
+desk_note(struct conn *c, const struct desk_note *n, struct err *e)
+{
+	const struct body *b = n->body;
+	SCOPED(job_free) struct job *j = job_new(JOB_RECORDS, NULL, NOTE_ARENA);
+	uint8_t salts[RECORD_SALTS];
+	struct slot_common common = { .type = b->type };
+	struct slot_hub hub = desk_hub(c);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "record");
+	struct record *r = arena_zalloc(j->arena, 1, sizeof(*r));
+	struct slot_person person = { .actor = desk_actor(c, j->arena) };
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "record");
+	if (!desk_salts(salts, e) || !record_begin(r, j->arena, salts, e) ||
+	    !record_set_common(r, j->arena, &common, e) || !record_set_hub(r, j->arena, &hub, e) ||
+	    !record_set_person(r, j->arena, &person, e) || !record_set_body(r, j->arena, b, e) ||
+	    !record_hash_early(&desk_of(c)->sha, r, e))
+		return false;
+	j->notes.records = r;
+	j->notes.count = j->records = 1;
+	j->request = n->request;
+	j->notes.publish = n->publish;
+	j->notes.errand = n->errand;
+	desk_post(c, &j);
+	return true;
+}
+
+/* ---- chains ---- */
+
+bool
+desk_split_chain(struct arena *a, struct bytes in, struct names *out, struct err *e)
+{
+	struct bytes *items = arena_zalloc(a, LIMIT_CHAIN_CERTS, sizeof(*items));
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "chain");
+	*out = (struct names){ items, 0 };
+	struct cursor c = cursor_over(in);
+	while (c.left > 0 && out->count < LIMIT_CHAIN_CERTS) {
+		/* X.690 8.1.3: tag SEQUENCE, then the length in one byte or in one to three more */
+		const uint8_t *start = c.at;
+		bool sequence = cursor_u8(&c) == 0x30;
+		size_t len = cursor_u8(&c), more = len < 0x80 ? 0 : len & 0x7f;
+		if (more > 0)
+			len = 0;
+		for (size_t i = 0; i < more && i < 4; i++)
+			len = len << 8 | cursor_u8(&c);
+		(void)cursor_take(&c, len);
+		if (c.failed || !sequence || more > 3)
+			return err_set(e, ERR_CORRUPT, "a stored chain is no row of certificates");
+		items[out->count++] = bytes_from(start, (size_t)(c.at - start));
+	}
+	return cursor_finished(&c) || err_set(e, ERR_CORRUPT, "a stored chain is too long");
+}

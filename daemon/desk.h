@@ -1,0 +1,109 @@
+/*
+ * desk.h - what a worker's handlers keep: for the worker, for each session, and for each
+ * subscription that somebody reads (an outlet). Threads: the worker's alone.
+ */
+#pragma once
+#include "audit/record.h"
+#include "daemon/conn.h"
+#include "daemon/job.h"
+#include "daemon/ruleset.h"
+#include "daemon/shell.h"
+#include "proto/arena.h"
+#include "proto/envelope.h"
+
+#include <uthash.h>
+
+struct outlet;
+
+enum {
+	DESK_REFUSALS = 64,   /* kinds of refusal counted at once */
+	SESSION_CHAINS = 64,  /* chains of signers that a session was told */
+	SESSION_OUTLETS = 32, /* subscriptions of one session */
+	DESK_ARENA_EXTRA = 1 << 20
+};
+
+/* One second's identical refusals become one counted record (AUDIT 1). */
+struct refusal_count {
+	uint64_t first_ms;
+	uint64_t count; /* 0: free */
+	enum err_code code;
+	char party[65], agent[256], field[96], peer[64];
+	uint8_t report[16];
+	bool has_report;
+	uint64_t conn;
+	uint8_t leaf[32];
+	bool has_leaf;
+};
+
+struct desk {
+	struct worker *worker;
+	struct shell *shell;
+	struct ruleset *rules; /* a reference; NULL until main gave the first */
+	struct store_view *view;
+	struct sha256 sha;
+	struct outlet *outlets; /* by subscription id */
+	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
+	struct refusal_count refusals[DESK_REFUSALS];
+	uint64_t looked_ms; /* when every outlet was last asked for more */
+};
+
+struct session {
+	struct desk *desk;
+	struct arena memory;	     /* of the chain */
+	struct names chain;	     /* of the signer, as Hello gave it */
+	struct trust_signer *signer; /* judged at the first publication under the present rules */
+	uint64_t signer_rules;
+	struct envelope_verifier verifier;
+	uint8_t chains[SESSION_CHAINS][32]; /* signers it was told of */
+	unsigned chain_count;
+	uint64_t heads_size;  /* of the last checkpoint it was given */
+	uint32_t last_outlet; /* numbers of its subscriptions, from 1 */
+	struct pull *pull;    /* an export under way */
+	struct consumer *consumers[SESSION_OUTLETS];
+	unsigned consumer_count;
+};
+
+static inline struct desk *
+desk_of(const struct conn *c)
+{
+	return c->worker->desk;
+}
+
+/* The party id of the session; 0 if its party left the policy. */
+uint32_t desk_party(const struct conn *c);
+/* Posts the job; a full mailbox answers the request with BUSY (job freed).  Takes the job always.
+ */
+void desk_post(struct conn *c, struct job **j);
+/* Keeps a stale job until the next rules come. */
+void desk_park(struct desk *d, struct job *j);
+/* For jobs without a connection: posted, or freed and false. */
+MUST_USE bool desk_post_own(struct desk *d, struct job **j);
+/* Slots 5 and 6 for what this connection does. */
+struct slot_hub desk_hub(const struct conn *c);
+/* The subject of the session's certificate, RFC 2253; empty when out of memory. */
+struct bytes desk_actor(const struct conn *c, struct arena *a);
+/* Eight fresh salts. */
+MUST_USE bool desk_salts(uint8_t salts[RECORD_SALTS], struct err *e);
+/* Counts a refusal towards its REFUSED record. */
+struct refused {
+	enum err_code code;
+	struct bytes field, report; /* absent: none */
+	const struct trust_refusal *certificate; /* not NULL: whom the certificate claims to be */
+};
+void desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why);
+/* Writes the REFUSED records whose second is over; 'all': every one. */
+void desk_flush_refusals(struct desk *d, bool all);
+/* A record of slots 1, 5, 6, 7 that this connection caused, on its way.  'home' (0: nothing) is
+ * what the job comes home as: its sender.  False: nothing was sent. */
+enum desk_errand { DESK_NOTHING = 0, DESK_PULL };
+struct desk_note {
+	const struct body *body;
+	uint64_t request;
+	bool publish;
+	enum desk_errand errand;
+};
+MUST_USE bool desk_note(struct conn *c, const struct desk_note *n, struct err *e);
+/* The certificates of a stored chain: DER, one after the other; views into 'in'. */
+MUST_USE bool desk_split_chain(struct arena *a, struct bytes in, struct names *out, struct err *e);
+/* The text of a report id, 36 characters and a NUL. */
+void desk_uuid(const uint8_t id[16], char out[37]);

@@ -1,0 +1,15 @@
+/*
+ * explain.h - what a publisher may know of the decisions about its own report.
+ * Threads: the publisher's worker.
+ */
+#pragma once
+#include "daemon/publish.h"
+
+/* Answers a dry run. */
+MUST_USE bool explain_dry_run(
+    struct conn *c, uint64_t request, const struct publish *p, struct arena *a, struct err *e);
+/* The first receipt of a report that is stored, read back through the desk's open view. */
+MUST_USE bool explain_receipt(struct desk *d, struct job_publish *p, struct err *e);
+/* The record of an entry, parsed; views point into the entry's bytes. */
+MUST_USE bool explain_record(
+    struct desk *d, uint64_t index, struct record *r, uint8_t leaf[32], struct err *e);

@@ -1,0 +1,157 @@
+#include "daemon/heads.h"
+
+#include "audit/log.h"
+#include "daemon/explain.h"
+#include "daemon/log.h"
+
+enum { HEADS_ARENA = 4 << 20 };
+
+/* ---- hashes from the store ---- */
+
+static bool
+read_tile(void *ctx, struct tile_id id, uint8_t out[TILE_BYTES], bool *found, struct err *e)
+{
+	struct desk *d = ctx;
+	return store_read_tile(d->view, (uint8_t)id.level, id.n, out, found, e);
+}
+
+static bool
+read_leaf(void *ctx, uint64_t index, uint8_t out[32], struct err *e)
+{
+	struct desk *d = ctx;
+	struct bytes entry;
+	bool found = false;
+	if (!store_read_entry(d->view, index, &entry, &found, e))
+		return false;
+	if (!found || entry.len < 32)
+		return err_set(e, ERR_CORRUPT, "entry %llu is missing", (unsigned long long)index);
+	memcpy(out, entry.data, 32);
+	return true;
+}
+
+static bool
+as_names(struct arena *a, const struct merkle_proof *p, struct names *out, struct err *e)
+{
+	struct bytes *items = arena_zalloc(a, p->count + 1, sizeof(*items));
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "proof");
+	for (size_t i = 0; i < p->count; i++)
+		if (!arena_copy(a, bytes_from(p->hash[i], 32), &items[i], e))
+			return false;
+	*out = (struct names){ items, p->count };
+	return true;
+}
+
+bool
+heads_consistency(
+    struct desk *d, struct arena *a, const uint64_t sizes[2], struct names *out, struct err *e)
+{
+	struct tile_reader r = { .tile = read_tile, .leaf = read_leaf, .ctx = d, .h = &d->sha };
+	struct merkle_source source = tile_source(&r);
+	struct merkle_proof p;
+	*out = (struct names){ NULL, 0 };
+	if (sizes[0] == 0 || sizes[0] == sizes[1])
+		return true;
+	return merkle_consistency(&source, sizes[0], sizes[1], &p, e) && as_names(a, &p, out, e);
+}
+
+bool
+heads_inclusion(struct desk *d, struct arena *a, uint64_t index, uint64_t size, struct names *out,
+    struct err *e)
+{
+	struct tile_reader r = { .tile = read_tile, .leaf = read_leaf, .ctx = d, .h = &d->sha };
+	struct merkle_source source = tile_source(&r);
+	struct merkle_proof p;
+	return merkle_inclusion(&source, index, size, &p, e) && as_names(a, &p, out, e);
+}
+
+bool
+heads_published(struct desk *d, struct heads *out, struct err *e)
+{
+	struct store_checkpoint cp;
+	bool found = false;
+	if (!store_read_checkpoint(d->view, UINT64_MAX, true, &cp, &found, e))
+		return false;
+	*out = (struct heads){ 0 };
+	if (found)
+		*out = (struct heads){ cp.size, cp.note };
+	return true;
+}
+
+/* ---- Heads ---- */
+
+/* The party's last PARTY_HEAD below 'size': its opening and where it stands. */
+static bool
+party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct store_head head;
+	struct record r;
+	struct body b;
+	uint8_t leaf[32];
+	bool found = false;
+	if (!store_read_head(d->view, desk_party(c), &head, &found, e))
+		return false;
+	uint64_t at = found ? head.head_index : STORE_NONE;
+	/* walk back to the newest one that the published head covers */
+	while (at != STORE_NONE && at >= size) {
+		if (!explain_record(d, at, &r, leaf, e) ||
+		    !event_body_parse(EVENT_PARTY_HEAD, RECORD_SLOT(&r, 7)->value, &b, e))
+			return false;
+		at = event_body_has(&b, BODY_PARTY_HEAD_PREVIOUS)
+			 ? event_body_number(&b, BODY_PARTY_HEAD_PREVIOUS)
+			 : STORE_NONE;
+	}
+	if (at == STORE_NONE)
+		return true;
+	if (!explain_record(d, at, &r, leaf, e) || !record_leaf(&d->sha, &r, leaf, e))
+		return false;
+	unsigned mask = 1u << 1 | 1u << 7;
+	size_t len = record_opening_size(&r, mask);
+	uint8_t *opening = arena_alloc(a, len);
+	if (opening == NULL)
+		return err_set(e, ERR_NOMEM, "opening");
+	record_opening_write(&r, mask, opening);
+	m->party_head = at;
+	m->opening = bytes_from(opening, len);
+	return heads_inclusion(d, a, at, size, &m->inclusion, e);
+}
+
+static bool
+tell(struct conn *c, struct arena *a, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct session *s = c->session;
+	struct heads now;
+	struct msg m = { .type = MSG_HEADS };
+	if (!heads_published(d, &now, e))
+		return false;
+	if (now.size <= s->heads_size)
+		return true;
+	uint64_t sizes[2] = { s->heads_size, now.size };
+	m.heads = (struct msg_heads){ .checkpoint = now.note, .from = s->heads_size };
+	if (!heads_consistency(d, a, sizes, &m.heads.consistency, e) ||
+	    !party_head(c, a, now.size, &m.heads, e) || !conn_send(c, 3, &m, e))
+		return false;
+	s->heads_size = now.size;
+	return true;
+}
+
+void
+heads_tell(struct conn *c)
+{
+	struct desk *d = desk_of(c);
+	struct arena memory;
+	struct err e = { 0 };
+	if (c->state != CONN_READY || c->session == NULL)
+		return;
+	arena_init(&memory, HEADS_ARENA);
+	bool ok = store_view_open(d->view, &memory, &e) && tell(c, &memory, &e);
+	store_view_close(d->view);
+	arena_done(&memory);
+	if (!ok) {
+		log_error("heads.failed", "conn=%llu why=%s", (unsigned long long)c->id,
+		    log_quote_text(e.text));
+		conn_fail(c, 0, &(struct complaint){ .code = ERR_INTERNAL });
+	}
+}

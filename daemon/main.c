@@ -1,0 +1,202 @@
+/* main.c - reltod: arguments, privileges, signals (DESIGN 12). */
+#include "daemon/broker.h"
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/role.h"
+
+#include <event2/event.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: reltod -c FILE [-t | -T] [--verify-all]\n"
+			    "  -c FILE       the configuration\n"
+			    "  -t            check configuration and policy, and exit\n"
+			    "  -T            print the effective settings, and exit\n"
+			    "  --verify-all  hash the whole log again before starting\n"
+			    "  --version, --help\n";
+
+struct options {
+	const char *file;
+	bool test, print, verify_all;
+};
+
+static bool
+parse(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
+			o->file = argv[++i];
+		else if (strcmp(argv[i], "-t") == 0)
+			o->test = true;
+		else if (strcmp(argv[i], "-T") == 0)
+			o->print = true;
+		else if (strcmp(argv[i], "--verify-all") == 0)
+			o->verify_all = true;
+		else
+			return false;
+	}
+	return o->file != NULL && !(o->test && o->print);
+}
+
+static int
+failed(const struct err *e)
+{
+	(void)fprintf(stderr, "reltod: %s\n", e->text);
+	return err_exit(e->code);
+}
+
+/* Started as root: become the user of the configuration; root without one is refused. */
+static bool
+drop_root(const struct config *c, struct err *e)
+{
+	if (geteuid() != 0)
+		return true;
+	if (c->user[0] == 0)
+		return err_set(e, ERR_CONFIG,
+		    "started as root without the setting `user`: name the user to become");
+	const struct passwd *p = getpwnam(c->user);
+	if (p == NULL)
+		return err_set(e, ERR_CONFIG, "user '%s' does not exist", c->user);
+	if (setgroups(0, NULL) != 0 || setgid(p->pw_gid) != 0 || setuid(p->pw_uid) != 0)
+		return err_set(e, ERR_CONFIG, "cannot become user '%s'", c->user);
+	if (p->pw_uid != 0 && setuid(0) == 0)
+		return err_set(e, ERR_CONFIG, "root was not left for good");
+	return true;
+}
+
+/* No core, no ptrace by others, no descriptors lost to a low default. */
+static void
+harden(void)
+{
+	struct rlimit none = { 0, 0 }, files;
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)umask(077);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* ---- signals ---- */
+
+static void
+on_mail(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	broker_mail(arg);
+}
+
+static void
+on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	log_info("reload.asked", "by=SIGHUP");
+	broker_reload(arg, NULL);
+}
+
+static void
+on_end(evutil_socket_t signal, short what, void *arg)
+{
+	struct broker *b = arg;
+	(void)what;
+	b->cause = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+	(void)event_base_loopbreak(b->base);
+}
+
+static bool
+watch(struct broker *b, struct err *e)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	b->mail_event =
+	    event_new(b->base, mailbox_fd(b->shell.main), EV_READ | EV_PERSIST, on_mail, b);
+	b->hup_event = evsignal_new(b->base, SIGHUP, on_hup, b);
+	b->term_event = evsignal_new(b->base, SIGTERM, on_end, b);
+	b->int_event = evsignal_new(b->base, SIGINT, on_end, b);
+	struct event *all[] = { b->mail_event, b->hup_event, b->term_event, b->int_event };
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] == NULL || event_add(all[i], NULL) != 0)
+			return err_set(e, ERR_NOMEM, "signals");
+	return true;
+}
+
+static void
+unwatch(struct broker *b)
+{
+	struct event *all[] = { b->mail_event, b->hup_event, b->term_event, b->int_event };
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] != NULL)
+			event_free(all[i]);
+}
+
+/* ---- -t ---- */
+
+static int
+test(const struct config *c)
+{
+	struct err e = { 0 };
+	SCOPED(ruleset_unref) struct ruleset *rules = NULL;
+	struct evp_pkey_st *key = NULL;
+	if (!load_rules(c, false, stderr, &rules, &e) || !load_log_key(c, &key, &e))
+		return failed(&e);
+	EVP_PKEY_free(key);
+	(void)printf("configuration and policy are good: %zu parties, %zu agreements\n",
+	    epoch_party_count(rules->epoch), epoch_agreement_count(rules->epoch));
+	return 0;
+}
+
+static int
+serve(struct config *c, const struct options *o)
+{
+	struct err e = { 0 };
+	struct broker b = { .config = c };
+	harden();
+	bool ok = drop_root(c, &e) && broker_open(&b, o->verify_all, &e) && watch(&b, &e) &&
+		  broker_run(&b, &e);
+	if (!ok)
+		log_error(
+		    "broker.failed", "code=%s why=%s", err_token(e.code), log_quote_text(e.text));
+	unwatch(&b);
+	if (ok)
+		broker_close(&b);
+	/* a start that failed half way has threads that only the end of the process stops */
+	return ok ? 0 : err_exit(e.code);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct err e = { 0 };
+	SCOPED(config_free) struct config *c = NULL;
+	char *report = NULL;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return printf("reltod %s\n", RELTO_VERSION) < 0;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(usage, stdout) < 0;
+	if (!parse(argc, argv, &o)) {
+		(void)fputs(usage, stderr);
+		return 64;
+	}
+	role_set(ROLE_MAIN);
+	bool ok = config_load(o.file, &c, &report, &e);
+	if (report != NULL)
+		(void)fputs(report, stderr);
+	free(report);
+	if (!ok)
+		return failed(&e);
+	log_setup(c->messages_level, c->messages_format, STDERR_FILENO);
+	if (o.print) {
+		config_print(c, stdout);
+		return 0;
+	}
+	return o.test ? test(c) : serve(c, &o);
+}

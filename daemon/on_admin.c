@@ -1,0 +1,166 @@
+#include "daemon/on_admin.h"
+
+#include "daemon/committer.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/on.h"
+#include "proto/msg.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATUS_ROOM = 16384, ADMIN_ARENA = 65536 };
+
+static bool
+allowed(struct conn *c, const struct msg *m, bool *yes, struct err *e)
+{
+	*yes = c->peer->hub && (c->peer->roles & ROLE_OPERATE) != 0;
+	if (*yes)
+		return true;
+	desk_count_refusal(desk_of(c), c, &(struct refused){ .code = ERR_ROLE });
+	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+}
+
+static bool
+note(struct conn *c, const char *command, const char *result, struct err *e)
+{
+	struct body b;
+	event_body_begin(&b, EVENT_ADMIN);
+	event_body_bytes(&b, BODY_ADMIN_COMMAND, bytes_of(command));
+	event_body_bytes(&b, BODY_ADMIN_RESULT, bytes_of(result));
+	return desk_note(c, &(struct desk_note){ .body = &b }, e);
+}
+
+static bool
+reply(struct conn *c, uint64_t request, const char *json, struct err *e)
+{
+	struct msg m = { .request = request, .type = MSG_STATUS_REPLY };
+	m.status_reply.json = bytes_of(json);
+	return conn_send(c, 3, &m, e);
+}
+
+/* ---- Status ---- */
+
+static void
+counters(const struct shell *s, FILE *to)
+{
+	uint64_t sum[METRIC_COUNT] = { 0 };
+	for (unsigned i = 0; i < s->worker_count; i++)
+		metrics_sum(&s->workers[i]->metrics, sum);
+	(void)fprintf(to, "\"counters\":{");
+	for (unsigned i = 0; i < METRIC_COUNT; i++)
+		(void)fprintf(to, "%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
+		    metrics_name((enum metric)i), sum[i]);
+	(void)fprintf(to, "}");
+}
+
+static bool
+status(struct conn *c, const struct store_state *st, uint64_t request, struct err *e)
+{
+	struct shell *s = desk_of(c)->shell;
+	char *text = calloc(1, STATUS_ROOM);
+	FILE *to = text == NULL ? NULL : fmemopen(text, STATUS_ROOM, "w");
+	if (to == NULL) {
+		free(text);
+		return err_set(e, ERR_NOMEM, "status");
+	}
+	const uint8_t *policy = epoch_digest(desk_of(c)->rules->epoch);
+	unsigned sessions = 0;
+	for (unsigned i = 0; i < s->worker_count; i++)
+		sessions += worker_load(s->workers[i]);
+	/* names are of [A-Za-z0-9_./-]: they need no escapes */
+	(void)fprintf(to,
+	    "{\"node\":\"%.*s\",\"origin\":\"%.*s\",\"log_size\":%" PRIu64
+	    ",\"signed_size\":%" PRIu64 ",\"published_size\":%" PRIu64 ",\"policy_record\":%" PRIu64
+	    ",\"policy\":\"",
+	    (int)s->node.len, (const char *)s->node.data, (int)s->origin.len,
+	    (const char *)s->origin.data, st->fence.log_size,
+	    (uint64_t)atomic_load(&s->signed_size), st->published, desk_of(c)->rules->number);
+	for (size_t i = 0; i < 32; i++)
+		(void)fprintf(to, "%02x", policy[i]);
+	(void)fprintf(to,
+	    "\",\"commits\":%" PRIu64 ",\"workers\":%u,\"connections\":%u,"
+	    "\"clock_in_doubt\":%s,\"time_us\":%" PRIu64 ",",
+	    st->commits, s->worker_count, sessions, wall_in_doubt(&s->wall) ? "true" : "false",
+	    wall_best(&s->wall));
+	counters(s, to);
+	(void)fprintf(to, "}");
+	bool ok = fclose(to) == 0 && reply(c, request, text, e);
+	free(text);
+	return ok;
+}
+
+bool
+on_status(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	bool yes = false;
+	struct store_state st;
+	struct desk *d = desk_of(c);
+	if (!allowed(c, m, &yes, e) || !yes)
+		return !yes && e->code == ERR_NONE;
+	bool ok = store_view_open(d->view, *request, e) && store_read_state(d->view, &st, e);
+	store_view_close(d->view);
+	return ok && note(c, "status", "ok", e) && status(c, &st, m->request, e);
+}
+
+/* ---- Reload ---- */
+
+bool
+on_reload(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	bool yes = false;
+	(void)request;
+	if (!allowed(c, m, &yes, e) || !yes)
+		return !yes && e->code == ERR_NONE;
+	struct job *j = job_new(JOB_RULES, NULL, ADMIN_ARENA);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "reload");
+	j->home = JOB_HOME_MAIN;
+	j->conn = c->id;
+	j->request = m->request;
+	j->records = 1;
+	j->policy.asked_home = c->worker->index;
+	j->policy.asked_conn = c->id;
+	mailbox_reply(desk_of(c)->shell->main, &j->letter.item);
+	return true;
+}
+
+/* ---- AcceptClock ---- */
+
+bool
+on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	bool yes = false;
+	(void)request;
+	if (!allowed(c, m, &yes, e) || !yes)
+		return !yes && e->code == ERR_NONE;
+	struct job *j = job_new(JOB_CLOCK, NULL, ADMIN_ARENA);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "clock");
+	j->request = m->request;
+	j->records = 2;
+	desk_post(c, &j);
+	return true;
+}
+
+void
+admin_home(struct worker *w, struct job *j)
+{
+	struct conn *c = worker_find_conn(w, j->conn);
+	struct err e = { 0 };
+	const char *command = j->kind == JOB_CLOCK ? "clock accept" : "reload";
+	bool ok = true;
+	if (c != NULL && j->fate == JOB_DONE)
+		ok = note(c, command, "ok", &e) && reply(c, j->request, "{\"ok\":true}", &e);
+	else if (c != NULL)
+		ok =
+		    note(c, command, err_token(j->err.code), &e) &&
+		    conn_refuse(c, j->request,
+			&(struct complaint){ .code = j->err.code, .detail = bytes_of(j->err.text) },
+			&e);
+	if (!ok)
+		conn_fail(c, j->request, &(struct complaint){ .code = e.code });
+	job_free(j);
+}

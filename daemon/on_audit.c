@@ -1,0 +1,145 @@
+/* on_audit.c - AuditList and AuditPull: reading the log; every reading is itself a record. */
+#include "audit/view.h"
+#include "daemon/explain.h"
+#include "daemon/heads.h"
+#include "daemon/on.h"
+#include "daemon/pull.h"
+
+enum {
+	LIST_SCAN = 20000, /* entries looked at for one answer */
+	LIST_BYTES = 1 << 20,
+	LIST_PAGE = 64,
+	LIST_ARENA = 64 << 20
+};
+
+/* Which act, what it read from, how many. */
+static bool
+record_read(struct conn *c, const struct desk_note *how, unsigned act, uint64_t first,
+    uint64_t count, struct err *e)
+{
+	struct body b;
+	struct desk_note n = *how;
+	event_body_begin(&b, EVENT_AUDIT_READ);
+	event_body_bytes(&b, BODY_AUDIT_READ_PARTY, bytes_of(c->peer->party));
+	event_body_enum(&b, BODY_AUDIT_READ_ACT, act);
+	event_body_uint(&b, BODY_AUDIT_READ_FIRST, first);
+	event_body_uint(&b, BODY_AUDIT_READ_COUNT, count);
+	n.body = &b;
+	return desk_note(c, &n, e);
+}
+
+struct list {
+	struct arena *a;
+	struct viewer who;
+	uint64_t at, end, scanned;
+	size_t bytes, room;
+	struct msg_audit_record *items;
+	size_t count;
+};
+
+static bool
+add(struct list *l, struct bytes entry, struct err *e)
+{
+	struct record r;
+	uint8_t leaf[32];
+	if (!record_entry_parse(entry, &r, leaf, e))
+		return false;
+	unsigned mask = view_slots(&r, &l->who);
+	if (mask == 0)
+		return true;
+	/* closed slots are shown as commitments, which the entry does not hold */
+	struct sha256 sha;
+	if (!sha256_init(&sha, e))
+		return false;
+	bool hashed = record_leaf(&sha, &r, leaf, e);
+	sha256_done(&sha);
+	if (!hashed)
+		return false;
+	size_t len = record_opening_size(&r, mask);
+	uint8_t *opening = arena_alloc(l->a, len);
+	if (opening == NULL)
+		return err_set(e, ERR_NOMEM, "opening");
+	record_opening_write(&r, mask, opening);
+	l->items[l->count++] = (struct msg_audit_record){ l->at, bytes_from(opening, len) };
+	l->bytes += len;
+	return true;
+}
+
+static bool
+scan(struct desk *d, struct list *l, struct err *e)
+{
+	while (l->at < l->end && l->count < l->room && l->bytes < LIST_BYTES &&
+	       l->scanned < LIST_SCAN) {
+		struct bytes entries[LIST_PAGE];
+		size_t count = LIST_PAGE;
+		if (l->end - l->at < count)
+			count = (size_t)(l->end - l->at);
+		if (!store_read_entries(d->view, l->at, LIST_BYTES, entries, &count, e))
+			return false;
+		if (count == 0)
+			return true;
+		for (size_t i = 0; i < count && l->count < l->room; i++, l->at++, l->scanned++)
+			if (!add(l, entries[i], e))
+				return false;
+	}
+	return true;
+}
+
+static bool
+list(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct heads now;
+	struct list l = { .a = a,
+		.who = { bytes_of(c->peer->party), c->peer->hub },
+		.at = m->audit_list.from,
+		.room = m->audit_list.count };
+	l.items = arena_zalloc(a, l.room + 1, sizeof(*l.items));
+	if (l.items == NULL)
+		return err_set(e, ERR_NOMEM, "list");
+	bool ok = store_view_open(d->view, a, e) && heads_published(d, &now, e);
+	/* what no published head covers tells how the log grows (AUDIT 5) */
+	l.end = !ok ? 0 : c->peer->hub ? atomic_load(&d->shell->signed_size) : now.size;
+	ok = ok && scan(d, &l, e);
+	store_view_close(d->view);
+	if (!ok)
+		return false;
+	struct msg out = { .request = m->request, .type = MSG_AUDIT_PART };
+	out.audit_part = (struct msg_audit_part){ .last = true,
+		.records = l.items,
+		.record_count = l.count,
+		.next = l.at < l.end ? l.at : 0 };
+	struct desk_note quiet = { .errand = DESK_NOTHING };
+	return record_read(c, &quiet, 1, m->audit_list.from, l.count, e) &&
+	       conn_send(c, 1, &out, e);
+}
+
+bool
+on_audit_list(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	struct arena memory;
+	(void)request;
+	if ((c->peer->roles & ROLE_AUDIT) == 0)
+		return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+	arena_init(&memory, LIST_ARENA);
+	bool ok = list(c, m, &memory, e);
+	arena_done(&memory);
+	return ok;
+}
+
+bool
+on_audit_pull(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	(void)request;
+	struct complaint no = { .code = ERR_ROLE };
+	if ((c->peer->roles & ROLE_AUDIT) == 0)
+		return conn_refuse(c, m->request, &no, e);
+	no.code = ERR_BUSY;
+	if (c->session->pull != NULL)
+		return conn_refuse(c, m->request, &no, e);
+	struct desk_note how = {
+		.request = m->request, .publish = c->peer->hub, .errand = DESK_PULL
+	};
+	return pull_begin(c, m->request, m->audit_pull.from, e) &&
+	       record_read(c, &how, 2, m->audit_pull.from, 0, e);
+}

@@ -1,0 +1,232 @@
+/* on_life.c - the hooks of a worker's life (on.h): its desk, sessions, jobs that come home,
+ * notices. */
+#include "daemon/again.h"
+#include "daemon/heads.h"
+#include "daemon/log.h"
+#include "daemon/on.h"
+#include "daemon/on_admin.h"
+#include "daemon/outlet.h"
+#include "daemon/publish.h"
+#include "daemon/pull.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { LOOK_MS = 1000 }; /* how often every outlet asks the store, whatever notices said */
+
+/* ---- a worker ---- */
+
+bool
+on_worker_start(struct worker *w, struct err *e)
+{
+	struct desk *d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return err_set(e, ERR_NOMEM, "desk");
+	d->worker = w;
+	d->shell = w->shell;
+	w->desk = d;
+	return sha256_init(&d->sha, e) && store_view_new(d->shell->store, &d->view, e);
+}
+
+void
+on_worker_stop(struct worker *w)
+{
+	struct desk *d = w->desk;
+	struct outlet *o, *tmp;
+	if (d == NULL)
+		return;
+	HASH_ITER (hh, d->outlets, o, tmp) {
+		outlet_free(o);
+	}
+	while (d->parked != NULL) {
+		struct job *j = d->parked;
+		d->parked = j->parked_next;
+		job_free(j);
+	}
+	store_view_free(d->view);
+	sha256_done(&d->sha);
+	w->trust = NULL;
+	ruleset_unref(d->rules);
+	free(d);
+	w->desk = NULL;
+}
+
+void
+desk_park(struct desk *d, struct job *j)
+{
+	j->parked_next = d->parked;
+	d->parked = j;
+}
+
+void
+on_rules(struct worker *w, struct letter *l)
+{
+	struct rules_letter *r = MAILBOX_ENTRY(l, struct rules_letter, letter);
+	struct desk *d = w->desk;
+	struct outlet *o, *tmp;
+	ruleset_unref(d->rules);
+	d->rules = r->rules;
+	free(r);
+	w->trust = d->rules->trust;
+	struct job *waiting = d->parked;
+	d->parked = NULL;
+	while (waiting != NULL) {
+		struct job *j = waiting;
+		waiting = j->parked_next;
+		publish_home(w, j);
+	}
+	HASH_ITER (hh, d->outlets, o, tmp) {
+		outlet_new_rules(o);
+	}
+	again_all_holds(d);
+}
+
+void
+on_tick(struct worker *w)
+{
+	struct desk *d = w->desk;
+	struct outlet *o, *tmp;
+	uint64_t now = worker_now_ms(w);
+	bool look = now - d->looked_ms >= LOOK_MS;
+	if (look)
+		d->looked_ms = now;
+	HASH_ITER (hh, d->outlets, o, tmp) {
+		if (look)
+			outlet_more(o);
+		outlet_tick(o);
+	}
+	desk_flush_refusals(d, false);
+}
+
+/* ---- what comes by mail ---- */
+
+void
+on_committed(struct worker *w, struct letter *l)
+{
+	struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+	switch (j->kind) {
+	case JOB_PUBLISH:
+		publish_home(w, j);
+		return;
+	case JOB_DELIVER:
+		outlet_delivered(w->desk, j);
+		return;
+	case JOB_AGAIN:
+		outlet_decided(w->desk, j);
+		return;
+	case JOB_ACK:
+		outlet_acked(w->desk, j);
+		return;
+	case JOB_SUBSCRIBE:
+		session_subscribed(w, j);
+		return;
+	case JOB_RECORDS: {
+		struct conn *c = worker_find_conn(w, j->conn);
+		if (c != NULL && j->notes.errand == DESK_PULL && j->fate == JOB_DONE)
+			pull_recorded(c, j->notes.index);
+		job_free(j);
+		return;
+	}
+	case JOB_RULES:
+	case JOB_CLOCK:
+		admin_home(w, j);
+		return;
+	case JOB_RETRY:
+		break;
+	}
+	job_free(j);
+}
+
+void
+on_notice(struct worker *w, struct letter *l)
+{
+	struct notice *n = MAILBOX_ENTRY(l, struct notice, letter);
+	struct desk *d = w->desk;
+	struct outlet *o, *tmp;
+	for (size_t i = 0; i < n->count && !n->all; i++)
+		if ((o = outlet_find(d, n->subscriptions[i])) != NULL) {
+			outlet_more(o);
+			outlet_pump(o);
+		}
+	if (n->all)
+		HASH_ITER (hh, d->outlets, o, tmp) {
+			outlet_more(o);
+			outlet_pump(o);
+		}
+	for (size_t i = 0; i < n->hold_count; i++)
+		again_hold(d, n->holds[i].deadline_us, n->holds[i].decision);
+	if (n->heads) {
+		struct conn *c;
+		TAILQ_FOREACH (c, &w->conns, of_worker) {
+			heads_tell(c);
+			pull_step(c);
+		}
+	}
+	free(n);
+}
+
+/* ---- a session ---- */
+
+bool
+on_arrived(struct conn *c, struct err *e)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "session");
+	s->desk = desk_of(c);
+	arena_init(&s->memory, LIMIT_CERT_LIST_BYTES * 4);
+	c->session = s;
+	return s->desk->rules != NULL || err_set(e, ERR_BUSY, "no rules yet");
+}
+
+void
+on_room(struct conn *c)
+{
+	struct session *s = c->session;
+	for (unsigned i = 0; s != NULL && i < s->consumer_count; i++)
+		outlet_pump(s->consumers[i]->outlet);
+	pull_step(c);
+}
+
+void
+on_gone(struct conn *c)
+{
+	struct session *s = c->session;
+	if (s == NULL)
+		return;
+	for (unsigned i = 0; i < s->consumer_count; i++) {
+		struct outlet *o = s->consumers[i]->outlet;
+		outlet_leave(s->consumers[i]);
+		outlet_pump(o);
+	}
+	pull_free(s->pull);
+	trust_signer_free(s->signer);
+	arena_done(&s->memory);
+	free(s);
+	c->session = NULL;
+}
+
+void
+on_party_gone(struct worker *w, struct worker_party *p)
+{
+	(void)w;
+	(void)p;
+}
+
+void
+on_refused(struct conn *c, enum err_code code, struct bytes field, struct bytes report)
+{
+	if (c->worker->desk != NULL)
+		desk_count_refusal(c->worker->desk, c,
+		    &(struct refused){ .code = code, .field = field, .report = report });
+}
+
+void
+on_turned_away(struct conn *c, const struct trust_refusal *why)
+{
+	if (c->worker->desk != NULL)
+		desk_count_refusal(c->worker->desk, c,
+		    &(struct refused){ .code = c->peer == NULL ? ERR_TLS : ERR_SHUT_OUT,
+			.field = bytes_of(chain_fault_token(why->fault)),
+			.certificate = why });
+}

@@ -1,0 +1,310 @@
+/* on_session.c - Hello, Whoami, Subscribe, Ack, Attest: who is here and what they read. */
+#include "daemon/on.h"
+#include "daemon/config.h"
+#include "daemon/heads.h"
+#include "daemon/log.h"
+#include "daemon/outlet.h"
+#include "daemon/publish.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { AGREEMENTS_A_PAGE = 64, PROTOCOL_VERSION = 1, CHAIN_MEMORY = LIMIT_CERT_LIST_BYTES * 2 };
+
+/* ---- what a member may know of its agreements ---- */
+
+static bool
+names_of(struct arena *a, const struct agreement *g, struct names *out, struct err *e)
+{
+	struct bytes *items = arena_zalloc(a, g->member_count + 1, sizeof(*items));
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "members");
+	for (size_t i = 0; i < g->member_count; i++)
+		items[i] = g->members[i].party->name;
+	*out = (struct names){ items, g->member_count };
+	return true;
+}
+
+static bool
+describe(struct arena *a, const struct agreement *g, const struct member *me,
+    struct msg_agreement *to, struct err *e)
+{
+	*to = (struct msg_agreement){ .name = g->name,
+		.version = g->version,
+		.terms = bytes_from(g->terms, sizeof(g->terms)),
+		.title = g->title,
+		.state = (enum msg_agreement_state)g->state,
+		.valid_from = g->valid_from / 1000,
+		.valid_until = g->valid_until / 1000,
+		.mode = g->mode,
+		.topics = g->topics,
+		.suspended = g->suspended,
+		.may_originate = me->may_originate,
+		.may_receive = me->may_receive,
+		.at_most = me->at_most };
+	return names_of(a, g, &to->members, e);
+}
+
+/* Those from number 'from' of the policy on; *next is where to go on, 0 at the end. */
+struct page {
+	size_t from, next, count;
+	struct msg_agreement *items;
+};
+
+static bool
+agreements(struct conn *c, struct arena *a, struct page *p, struct err *e)
+{
+	const struct epoch *epoch = desk_of(c)->rules->epoch;
+	p->items = arena_zalloc(a, AGREEMENTS_A_PAGE, sizeof(*p->items));
+	p->count = p->next = 0;
+	if (p->items == NULL)
+		return err_set(e, ERR_NOMEM, "agreements");
+	for (size_t i = p->from; i < epoch_agreement_count(epoch); i++) {
+		const struct agreement *g = epoch_agreement_at(epoch, i);
+		const struct member *me = agreement_member(g, bytes_of(c->peer->party));
+		if (me == NULL)
+			continue;
+		if (p->count == AGREEMENTS_A_PAGE) {
+			p->next = i;
+			return true;
+		}
+		if (!describe(a, g, me, &p->items[p->count++], e))
+			return false;
+	}
+	return true;
+}
+
+/* ---- Hello ---- */
+
+static bool
+keep_chain(struct session *s, const struct names *chain, struct err *e)
+{
+	struct bytes *items = arena_zalloc(&s->memory, chain->count + 1, sizeof(*items));
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "chain");
+	for (size_t i = 0; i < chain->count; i++)
+		if (!arena_copy(&s->memory, chain->items[i], &items[i], e))
+			return false;
+	s->chain = (struct names){ items, chain->count };
+	return true;
+}
+
+/* The newest published head, and the proof from the one that the client verified (AUDIT 5). */
+static bool
+witness(struct conn *c, const struct msg_hello *h, struct arena *a, struct msg_welcome *w,
+    struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct heads now;
+	if (!heads_published(d, &now, e))
+		return false;
+	w->checkpoint = now.note;
+	c->session->heads_size = now.size;
+	if (h->log_size == 0 || !bytes_equal(h->log_origin, d->shell->origin))
+		return true;
+	if (h->log_size > now.size)
+		return err_set(e, ERR_FORK, "the client verified a larger log than was published");
+	uint64_t sizes[2] = { h->log_size, now.size };
+	return heads_consistency(d, a, sizes, &w->consistency, e);
+}
+
+static bool
+welcome(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	const struct config *cfg = d->shell->config;
+	struct page page = { 0 };
+	struct msg out = { .request = m->request, .type = MSG_WELCOME };
+	if (!agreements(c, a, &page, e))
+		return false;
+	out.welcome = (struct msg_welcome){ .version = PROTOCOL_VERSION,
+		.party = bytes_of(c->peer->party),
+		.agent = bytes_of(c->peer->agent),
+		.hub_party = epoch_hub(d->rules->epoch)->name,
+		.node = d->shell->node,
+		.limits = { .message_bytes = LIMIT_MESSAGE_BYTES,
+		    .report_bytes = LIMIT_REPORT_BYTES,
+		    .portions = LIMIT_PORTIONS,
+		    .publish_window = (uint32_t)cfg->limit_publish_window,
+		    .publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES,
+		    .credit = (uint32_t)cfg->limit_credit,
+		    .idle_ms = (uint32_t)cfg->limit_idle_ms },
+		.agreements = page.items,
+		.agreement_count = page.count,
+		.more = page.next != 0,
+		.time = wall_best(&d->shell->wall) / 1000 };
+	bool ok = store_view_open(d->view, a, e) && witness(c, &m->hello, a, &out.welcome, e);
+	store_view_close(d->view);
+	return ok && conn_send(c, 3, &out, e);
+}
+
+bool
+on_hello(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	struct session *s = c->session;
+	struct arena memory;
+	bool known = false;
+	(void)request;
+	for (size_t i = 0; i < m->hello.versions.count; i++)
+		known |= m->hello.versions.items[i] == PROTOCOL_VERSION;
+	if (!known)
+		return err_set(e, ERR_VERSION, "the client speaks no version of ours");
+	if (!keep_chain(s, &m->hello.signer_chain, e))
+		return false;
+	arena_init(&memory, LIMIT_MESSAGE_BYTES);
+	bool ok = welcome(c, m, &memory, e);
+	arena_done(&memory);
+	if (!ok)
+		return false;
+	log_info("session.ready", "conn=%" PRIu64 " agent=%s software=%s", c->id,
+	    log_quote_text(c->peer->agent), log_quote(m->hello.software));
+	conn_ready(c);
+	return true;
+}
+
+/* ---- Whoami ---- */
+
+static size_t
+role_names(unsigned roles, struct bytes out[8])
+{
+	size_t n = 0;
+	for (unsigned bit = ROLE_PUBLISH; bit <= ROLE_SIGN; bit <<= 1)
+		if ((roles & bit) != 0)
+			out[n++] = bytes_of(party_role_name((enum role)bit));
+	return n;
+}
+
+bool
+on_whoami(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct bytes roles[8];
+	struct page page = { 0 };
+	bool ok = true;
+	(void)request;
+	size_t role_count = role_names(c->peer->roles, roles);
+	do {
+		struct arena memory;
+		arena_init(&memory, LIMIT_MESSAGE_BYTES);
+		struct msg out = { .request = m->request, .type = MSG_IDENTITY };
+		page.from = page.next;
+		ok = agreements(c, &memory, &page, e);
+		out.identity = (struct msg_identity){ .party = bytes_of(c->peer->party),
+			.agent = bytes_of(c->peer->agent),
+			.roles = { roles, role_count },
+			.hub_party = epoch_hub(d->rules->epoch)->name,
+			.node = d->shell->node,
+			.agreements = page.items,
+			.agreement_count = page.count,
+			.certificate_until = (uint64_t)c->peer->not_after * 1000,
+			.more = page.next != 0 };
+		if (c->peer->hub)
+			out.identity.policy = bytes_from(epoch_digest(d->rules->epoch), 32);
+		ok = ok && conn_send(c, 3, &out, e);
+		arena_done(&memory);
+	} while (ok && page.next != 0);
+	return ok;
+}
+
+/* ---- Subscribe, Ack ---- */
+
+bool
+on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	const struct msg_subscribe *s = &m->subscribe;
+	struct complaint no = { .code = ERR_NONE };
+	if ((c->peer->roles & ROLE_SUBSCRIBE) == 0)
+		no.code = ERR_ROLE;
+	else if (desk_party(c) == 0)
+		no.code = ERR_UNKNOWN_AGENT;
+	else if (s->from_start)
+		no = (struct complaint){ .code = ERR_NOT_YET,
+			.field = bytes_of("subscribe.from_start") };
+	else if (s->topic.len > 0 && topic_check_pattern(s->topic) != TOPIC_GOOD)
+		no = (struct complaint){ .code = ERR_MALFORMED,
+			.field = bytes_of("subscribe.topic") };
+	if (no.code != ERR_NONE) {
+		desk_count_refusal(
+		    desk_of(c), c, &(struct refused){ .code = no.code, .field = no.field });
+		return conn_refuse(c, m->request, &no, e);
+	}
+	struct store_subscription want = { .party = desk_party(c),
+		.mode = (uint8_t)s->mode,
+		.name = s->name,
+		.pattern = s->topic };
+	uint32_t credit = s->credit;
+	struct job *j = job_new(JOB_SUBSCRIBE, request, 0);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "subscription");
+	j->request = m->request;
+	j->records = 1;
+	j->bytes = 1024;
+	j->subscribe = (struct job_subscribe){ .want = want, .credit = credit };
+	desk_post(c, &j);
+	return true;
+}
+
+static bool
+subscribed(struct conn *c, const struct job *j, struct err *e)
+{
+	const struct job_subscribe *s = &j->subscribe;
+	struct outlet *o = outlet_open(desk_of(c), &s->want);
+	struct consumer *k = o == NULL ? NULL : outlet_join(o, c, s->credit);
+	if (k == NULL)
+		return conn_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, e);
+	struct msg m = { .request = j->request, .type = MSG_SUBSCRIBED };
+	m.subscribed = (struct msg_subscribed){ .subscription = k->number,
+		.name = s->want.name,
+		.topic = s->want.pattern,
+		.mode = (enum mode)s->want.mode,
+		.created = s->created,
+		.credit = s->credit };
+	if (!conn_send(c, 3, &m, e))
+		return false;
+	outlet_more(o);
+	outlet_pump(o);
+	return true;
+}
+
+void
+session_subscribed(struct worker *w, struct job *j)
+{
+	struct conn *c = worker_find_conn(w, j->conn);
+	struct err e = { 0 };
+	bool ok = true;
+	if (c != NULL && j->fate == JOB_DONE)
+		ok = subscribed(c, j, &e);
+	else if (c != NULL)
+		ok = conn_refuse(c, j->request,
+		    &(struct complaint){ .code = j->err.code,
+			.detail = j->err.code == ERR_SUBSCRIPTION_DIFFERS ? bytes_of(j->err.text)
+									  : (struct bytes){ 0 } },
+		    &e);
+	if (!ok)
+		conn_fail(c, j->request, &(struct complaint){ .code = e.code });
+	job_free(j);
+}
+
+bool
+on_ack(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	struct session *s = c->session;
+	(void)request;
+	for (unsigned i = 0; i < s->consumer_count; i++)
+		if (s->consumers[i]->number == m->ack.subscription) {
+			struct err why = { 0 };
+			if (outlet_ack(s->consumers[i], &m->ack.deliveries, m->request, &why))
+				return true;
+			return m->request == 0 ||
+			       conn_refuse(c, m->request,
+				   &(struct complaint){ .code = why.code, .retry_ms = 1000 }, e);
+		}
+	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
+}
+
+bool
+on_attest(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	(void)request;
+	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_NOT_YET }, e);
+}

@@ -1,0 +1,332 @@
+/* prepare.c - from a queue entry to bytes on a connection (HOUSE 2, step 9). */
+#include "daemon/again.h"
+#include "daemon/explain.h"
+#include "daemon/log.h"
+#include "daemon/outlet.h"
+#include "proto/msg.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { READ_EXTRA = 1 << 20 };
+
+/* All that is read of one report for one recipient. */
+struct scene {
+	struct desk *desk;
+	struct flight *f;
+	struct arena *a;
+	struct store_given given;
+	struct store_report row;
+	struct bytes manifest, seal;
+	struct record record; /* the DELIVERY, or the decision that it will follow */
+	uint8_t leaf[32];
+};
+
+static bool
+read_part(struct scene *s, uint16_t number, struct bytes *out, struct err *e)
+{
+	bool found = false;
+	if (!store_read_part(s->desk->view, s->given.intake, number, out, &found, e))
+		return false;
+	return found || err_set(e, ERR_CORRUPT, "part %u is missing", number);
+}
+
+/* The entry as it stands now, and what the party was given.  *found is false if it is gone. */
+static bool
+read_rows(struct scene *s, bool *found, struct err *e)
+{
+	struct store_view *v = s->desk->view;
+	struct store_queued now;
+	uint32_t attempts = s->f->entry.attempts;
+	if (!store_find_queued(v, &s->f->entry.key, &now, found, e) || !*found)
+		return e->code == ERR_NONE;
+	s->f->entry = now;
+	if (attempts > now.attempts)
+		s->f->entry.attempts = attempts;
+	if (!store_find_given(v, s->f->outlet->party, &now.report, &s->given, found, e) || !*found)
+		return e->code == ERR_NONE;
+	return store_find_report(v, &now.report, &s->row, found, e);
+}
+
+/* ---- what must happen first ---- */
+
+/* The DELIVERY record: same release as the decision's. */
+static bool
+draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct err *e)
+{
+	struct slot_release release;
+	struct slot_common common = { .type = EVENT_DELIVERY,
+		.report = bytes_from(s->given.report.id, STORE_ID_BYTES) };
+	struct slot_publication p = { .party = publisher, .index = SLOT_LATER };
+	struct slot_decision link = { .link = SLOT_LATER };
+	struct slot_hub hub = {
+		.node = s->desk->shell->node, .connection = SLOT_ABSENT, .clock = bytes_of("free")
+	};
+	uint8_t salts[RECORD_SALTS];
+	struct body b;
+	event_body_begin(&b, EVENT_DELIVERY);
+	event_body_uint(&b, BODY_DELIVERY_ACCEPTED, s->row.accepted_us);
+	return slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) &&
+	       desk_salts(salts, e) && record_begin(r, s->a, salts, e) &&
+	       record_set_common(r, s->a, &common, e) && record_set_release(r, s->a, &release, e) &&
+	       record_set_publication(r, s->a, &p, e) && record_set_decision(r, s->a, &link, e) &&
+	       record_set_hub(r, s->a, &hub, e) && record_set_body(r, s->a, &b, e) &&
+	       record_hash_early(&s->desk->sha, r, e);
+}
+
+static bool
+ask_for_delivery(struct scene *s, struct err *e)
+{
+	SCOPED(job_free) struct job *j = job_new(JOB_DELIVER, NULL, READ_EXTRA);
+	struct bytes publisher;
+	bool found = false;
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
+	s->a = j->arena;
+	bool ok = store_view_open(s->desk->view, s->a, e) &&
+		  store_name_text(s->desk->view, STORE_NAME_PARTY, s->given.report.originator,
+		      &publisher, &found, e) &&
+		  explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) &&
+		  arena_copy(s->a, s->given.masks, &s->given.masks, e);
+	store_view_close(s->desk->view);
+	if (!ok || !draft_delivery(s, &j->deliver.record, publisher, e))
+		return false;
+	j->deliver.given = s->given;
+	j->deliver.publisher = s->given.report.originator;
+	j->deliver.flight = s->f;
+	j->rules = s->desk->rules->number;
+	j->records = 1;
+	j->bytes = 4096;
+	if (!desk_post_own(s->desk, &j))
+		return err_set(e, ERR_BUSY, "the committer is busy");
+	s->f->state = FLIGHT_JOB;
+	return true;
+}
+
+/* True if the decision must be looked at again before these bytes leave (S5). */
+static bool
+is_stale(const struct scene *s, uint64_t now)
+{
+	const struct flight *f = s->f;
+	uint64_t number = s->desk->rules->number;
+	if (f->checked && f->rules == number)
+		return now >= f->good_until_us;
+	return s->given.epoch != number ||
+	       (s->given.good_until_us != 0 && now >= s->given.good_until_us);
+}
+
+/* Decides again.  True: go on.  False: the flight waits, or *gone. */
+static bool
+decide_again(struct scene *s, bool *gone, struct err *e)
+{
+	struct again a = { .given = s->given,
+		.queued = s->f->entry.key,
+		.held_deadline_us = UINT64_MAX,
+		.flight = s->f };
+	uint64_t until;
+	switch (again_decide(s->desk, &a, &until, e)) {
+	case AGAIN_SAME:
+		s->f->checked = true;
+		s->f->rules = s->desk->rules->number;
+		s->f->good_until_us = until;
+		return true;
+	case AGAIN_JOB:
+		s->f->state = FLIGHT_JOB;
+		return false;
+	case AGAIN_GONE:
+		*gone = true;
+		return false;
+	case AGAIN_FAILED:
+		break;
+	}
+	return false;
+}
+
+/* ---- the message ---- */
+
+static bool
+split_lines(struct arena *a, struct bytes text, struct names *out, struct err *e)
+{
+	struct bytes *items = arena_zalloc(a, LIMIT_AGREEMENTS_PER_REPORT, sizeof(*items));
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "agreements");
+	*out = (struct names){ items, 0 };
+	while (text.len > 0 && out->count < LIMIT_AGREEMENTS_PER_REPORT) {
+		const uint8_t *end = memchr(text.data, '\n', text.len);
+		size_t len = end == NULL ? text.len : (size_t)(end - text.data);
+		items[out->count++] = bytes_from(text.data, len);
+		text.data += len + (end != NULL);
+		text.len -= len + (end != NULL);
+	}
+	return true;
+}
+
+static bool
+fill_portions(struct scene *s, struct msg_deliver *m, struct err *e)
+{
+	size_t n = s->given.masks.len;
+	struct msg_portion *p = arena_zalloc(s->a, n + 1, sizeof(*p));
+	if (p == NULL)
+		return err_set(e, ERR_NOMEM, "portions");
+	for (size_t i = 0; i < n; i++) {
+		if (s->given.masks.data[i] == 0)
+			continue;
+		struct msg_portion *to = &p[m->portion_count++];
+		if (!read_part(s, STORE_PART_HEAD(i), &to->head, e) ||
+		    !read_part(s, STORE_PART_BODY(i), &to->body, e))
+			return false;
+	}
+	m->portions = p;
+	return true;
+}
+
+static bool
+fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, struct err *e)
+{
+	struct slot_release release;
+	uint64_t place;
+	if (!explain_record(s->desk, s->given.delivery, &s->record, s->leaf, e) ||
+	    !slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) ||
+	    !slot_get_place(RECORD_SLOT(&s->record, 8)->value, &place, e) ||
+	    !read_part(s, STORE_PART_MANIFEST, &m->manifest, e) ||
+	    !read_part(s, STORE_PART_SEAL, &m->seal, e) || !fill_portions(s, m, e) ||
+	    !split_lines(s->a, release.agreements, &m->agreements, e))
+		return false;
+	m->subscription = k->number;
+	m->delivery = k->last + 1;
+	m->attempt = s->f->entry.attempts + 1;
+	m->accepted = s->row.accepted_us;
+	m->chain = bytes_from(s->row.chain, sizeof(s->row.chain));
+	m->evidence = (struct msg_evidence){ place, bytes_from(s->leaf, sizeof(s->leaf)) };
+	return true;
+}
+
+/* The chain of a signer goes once to each session, ahead of every lane. */
+static bool
+introduce(struct scene *s, struct conn *c, struct err *e)
+{
+	struct session *session = c->session;
+	unsigned told =
+	    session->chain_count < SESSION_CHAINS ? session->chain_count : SESSION_CHAINS;
+	struct bytes blob;
+	struct names chain;
+	bool found = false;
+	for (unsigned i = 0; i < told; i++)
+		if (memcmp(session->chains[i], s->row.chain, 32) == 0)
+			return true;
+	if (!store_read_blob(s->desk->view, STORE_CHAIN, s->row.chain, &blob, &found, e))
+		return false;
+	if (!found || !desk_split_chain(s->a, blob, &chain, e))
+		return err_set(e, ERR_CORRUPT, "a signer's chain is missing");
+	struct msg m = { .type = MSG_SIGNER };
+	m.signer = (struct msg_signer){ bytes_from(s->row.chain, 32), chain };
+	if (!conn_send(c, 3, &m, e))
+		return false;
+	memcpy(session->chains[session->chain_count++ % SESSION_CHAINS], s->row.chain, 32);
+	return true;
+}
+
+static bool
+send(struct scene *s, struct consumer *k, struct err *e)
+{
+	SCOPED(release_free) struct release *r = calloc(1, sizeof(*r));
+	if (r == NULL || (r->memory = calloc(1, sizeof(*r->memory))) == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
+	arena_init(r->memory, (size_t)s->row.body_bytes * 4 + READ_EXTRA);
+	struct msg m = { .type = MSG_DELIVER };
+	struct arena *mine = s->a;
+	s->a = r->memory;
+	bool ok = store_view_open(s->desk->view, s->a, e) && fill_message(s, k, &m.deliver, e) &&
+		  introduce(s, k->conn, e);
+	store_view_close(s->desk->view);
+	ok = ok && msg_encode(&m, s->a, &r->message, e);
+	s->a = mine;
+	if (!ok)
+		return false;
+	struct flight *f = s->f;
+	r->token = (struct release_token){ .desk = s->desk,
+		.rules = s->desk->rules->number,
+		.good_until_us = f->checked
+				     ? (f->good_until_us == UINT64_MAX ? 0 : f->good_until_us)
+				     : s->given.good_until_us,
+		.delivery = s->given.delivery };
+	r->done = flight_sent;
+	r->arg = f;
+	if (!release_send(k->conn, f->entry.key.precedence - 1u, &r, e))
+		return false;
+	f->delivery = ++k->last;
+	f->record = s->given.delivery;
+	f->to = k;
+	k->out++;
+	HASH_ADD(hh, k->flights, delivery, sizeof(f->delivery), f);
+	TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
+	f->state = FLIGHT_STREAM;
+	return true;
+}
+
+/* ---- in order ---- */
+
+static void
+leave_ready(struct flight *f, enum flight_state to)
+{
+	TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
+	f->state = to;
+}
+
+/* Everything but the sending.  True: send it.  False: it waits (its state says for what), or is
+ * *gone. */
+static bool
+make_ready(struct scene *s, bool *gone, struct err *e)
+{
+	struct flight *f = s->f;
+	uint64_t now;
+	bool found = false;
+	if (!wall_now(&s->desk->shell->wall, &now))
+		return false;
+	bool ok = store_view_open(s->desk->view, s->a, e) && read_rows(s, &found, e);
+	store_view_close(s->desk->view);
+	if (!ok)
+		return false;
+	*gone = !found || (f->entry.expires_us != 0 && f->entry.expires_us <= now);
+	if (*gone)
+		return false;
+	if (f->entry.not_before_ms * 1000 > now) {
+		f->deadline_ms =
+		    worker_now_ms(s->desk->worker) + f->entry.not_before_ms - now / 1000;
+		leave_ready(f, FLIGHT_LATER);
+		return false;
+	}
+	struct flight_list *lane = &f->outlet->ready[f->entry.key.precedence - 1];
+	if (is_stale(s, now)) {
+		bool go = decide_again(s, gone, e);
+		if (f->state == FLIGHT_JOB)
+			TAILQ_REMOVE(lane, f, of_lane);
+		if (!go)
+			return false;
+	}
+	if (s->given.delivery != STORE_NONE)
+		return true;
+	if (ask_for_delivery(s, e))
+		TAILQ_REMOVE(lane, f, of_lane);
+	return false;
+}
+
+bool
+prepare_flight(struct flight *f, struct consumer *k)
+{
+	struct arena memory;
+	struct err e = { 0 };
+	bool gone = false;
+	struct scene s = { .desk = f->outlet->desk, .f = f, .a = &memory };
+	assert(f->state == FLIGHT_READY);
+	arena_init(&memory, DESK_ARENA_EXTRA);
+	bool go = make_ready(&s, &gone, &e);
+	if (go && !send(&s, k, &e) && e.code == ERR_NONE)
+		e.code = ERR_INTERNAL;
+	if (e.code != ERR_NONE && e.code != ERR_BUSY)
+		log_error("delivery.failed", "subscription=%u code=%s why=%s", f->outlet->id,
+		    err_token(e.code), log_quote_text(e.text));
+	arena_done(&memory);
+	return !gone;
+}

@@ -1,0 +1,321 @@
+#include "daemon/pull.h"
+
+#include "audit/bundle.h"
+#include "audit/view.h"
+#include "daemon/explain.h"
+#include "daemon/heads.h"
+#include "daemon/log.h"
+#include "daemon/policy_texts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+	PULL_PAGE = 64,		 /* entries read at once */
+	PULL_CHUNK = 256 * 1024, /* bytes of a file in one AuditPart */
+	PULL_ARENA = 64 << 20,
+	PULL_SEEN = 4096 /* contents remembered as sent: chains, anchors, policies */
+};
+
+struct pull {
+	struct conn *conn;
+	uint64_t request, first;
+	uint64_t
+	    wait; /* size that a published head must have; UINT64_MAX: record not durable yet */
+	bool hub;
+	bool begun;
+	struct arena memory; /* of the whole export: note, origin */
+	struct bytes note;
+	uint64_t size, next;
+	struct bundle_writer *writer;
+	uint8_t (*seen)[32];
+	size_t seen_count;
+	struct arena page; /* of the present step */
+};
+
+void
+pull_free(struct pull *p)
+{
+	if (p == NULL)
+		return;
+	bundle_writer_free(p->writer);
+	arena_done(&p->memory);
+	free(p->seen);
+	free(p);
+}
+
+bool
+pull_begin(struct conn *c, uint64_t request, uint64_t first, struct err *e)
+{
+	struct pull *p = calloc(1, sizeof(*p));
+	if (p == NULL || (p->seen = calloc(PULL_SEEN, 32)) == NULL) {
+		free(p);
+		return err_set(e, ERR_NOMEM, "export");
+	}
+	p->conn = c;
+	p->request = request;
+	p->first = first;
+	p->wait = UINT64_MAX;
+	p->hub = c->peer->hub;
+	arena_init(&p->memory, 1 << 20);
+	c->session->pull = p;
+	return true;
+}
+
+void
+pull_recorded(struct conn *c, uint64_t index)
+{
+	struct pull *p = c->session->pull;
+	if (p == NULL)
+		return;
+	p->wait = p->hub ? index + 1 : 0;
+	pull_step(c);
+}
+
+/* ---- sending ---- */
+
+static bool
+send_part(struct pull *p, const char *path, struct bytes data, bool last, struct err *e)
+{
+	struct msg m = { .request = p->request, .type = MSG_AUDIT_PART };
+	m.audit_part =
+	    (struct msg_audit_part){ .name = bytes_of(path), .data = data, .last = last };
+	return conn_send(p->conn, 0, &m, e);
+}
+
+static bool
+emit(void *ctx, const char *path, struct bytes data, struct err *e)
+{
+	struct pull *p = ctx;
+	do {
+		size_t n = data.len < PULL_CHUNK ? data.len : PULL_CHUNK;
+		if (!send_part(p, path, bytes_from(data.data, n), false, e))
+			return false;
+		data.data += n;
+		data.len -= n;
+	} while (data.len > 0);
+	return true;
+}
+
+/* ---- contents, for the hub's auditors ---- */
+
+/* True the first time. */
+static bool
+unseen(struct pull *p, const uint8_t digest[32])
+{
+	size_t n = p->seen_count < PULL_SEEN ? p->seen_count : PULL_SEEN;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(p->seen[i], digest, 32) == 0)
+			return false;
+	memcpy(p->seen[p->seen_count++ % PULL_SEEN], digest, 32);
+	return true;
+}
+
+static bool
+add_blob(struct pull *p, enum store_blob kind, enum bundle_dir dir, const uint8_t digest[32],
+    struct err *e)
+{
+	struct bytes bytes;
+	bool found = false;
+	if (!unseen(p, digest))
+		return true;
+	if (!store_read_blob(desk_of(p->conn)->view, kind, digest, &bytes, &found, e))
+		return false;
+	return !found || bundle_add_content(p->writer, dir, bytes, e);
+}
+
+static bool
+add_part(struct pull *p, uint64_t index, uint16_t part, enum bundle_dir dir, uint8_t digest[32],
+    struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	struct bytes bytes;
+	bool found = false;
+	if (!store_read_part(d->view, index, part, &bytes, &found, e))
+		return false;
+	if (!found)
+		return err_set(
+		    e, ERR_CORRUPT, "part %u of %llu is missing", part, (unsigned long long)index);
+	return sha256_of(&d->sha, bytes, digest, e) && bundle_add_content(p->writer, dir, bytes, e);
+}
+
+/* Heads until there is none. */
+static bool
+add_heads(struct pull *p, uint64_t index, struct bundle_report *line, struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	uint8_t(*heads)[32] = arena_alloc(&p->page, (size_t)LIMIT_PORTIONS * 32);
+	if (heads == NULL)
+		return err_set(e, ERR_NOMEM, "heads");
+	line->heads = (const uint8_t(*)[32])heads;
+	for (size_t k = 0; k < LIMIT_PORTIONS; k++) {
+		struct bytes head;
+		bool found = false;
+		if (!store_read_part(d->view, index, STORE_PART_HEAD(k), &head, &found, e))
+			return false;
+		if (!found)
+			break;
+		if (!sha256_of(&d->sha, head, heads[line->head_count++], e) ||
+		    !bundle_add_content(p->writer, BUNDLE_HEAD, head, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+add_intake(struct pull *p, uint64_t index, const struct record *r, struct err *e)
+{
+	struct bundle_report line = { .index = index };
+	struct body b;
+	uint8_t scratch[32];
+	if (!event_body_parse(EVENT_INTAKE, RECORD_SLOT(r, 7)->value, &b, e) ||
+	    !add_part(p, index, STORE_PART_MANIFEST, BUNDLE_MANIFEST, line.manifest, e) ||
+	    !add_part(p, index, STORE_PART_ROUTING, BUNDLE_ROUTING, line.routing, e) ||
+	    !add_part(p, index, STORE_PART_SEAL, BUNDLE_SEAL, scratch, e) ||
+	    !add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e) ||
+	    !add_heads(p, index, &line, e) || !bundle_add_report(p->writer, &line, e) ||
+	    !add_blob(p, STORE_CHAIN, BUNDLE_CHAIN, event_body_get(&b, BODY_INTAKE_CHAIN).data, e))
+		return false;
+	struct bytes anchors = event_body_get(&b, BODY_INTAKE_ANCHORS);
+	for (size_t i = 0; i + 32 <= anchors.len; i += 32)
+		if (!add_blob(p, STORE_POLICY, BUNDLE_ANCHOR, anchors.data + i, e))
+			return false;
+	return true;
+}
+
+/* The export in force from here on, and the SPIFs that it rests on. */
+static bool
+add_policy(struct pull *p, const struct record *r, struct err *e)
+{
+	struct body b;
+	struct bytes text;
+	bool found = false;
+	if (!event_body_parse(EVENT_POLICY, RECORD_SLOT(r, 7)->value, &b, e))
+		return false;
+	const uint8_t *digest = event_body_get(&b, BODY_POLICY_DIGEST).data;
+	if (!store_read_blob(desk_of(p->conn)->view, STORE_POLICY, digest, &text, &found, e) ||
+	    !add_blob(p, STORE_POLICY, BUNDLE_POLICY, digest, e))
+		return false;
+	uint8_t spif[32];
+	while (found && policy_texts_next_spif(&text, spif))
+		if (!add_blob(p, STORE_POLICY, BUNDLE_SPIF, spif, e))
+			return false;
+	return true;
+}
+
+static bool
+add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
+{
+	struct record r;
+	struct slot_common common;
+	uint8_t leaf[32], scratch[32];
+	if (!record_entry_parse(entry, &r, leaf, e) ||
+	    !slot_get_common(RECORD_SLOT(&r, 1)->value, &common, e))
+		return false;
+	if (common.type == EVENT_INTAKE)
+		return add_intake(p, index, &r, e);
+	if (common.type == EVENT_POLICY)
+		return add_policy(p, &r, e);
+	if (common.type == EVENT_NARROWED)
+		return add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e);
+	return true;
+}
+
+/* ---- steps ---- */
+
+static bool
+begin(struct pull *p, struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	struct heads now;
+	if (!heads_published(d, &now, e))
+		return false;
+	if (now.size < p->wait || now.size == 0)
+		return true;
+	struct bundle_about about = {
+		.origin = d->shell->origin, .size = now.size, .first = p->first
+	};
+	if (!p->hub)
+		about.party = bytes_of(p->conn->peer->party);
+	p->size = now.size;
+	p->begun = true;
+	return arena_copy(&p->memory, now.note, &p->note, e) &&
+	       bundle_writer_new(&d->sha, &about, (struct bundle_sink){ emit, p }, &p->writer, e);
+}
+
+static bool
+add_page(struct pull *p, struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	struct bytes entries[PULL_PAGE];
+	size_t count = PULL_PAGE;
+	if (p->size - p->next < count)
+		count = (size_t)(p->size - p->next);
+	if (!store_read_entries(d->view, p->next, 1u << 20, entries, &count, e))
+		return false;
+	if (count == 0)
+		return err_set(e, ERR_CORRUPT, "the log ends early");
+	for (size_t i = 0; i < count; i++, p->next++) {
+		unsigned opened = 0;
+		if (!bundle_add(p->writer, entries[i], &opened, e))
+			return false;
+		if (p->hub && opened != 0 && !add_contents(p, p->next, entries[i], e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+finish(struct pull *p, struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	struct note n;
+	struct checkpoint cp;
+	if (!note_parse(&p->page, p->note, &n, e) || !checkpoint_parse(n.text, &cp, e) ||
+	    !bundle_finish(p->writer, p->note, d->shell->log_key, cp.root, e))
+		return false;
+	return send_part(p, "bundle", (struct bytes){ NULL, 0 }, true, e);
+}
+
+static bool
+step(struct pull *p, bool *over, struct err *e)
+{
+	struct desk *d = desk_of(p->conn);
+	while (!*over) {
+		if (p->begun && conn_room(p->conn, 0) == 0) {
+			conn_want_room(p->conn);
+			return true;
+		}
+		arena_init(&p->page, PULL_ARENA);
+		bool ok = store_view_open(d->view, &p->page, e) && (p->begun || begin(p, e)) &&
+			  (!p->begun || p->next == p->size || add_page(p, e));
+		*over = ok && p->begun && p->next == p->size;
+		ok = ok && (!*over || finish(p, e));
+		store_view_close(d->view);
+		arena_done(&p->page);
+		if (!ok)
+			return false;
+		if (!p->begun)
+			return true;
+	}
+	return true;
+}
+
+void
+pull_step(struct conn *c)
+{
+	struct pull *p = c->session == NULL ? NULL : c->session->pull;
+	struct err e = { 0 };
+	bool over = false;
+	if (p == NULL || p->wait == UINT64_MAX || c->state != CONN_READY)
+		return;
+	bool ok = step(p, &over, &e);
+	if (!ok) {
+		log_error("export.failed", "why=%s", log_quote_text(e.text));
+		conn_fail(c, p->request, &(struct complaint){ .code = ERR_INTERNAL });
+	}
+	if (over || !ok) {
+		c->session->pull = NULL;
+		pull_free(p);
+	}
+}

@@ -115,11 +115,22 @@ def work(job):
 
 # ---- shrinking ----
 
+def kind_of(expected, got):
+    """What sort of difference it is, so that shrinking does not wander to another one."""
+    if "refused" in expected or "refused" in got:
+        return expected.get("refused"), got.get("refused")
+    for e, g in zip(expected["decisions"], got["decisions"]):
+        for p, q in zip(e["portions"], g["portions"]):
+            if p != q:
+                return p["reason"], q["reason"], [k for k in p if p[k] != q.get(k)]
+    return "outcome"
+
+
 class Shrinker:
-    """Takes elements away while the kernel and the model still differ."""
+    """Takes elements away while the kernel and the model still differ in the same way."""
 
     def __init__(self, relto, deadline):
-        self.relto, self.deadline = relto, deadline
+        self.relto, self.deadline, self.kind = relto, deadline, None
 
     def differs(self, policy, facts):
         try:
@@ -129,7 +140,7 @@ class Shrinker:
         with tempfile.TemporaryDirectory(prefix="relto-model.") as folder:
             text.write_policy(random.Random("shrunk"), policy, folder)
             answers, _ = run_relto(self.relto, folder, [json.dumps(facts)])
-        return answers is not None and answers[0] != expected
+        return answers is not None and answers[0] != expected and kind_of(expected, answers[0]) == self.kind
 
     def places(self, thing, path=()):
         """Paths of everything that can go: list elements, optional members, the longest lists first."""
@@ -162,7 +173,8 @@ class Shrinker:
             del at[keys[-1]]
         return out
 
-    def shrink(self, policy, facts):
+    def shrink(self, policy, facts, kind):
+        self.kind = kind
         both = {"policy": policy, "facts": facts}
         again = True
         while again:
@@ -205,7 +217,14 @@ def first_difference(expected, got):
 def report(args, differences):
     os.makedirs(args.save, exist_ok=True)
     shrinker = Shrinker(args.relto, time.time() + args.shrink_seconds)
-    for n, d in enumerate(differences[:KEPT_DIFFERENCES]):
+    seen = collections.Counter()
+    for n, d in enumerate(differences):
+        if len(seen) >= KEPT_DIFFERENCES:
+            break
+        kind = repr(kind_of(d["expected"], d["got"])) if d["line"] is not None else d["trouble"]
+        seen[kind] += 1
+        if seen[kind] > 1:
+            continue
         folder = os.path.join(args.save, "%s-%d-%d" % (args.seed, d["number"], n))
         print("difference: seed %s, policy %d" % (args.seed, d["number"]))
         if d["line"] is None:
@@ -216,7 +235,7 @@ def report(args, differences):
             store_case(folder, d["policy"], [d["line"]], [d["expected"]], [d["got"]])
             print("  line %r: %s\n  kept in %s" % (d["line"][:300], first_difference(d["expected"], d["got"]), folder))
             continue
-        small = shrinker.shrink(d["policy"], d["facts"])
+        small = shrinker.shrink(d["policy"], d["facts"], kind_of(d["expected"], d["got"]))
         expected = model.decide(model.Policy(small["policy"]), small["facts"])
         line = json.dumps(small["facts"])
         store_case(folder, small["policy"], [line], [expected], None)
@@ -251,7 +270,7 @@ def run_case(args):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--decisions", type=int, default=200000)
-    p.add_argument("--seed", default="1")
+    p.add_argument("--seed", default=os.environ.get("RELTO_SEED", "1"))
     p.add_argument("--only", type=int)
     p.add_argument("--relto", default="relto")
     p.add_argument("--save", default=os.path.join(tempfile.gettempdir(), "relto-model-differences"))

@@ -49,10 +49,8 @@ def gen_reference(r, sets, own=None, whole=True):
     v = r.choice(t["values"])
     if v is own:
         return None
-    # without a value the reference must have one reading: no second tag of the same effective type in the set
-    alone = sum(o["kind"] == t["kind"] for o in s["tags"]) == 1
     ref = {"set": s["name"], "kind": t["kind"], "enumerated": t["enumerated"], "lacv": v["lacv"], "all": False}
-    if whole and alone and chance(r, 0.3):
+    if whole and chance(r, 0.3):
         ref["all"] = chance(r, 0.5)
         if not ref["all"] or chance(r, 0.5):
             ref["lacv"] = None
@@ -93,13 +91,14 @@ def gen_vocabulary(r, name):
     r.shuffle(classes)
     sets = []
     for n in some(r, SET_NAMES, 0, 4):
-        pool, lacv, tags = r.sample(VALUE_NAMES, r.randint(1, 8)), [1], []
+        pool, tags = r.sample(VALUE_NAMES, r.randint(1, 8)), []
+        lacvs = {k: [r.choice([1, 1, 30])] for k in ("permissive", "restrictive", "informative")}
         kinds = [r.choice(["permissive", "permissive", "restrictive", "restrictive", "informative"])
                  for _ in range(r.choice([1, 1, 1, 2, 3]))]
         for i, kind in enumerate(kinds):
             part = pool[i::len(kinds)]
             if part:
-                tags.append(gen_tag(r, i, part, lacv, kind))
+                tags.append(gen_tag(r, i, part, lacvs[kind], kind))
         sets.append({"name": n, "tags": tags})
     v = {"name": name, "releasability": None, "classes": classes, "sets": sets}
     open_sets = [s["name"] for s in sets if any(t["kind"] == "permissive" for t in s["tags"])]
@@ -307,7 +306,7 @@ def gen_time(r, agreements):
         return r.choice([first, first, first + 43200 * 1000000, end - 1000000, (first + end) // 2])
     return model.time_us(r.choice(["2026-06-01T00:00:00Z", "2026-06-01T12:00:00Z", "2026-06-02T12:00:00Z",
                                    "2026-06-30T23:59:59Z", "2027-01-01T00:00:00Z"])) \
-        + r.choice([0, 0, 0, 1000000, -1000000])
+        + r.choice([0, 0, 0, 1000000, -1000000, 1, -1, 500000])
 
 
 def spelt(r, name):

@@ -96,11 +96,10 @@ class Vocabulary:
 
     def meant(self, ref):
         """The values that a reference of a constraint names."""
-        out = [v for v in self.sets[fold(ref["set"])].values()
-               if v.kind == ref["kind"] and v.tag.enumerated == ref["enumerated"]]
+        out = [v for v in self.sets[fold(ref["set"])].values() if v.kind == ref["kind"]]
         if ref["lacv"] is None or ref["all"]:
             return out
-        return [v for v in out if v.lacv == ref["lacv"]]
+        return [v for v in out if v.lacv == ref["lacv"] and v.tag.enumerated == ref["enumerated"]]
 
 
 class Label:
@@ -129,7 +128,7 @@ def required_met(vocabulary, rule, values):
 
 
 def spif_refuses(label, time):
-    """Whether the SPIF of its vocabulary refuses the label at 'time'."""
+    """Whether the SPIF of its vocabulary refuses the label of a report accepted at 'time' (A10)."""
     vocabulary, c, values = label.vocabulary, label.classification, label.values
     if c.obsolete or not all(required_met(vocabulary, r, values) for r in c.required):
         return True
@@ -265,7 +264,7 @@ class Ask:
             clearance = e and clearances.get(e.target.name)
             if clearance is None:
                 return None, "no-clearance"
-            got = e.map(label, self.facts["time_us"])
+            got = e.map(label, self.facts["accepted_us"])
             if got is None:
                 return None, "no-equivalence"
         if got.classification.name not in clearance.classes:
@@ -459,6 +458,7 @@ def over_limit(facts):
 def prepare(policy, given):
     facts = dict(given)
     facts["time_us"] = time_us(given["time"])
+    facts["accepted_us"] = time_us(given.get("accepted", given["time"]))
     facts["signer"] = given.get("signer", "good")
     facts["before"] = given.get("before")
     facts["opened"] = given.get("opened") or []
@@ -479,7 +479,7 @@ def refusal(facts, usable, named):
     if any(not p["labels"] for p in facts["portions"]):
         return "unlabelled"
     for labels in facts["labels"]:
-        if any(l is None or spif_refuses(l, facts["time_us"]) for l in labels) \
+        if any(l is None or spif_refuses(l, facts["accepted_us"]) for l in labels) \
                 or len({l.vocabulary.name for l in labels}) != len(labels):
             return "invalid-label"
     return None

@@ -148,8 +148,7 @@ static bool
 check_head(struct store *s, struct err *e)
 {
 	const struct batch *b = &s->batch;
-	bool grew = b->next_index != b->before.fence.log_size;
-	if (b->after.fence.log_size == b->next_index && (!grew || b->head_put))
+	if (b->after.fence.log_size == b->next_index)
 		return true;
 	store_break(s);
 	return err_set(e, ERR_STORE, "store: the log has %llu entries, its head says %llu",

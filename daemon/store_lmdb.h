@@ -82,7 +82,6 @@ struct batch {
 	struct store_state before;
 	struct store_state after; /* what store_commit will write */
 	uint64_t next_index;	  /* of the log */
-	bool head_put;
 };
 
 struct store {

@@ -175,10 +175,8 @@ store_put_head(struct store *s, const struct store_head *h, struct err *e)
 			store_value_bytes(&v, bytes_from(h->frontier[bit], STORE_HASH_BYTES));
 	if (!store_row_put(s, T_HEAD, store_key_view(&k), store_value_view(&v), 0, e))
 		return false;
-	if (h->tree == STORE_MAIN_TREE) {
+	if (h->tree == STORE_MAIN_TREE)
 		s->batch.after.fence.log_size = h->size;
-		s->batch.head_put = true;
-	}
 	return true;
 }
 

@@ -292,6 +292,17 @@ the_tree_of_a_party_must_fit(void **state)
 }
 
 static void
+the_tree_of_a_party_begins_at_0(void **state)
+{
+	struct log_rig *t = *state;
+	struct merkle other = { .leaf_count = 2 };
+	t->nor = other; /* two records are kept from NOR's history */
+	log_rig_grow(t, 20);
+	expect_passed(t, false);
+	expect_refused(t, true, "record 1: place 2 in the tree of NOR, where 0 comes next");
+}
+
+static void
 the_head_of_a_party_without_records_is_found(void **state)
 {
 	struct log_rig *t = *state;
@@ -387,6 +398,7 @@ main(void)
 		LOG_TEST(a_checkpoint_under_another_key_is_refused_and_the_store_not_blamed),
 		LOG_TEST(a_published_checkpoint_that_is_gone_is_missed),
 		LOG_TEST(the_tree_of_a_party_must_fit),
+		LOG_TEST(the_tree_of_a_party_begins_at_0),
 		LOG_TEST(the_head_of_a_party_without_records_is_found),
 		LOG_TEST(a_report_without_its_intake_is_found_by_the_full_check),
 		LOG_TEST(a_queue_entry_without_its_report_is_found_by_the_full_check),

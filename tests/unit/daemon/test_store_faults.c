@@ -19,6 +19,7 @@ static int fault_code;
 static bool fault_fired;
 static int sync_code; /* of the next fdatasync that is not the mark's */
 static bool disk_full;
+static bool panic; /* after a failed commit LMDB refuses everything */
 
 static void
 fault_arm(unsigned step, int code)
@@ -61,7 +62,10 @@ __wrap_mdb_txn_commit(MDB_txn *t)
 	if (!fault_now())
 		return __real_mdb_txn_commit(t);
 	mdb_txn_abort(t); /* a commit that fails frees the transaction */
-	return fault_code;
+	int code = fault_code;
+	if (panic)
+		fault_arm(1, MDB_PANIC);
+	return code;
 }
 
 int __real_fallocate64(int fd, int mode, off_t from, off_t len);
@@ -101,7 +105,7 @@ static int
 open_rig(void **state)
 {
 	fault_arm(0, 0);
-	disk_full = false;
+	disk_full = panic = false;
 	return store_rig_setup(state);
 }
 
@@ -184,6 +188,21 @@ a_failed_flush_stops_the_store_and_the_next_start_verifies(void **state)
 	OK(r, store_rig_open(r));
 	assert_true(store_needs_full_check(r->store, boot));
 	assert_int_equal(batch_count(r).rows, before.rows);
+}
+
+/* ENOSPC from the meta page: nobody knows what the disk has. */
+static void
+a_full_disk_is_not_benign_where_it_hit_the_meta_page(void **state)
+{
+	struct store_rig *r = *state;
+	batch_first(r);
+	BEGIN(r);
+	panic = true;
+	fault_arm(2, ENOSPC); /* the commit row, then the commit */
+	assert_false(store_commit(r->store, &r->fence, &r->stamp, &r->e));
+	assert_int_equal(r->e.code, ERR_STORE);
+	assert_non_null(strstr(r->e.text, "MDB_PANIC"));
+	assert_true(store_is_broken(r->store));
 }
 
 static void
@@ -347,6 +366,7 @@ main(void)
 		T(a_full_map_anywhere_leaves_nothing_behind_and_the_store_goes_on),
 		T(a_full_disk_anywhere_leaves_nothing_behind_and_the_store_goes_on),
 		T(a_failed_flush_stops_the_store_and_the_next_start_verifies),
+		T(a_full_disk_is_not_benign_where_it_hit_the_meta_page),
 		T(a_reader_that_fails_stops_the_store),
 		T(intake_stops_at_the_reserve_of_the_disk),
 		T(a_map_that_fills_up_refuses_new_reports_and_loses_nothing),

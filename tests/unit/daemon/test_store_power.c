@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/store_rig.h"
@@ -179,6 +181,23 @@ image_is_whole(const uint8_t *image, size_t size, uint64_t acknowledged)
 	return ok;
 }
 
+/* In a process of its own: LMDB stops the program at a page that cannot be. */
+static bool
+control_is_whole(const uint8_t *image, size_t size, uint64_t acknowledged)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		int nowhere = open("/dev/null", O_WRONLY);
+		(void)dup2(nowhere, STDERR_FILENO);
+		(void)signal(SIGABRT, SIG_DFL);
+		(void)signal(SIGSEGV, SIG_DFL);
+		_exit(image_is_whole(image, size, acknowledged) ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static uint8_t *
 read_file(const char *path, size_t *size)
 {
@@ -234,7 +253,8 @@ what_was_acknowledged_survives_a_power_cut_at_any_moment(void **state)
 		memcpy(image, before, size);
 		size_t cut = 1 + roll((uint32_t)step_count);
 		uint64_t acknowledged = make_image(image, cut, i < IMAGES);
-		bool whole = image_is_whole(image, (size_t)st.st_size, acknowledged);
+		bool whole = i < IMAGES ? image_is_whole(image, (size_t)st.st_size, acknowledged)
+					: control_is_whole(image, (size_t)st.st_size, acknowledged);
 		if (i < IMAGES && !whole)
 			fail_msg("cut at step %zu of %zu", cut, step_count);
 		broken += !whole;

@@ -120,6 +120,30 @@ what_waits_for_a_party_is_counted_through_aborts_and_starts(void **state)
 }
 
 static void
+an_abort_takes_back_what_was_counted(void **state)
+{
+	struct store_rig *r = *state;
+	BEGIN(r);
+	struct store_queued q = entry_for(subscribe(r, 2, "inbox"), PRECEDENCE_FLASH, 1);
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	COMMIT(r);
+	BEGIN(r);
+	q.bytes = 150;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	assert_int_equal(store_usage(r->store, 2).bytes, 150);
+	q.key.decision = 2;
+	q.intake = 9;
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	assert_int_equal(store_usage(r->store, 2).reports, 2);
+	assert_true(store_is_needed(r->store, 9));
+	store_abort(r->store);
+	assert_int_equal(store_usage(r->store, 2).reports, 1);
+	assert_int_equal(store_usage(r->store, 2).bytes, 100);
+	assert_false(store_is_needed(r->store, 9));
+	assert_true(store_is_needed(r->store, 4));
+}
+
+static void
 a_queue_entry_is_found_and_replaced(void **state)
 {
 	struct store_rig *r = *state;
@@ -244,6 +268,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_queue_is_read_by_precedence_in_order),
 		STORE_TEST(what_waits_for_a_party_is_counted_through_aborts_and_starts),
+		STORE_TEST(an_abort_takes_back_what_was_counted),
 		STORE_TEST(a_queue_entry_is_found_and_replaced),
 		STORE_TEST(a_queue_without_a_subscription_is_refused),
 		STORE_TEST(a_subscription_with_a_queue_is_not_dropped),

@@ -138,7 +138,7 @@ class Lab:
     # who talks to it
     def contexts(self):
         folder = self.path("home", "contexts")
-        return sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".conf"))
+        return sorted((os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".conf")), key=lambda p: (len(p), p))
 
     def agent(self, domain, path=None):
         """The agent of a trust domain's label ("gbr", "nor"): the first context whose certificate says so."""

@@ -388,8 +388,10 @@ class Agent:
         def place(name):
             return os.path.join(here, said[name]) if name in said else None
 
+        with open(place("log-key"), encoding="ascii") as f:
+            key = f.read().strip()
         return cls(server or said["server"], said["hub-id"], place("hub-ca"), place("certificate"), place("key"),
-                   place("trust"), said.get("log-key"))
+                   place("trust"), key)
 
 
 def read_trust(folder):

@@ -468,6 +468,8 @@ run(void *arg)
 	bool ok = on_worker_start(w, &w->start_error);
 	if (ok)
 		w->start_error.code = ERR_NONE;
+	if (!ok)
+		on_worker_stop(w); /* frees what is half made */
 	sem_post(&w->started);
 	if (!ok)
 		return NULL;

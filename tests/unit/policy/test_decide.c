@@ -314,6 +314,35 @@ recipients_alike_share_their_rows(void **state)
 }
 
 static void
+recipients_who_approve_for_themselves_share_nothing(void **state)
+{
+	struct rig r;
+	struct report p;
+	(void)state;
+	report_init(&p);
+	p.facts.precedence = PRECEDENCE_FLASH;
+	rig_init(&r);
+	const char *text = rig_edit(&r, rig_base, "    member KEN {",
+	    "    member HUB {\n"
+	    "        may [ receive ]\n"
+	    "        clearance ATLAS up-to SECRET { \"Releasable To\" [ ATLAS ] }\n"
+	    "    }\n"
+	    "    member KEN {");
+	text = rig_edit(&r, text,
+	    "\"Releasable To\" [ NOR ATLAS ]\n            Handling [ ORCON FININT ]",
+	    "\"Releasable To\" [ ATLAS ]");
+	text = rig_edit(&r, text, "clearance TLP up-to AMBER", "");
+	text = rig_edit(&r, text,
+	    "    expect release from GBR to NOR topic maritime.piracy [ \"ATLAS SECRET//REL TO NOR\" ]\n",
+	    "");
+	rig_load_text(&r, rig_edit(&r, text, "of originator", "of recipient"));
+	struct decisions d = decide(&r, &p.facts);
+	assert_bytes(row(&d, "HUB")->portions->open[0].what.approver, "HUB");
+	assert_bytes(row(&d, "NOR")->portions->open[0].what.approver, "NOR");
+	rig_done(&r);
+}
+
+static void
 without_memory_nothing_is_decided(void **state)
 {
 	struct rig *r = *state;
@@ -408,6 +437,7 @@ main(void)
 		cmocka_unit_test(a_deadline_counts_from_the_first_opening),
 		cmocka_unit_test(consent_for_a_hidden_source_is_indirect),
 		cmocka_unit_test(recipients_alike_share_their_rows),
+		cmocka_unit_test(recipients_who_approve_for_themselves_share_nothing),
 		cmocka_unit_test(without_memory_nothing_is_decided),
 		cmocka_unit_test(codes_without_a_meaning_are_malformed),
 		cmocka_unit_test(a_record_has_the_marking_of_what_was_released),

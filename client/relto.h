@@ -203,6 +203,12 @@ RELTO_API const struct relto_identity *relto_session(const struct relto_connecti
  * this connection. */
 RELTO_API const struct relto_checkpoint *relto_log_head(const struct relto_connection *c);
 
+/*
+ * How many receipts and deliveries are older than 120 s and still not covered by a verified head of
+ * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.
+ */
+RELTO_API size_t relto_overdue(const struct relto_connection *c);
+
 /* Asks the broker who I am, under which agreements and terms. */
 RELTO_API bool relto_whoami(
     struct relto_connection *c, struct relto_identity **out, struct relto_error *e);
@@ -392,8 +398,9 @@ struct relto_delivery {
 	const struct relto_received *portions; /* in reading order; none unless it may be shown */
 	size_t portion_count;
 	struct relto_bytes manifest, seal,
-	    notice;		      /* the signed bytes; empty unless it may be shown */
-	struct relto_texts chain_pem; /* one certificate in base64 DER each, leaf first */
+	    notice;			 /* the signed bytes; empty unless it may be shown */
+	const struct relto_bytes *chain; /* the signer's certificates, DER, leaf first */
+	size_t chain_count;
 };
 RELTO_API void relto_delivery_free(struct relto_delivery *d);
 
@@ -435,11 +442,17 @@ struct relto_record {
 	uint64_t index;		    /* in the log */
 	struct relto_bytes opening; /* as far as I may see it; docs/audit-format.md */
 };
-/* Up to 'count' (at most 1,000) of the records from 'from' on that I may see.  *next: where to go
- * on, 0 at the end.  'each' is called for every record; false from it ends the listing. */
-RELTO_API bool relto_audit_list(struct relto_connection *c, uint64_t from, uint32_t count,
-    bool (*each)(void *arg, const struct relto_record *r), void *arg, uint64_t *next,
-    struct relto_error *e);
+/* Up to 'count' (1..1,000) of the records from 'from' on that I may see; 'each' is called for every
+ * one, and false from it ends the listing. */
+struct relto_lister {
+	uint64_t from;
+	uint32_t count;
+	bool (*each)(void *arg, const struct relto_record *r);
+	void *arg;
+};
+/* *next: where to go on, 0 at the end. */
+RELTO_API bool relto_audit_list(struct relto_connection *c, const struct relto_lister *to,
+    uint64_t *next, struct relto_error *e);
 /*
  * A bundle for relto-verify.  'put' is called with pieces of files, those of one file one after the
  * other; 'path' is relative, of plain names.  False from it ends the connection's use.

@@ -74,6 +74,15 @@ codec_check_count(const struct codec_field *f, size_t count, struct err *e)
 
 /* ---- reading ---- */
 
+/* A check of a value failed: the encoding around it may still be sound. */
+static bool
+value(struct codec *c, bool good)
+{
+	if (!good)
+		c->value = true;
+	return good;
+}
+
 bool
 codec_varint(struct cursor *c, uint64_t *out, struct err *e)
 {
@@ -162,7 +171,8 @@ set_array(void *out, const struct codec_field *f, const void *items, size_t coun
 }
 
 static bool
-read_number(struct cursor *c, const struct codec_field *f, void *out, struct err *e)
+read_number(
+    struct codec *k, struct cursor *c, const struct codec_field *f, void *out, struct err *e)
 {
 	uint64_t v = 0;
 	if (f->kind == CODEC_FIXED64) {
@@ -182,7 +192,7 @@ read_number(struct cursor *c, const struct codec_field *f, void *out, struct err
 		    e, ERR_NOT_CANONICAL, "a truth value of %llu", (unsigned long long)v);
 	if (f->kind == CODEC_U32 && v > UINT32_MAX)
 		return err_set(e, ERR_NOT_CANONICAL, "a number of more than 32 bits");
-	if (f->kind != CODEC_BOOL && !codec_check_number(f, v, e))
+	if (f->kind != CODEC_BOOL && !value(k, codec_check_number(f, v, e)))
 		return false;
 	uint32_t narrow = (uint32_t)v;
 	uint8_t *to = (uint8_t *)out + f->at;
@@ -196,14 +206,14 @@ read_number(struct cursor *c, const struct codec_field *f, void *out, struct err
 }
 
 static bool
-read_bytes(struct cursor *c, const struct codec_field *f, void *out, struct err *e)
+read_bytes(struct codec *k, struct cursor *c, const struct codec_field *f, void *out, struct err *e)
 {
 	struct bytes v;
 	if (!read_block(c, &v, e))
 		return false;
 	if (v.len == 0)
 		return err_set(e, ERR_NOT_CANONICAL, "an empty value that is written out");
-	if (!codec_check_bytes(f, v, e))
+	if (!value(k, codec_check_bytes(f, v, e)))
 		return false;
 	memcpy((uint8_t *)out + f->at, &v, sizeof(v));
 	return true;
@@ -253,10 +263,12 @@ read_names(
 	if (items == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (!next_entry(c, in, i, &items[i], e) || !codec_check_bytes(f, items[i], e))
+		if (!next_entry(c, in, i, &items[i], e) ||
+		    !value(c, codec_check_bytes(f, items[i], e)))
 			return false;
 		if (f->ascending && i != 0 && bytes_compare(items[i - 1], items[i]) >= 0)
-			return err_set(e, ERR_MALFORMED, "not in strictly ascending order");
+			return value(
+			    c, err_set(e, ERR_MALFORMED, "not in strictly ascending order"));
 	}
 	struct names list = { items, count };
 	memcpy((uint8_t *)out + f->at, &list, sizeof(list));
@@ -303,10 +315,11 @@ read_packed(
 	for (size_t i = 0; each.left != 0; i++) {
 		uint64_t v = 0;
 		c->path[c->depth - 1].index = i;
-		if (!codec_varint(&each, &v, e) || !codec_check_number(f, v, e))
+		if (!codec_varint(&each, &v, e) || !value(c, codec_check_number(f, v, e)))
 			return false;
 		if (f->ascending && i != 0 && v <= before)
-			return err_set(e, ERR_MALFORMED, "not in strictly ascending order");
+			return value(
+			    c, err_set(e, ERR_MALFORMED, "not in strictly ascending order"));
 		uint32_t narrow = (uint32_t)v; /* the limits of a U32S keep it below 2^32 */
 		memcpy(items + i * width, width == 4 ? (void *)&narrow : (void *)&v, width);
 		before = v;
@@ -337,10 +350,10 @@ read_field(
 	case CODEC_U32:
 	case CODEC_U64:
 	case CODEC_FIXED64:
-		return read_number(in, f, out, e);
+		return read_number(c, in, f, out, e);
 	case CODEC_BLOB:
 	case CODEC_TEXT:
-		return read_bytes(in, f, out, e);
+		return read_bytes(c, in, f, out, e);
 	case CODEC_PART:
 	case CODEC_MAYBE:
 		return read_part(c, in, f, out, e);
@@ -391,7 +404,7 @@ check_absent(struct codec *c, const struct codec_field *f, struct err *e)
 		return true;
 	c->path[c->depth - 1].name = f->name;
 	c->path[c->depth - 1].index = CODEC_NO_INDEX;
-	return err_set(e, ERR_MALFORMED, "missing");
+	return value(c, err_set(e, ERR_MALFORMED, "missing"));
 }
 
 static bool

@@ -55,6 +55,7 @@ struct codec {
 	struct arena *arena;
 	uint32_t elements; /* fields and entries that may still come */
 	unsigned depth;
+	bool value; /* what failed is one value's range, not the encoding */
 	struct {
 		const char *name; /* NULL: the shape itself */
 		size_t index;	  /* of the entry, CODEC_NO_INDEX */

@@ -22,8 +22,9 @@ frame_scan(struct bytes in, size_t max, struct frame *out, size_t *need, struct 
 		return FRAME_MORE;
 	}
 	if (len > max) {
-		(void)err_set(
-		    e, ERR_LIMIT, "a frame of %lu bytes, not at most %zu", (unsigned long)len, max);
+		/* longer than any frame is no frame; longer than this peer may yet is a limit */
+		(void)err_set(e, len > LIMIT_FRAME_BYTES ? ERR_PROTOCOL : ERR_LIMIT,
+		    "a frame of %lu bytes, not at most %zu", (unsigned long)len, max);
 		return FRAME_BAD;
 	}
 	if (len == 0) {
@@ -36,8 +37,8 @@ frame_scan(struct bytes in, size_t max, struct frame *out, size_t *need, struct 
 		(void)err_set(e, ERR_PROTOCOL, "frame flags 0x%02x", flags);
 		return FRAME_BAD;
 	}
-	bool voided = (flags & FLAG_VOID) != 0;
-	if (!c.failed && voided != (len == 1)) {
+	bool voided = (flags & FLAG_VOID) != 0, last = (flags & FLAG_LAST) != 0;
+	if (!c.failed && (voided ? len != 1 : len == 1 && !last)) {
 		(void)err_set(
 		    e, ERR_PROTOCOL, voided ? "a void frame with bytes" : "a frame without bytes");
 		return FRAME_BAD;
@@ -48,8 +49,7 @@ frame_scan(struct bytes in, size_t max, struct frame *out, size_t *need, struct 
 			*need = LENGTH_BYTES + (size_t)len;
 		return FRAME_MORE;
 	}
-	*out = (struct frame){ flags & FLAG_LANE, (flags & FLAG_LAST) != 0, voided, body,
-		LENGTH_BYTES + (size_t)len };
+	*out = (struct frame){ flags & FLAG_LANE, last, voided, body, LENGTH_BYTES + (size_t)len };
 	return FRAME_WHOLE;
 }
 
@@ -165,16 +165,6 @@ held(const struct frame_lanes *l)
 	return sum;
 }
 
-static bool
-take_void(struct frame_lanes *l, unsigned i, struct bytes *message, struct err *e)
-{
-	if (l->lane[i].len == 0)
-		return err_set(e, ERR_PROTOCOL, "a void frame outside a message, lane %u", i);
-	drop(l, i);
-	*message = (struct bytes){ NULL, 0 };
-	return true;
-}
-
 bool
 frame_lanes_take(struct frame_lanes *l, const struct frame *f, struct bytes *message, struct err *e)
 {
@@ -183,8 +173,11 @@ frame_lanes_take(struct frame_lanes *l, const struct frame *f, struct bytes *mes
 	for (unsigned k = 0; k < LIMIT_LANES; k++)
 		if (l->lane[k].taken)
 			drop(l, k);
-	if (f->voided)
-		return take_void(l, i, message, e);
+	if (f->voided) {
+		drop(l, i);
+		*message = (struct bytes){ NULL, 0 };
+		return true;
+	}
 	size_t before = l->lane[i].len;
 	if (f->body.len > l->message_max || before > l->message_max - f->body.len)
 		return err_set(e, ERR_LIMIT, "a message of more than %zu bytes", l->message_max);

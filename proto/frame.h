@@ -3,9 +3,9 @@
  * A frame is u32be length || u8 flags || bytes; the length counts what follows it.  Flags: the low
  * two bits are the lane, bit 7 says "last of its message", bit 6 says "void: throw away what came
  * of this lane's message".  A message is the frames of one lane up to "last"; lanes interleave
- * freely. A void frame carries no bytes and not the bit "last", and stands only inside a message;
- * every other frame carries at least one byte. Pure: no sockets.  Threads: values with one owner at
- * a time.
+ * freely. A void frame carries no bytes and not the bit "last"; between messages it says nothing.
+ * Every other frame but a last one carries at least one byte.
+ * Pure: no sockets.  Threads: values with one owner at a time.
  */
 #pragma once
 #include "proto/bytes.h"
@@ -16,7 +16,7 @@ enum { FRAME_HEAD_BYTES = 5 };
 
 enum frame_result {	/* the zero is none of them */
 	FRAME_MORE = 1, /* not a whole frame yet; no memory was asked for */
-	FRAME_BAD,	/* the peer broke the protocol: *e is set (LIMIT or PROTOCOL) */
+	FRAME_BAD,	/* the peer broke the protocol: *e is set */
 	FRAME_WHOLE	/* *out is a view of one whole frame */
 };
 
@@ -31,7 +31,8 @@ struct frame {
 /*
  * Looks at the start of 'in' (borrowed: all that was read and not yet consumed).  'max' is the
  * greatest length that a frame may announce: LIMIT_FRAME_BYTES, before Hello LIMIT_HELLO_BYTES.  A
- * length beyond it is bad as soon as its four bytes are there.  *out is written for FRAME_WHOLE
+ * length beyond it is bad as soon as its four bytes are there: ERR_PROTOCOL if no frame may be so
+ * long, ERR_LIMIT if only this peer's may not yet.  *out is written for FRAME_WHOLE
  * alone; *need, if not NULL, for FRAME_MORE: how many bytes a whole frame takes, as far as known.
  */
 MUST_USE enum frame_result frame_scan(
@@ -81,7 +82,7 @@ void frame_lanes_done(struct frame_lanes *l);
  * Takes one frame of frame_scan.  On true *message is the whole message if the frame ended one,
  * else absent (data NULL).  The view borrows either from the frame (a message of one frame) or from
  * the lane, and holds until the next call with this 'l': copy it into the request's arena at once.
- * ERR_LIMIT: too long; ERR_PROTOCOL: a void frame outside a message; ERR_NOMEM.  After an error the
+ * ERR_LIMIT: too long; ERR_NOMEM.  After an error the
  * connection cannot go on.
  */
 MUST_USE bool frame_lanes_take(

@@ -54,6 +54,26 @@ body_of(struct msg *m)
 	return NULL;
 }
 
+static enum msg_type
+type_of(uint64_t tag)
+{
+	for (unsigned t = MSG_NONE + 1; t < MSG_COUNT; t++)
+		if (tag == ((uint64_t)types[t].number << 3 | WIRE_LEN))
+			return (enum msg_type)t;
+	return MSG_NONE;
+}
+
+/* Where one of the oneof should stand, or behind it, there is 'tag'. */
+static bool
+wrong_tag(uint64_t tag, struct err *e)
+{
+	if (tag == TAG_REQUEST || type_of(tag) != MSG_NONE)
+		return err_set(e, ERR_NOT_CANONICAL, "field %llu again or out of order",
+		    (unsigned long long)(tag >> 3));
+	return err_set(e, ERR_UNKNOWN_MESSAGE, "field %llu of type %llu",
+	    (unsigned long long)(tag >> 3), (unsigned long long)(tag & 7));
+}
+
 /* Message's own two fields: the request, left out if 0, and one of the oneof to the end. */
 static bool
 read_head(struct cursor *c, struct msg *m, struct err *e)
@@ -69,19 +89,17 @@ read_head(struct cursor *c, struct msg *m, struct err *e)
 		if (!codec_varint(c, &tag, e))
 			return false;
 	}
-	for (unsigned t = MSG_NONE + 1; t < MSG_COUNT; t++)
-		if (tag == ((uint64_t)types[t].number << 3 | WIRE_LEN))
-			m->type = (enum msg_type)t;
+	m->type = type_of(tag);
 	if (m->type == MSG_NONE)
-		return err_set(e, ERR_UNKNOWN_MESSAGE, "field %llu of type %llu",
-		    (unsigned long long)(tag >> 3), (unsigned long long)(tag & 7));
+		return wrong_tag(tag, e);
 	if (!codec_varint(c, &len, e))
 		return err_wrap(e, "%s", types[m->type].name);
 	if (len > c->left)
 		return err_set(e, ERR_MALFORMED, "%s: ends too early", types[m->type].name);
-	if (len < c->left)
-		return err_set(e, ERR_NOT_CANONICAL, "%s: something follows", types[m->type].name);
-	return true;
+	if (len == c->left)
+		return true;
+	(void)cursor_take(c, (size_t)len);
+	return codec_varint(c, &tag, e) && wrong_tag(tag, e);
 }
 
 static bool
@@ -89,9 +107,11 @@ blame(struct fault *f, const struct msg *m, const struct codec *c, struct err *e
 {
 	char where[sizeof(f->field) - 16];
 	codec_where(c, where, sizeof(where));
-	if (f != NULL)
+	if (f != NULL) {
+		f->sound = c->value;
 		(void)snprintf(f->field, sizeof(f->field), "%s%s%s", types[m->type].name,
 		    where[0] == 0 ? "" : ".", where);
+	}
 	return err_wrap(e, "%s%s%s", types[m->type].name, where[0] == 0 ? "" : ".", where);
 }
 
@@ -105,12 +125,15 @@ msg_decode(struct bytes in, struct arena *a, struct msg *out, struct fault *f, s
 	if (f != NULL)
 		*f = (struct fault){ 0 };
 	bool head = read_head(&c, &m, e);
-	if (f != NULL)
+	if (f != NULL) {
 		f->request = m.request;
+		f->type = m.type;
+	}
 	if (!head)
 		return false;
 	if (!codec_read(&codec, msg_shapes_of(m.type), bytes_from(c.at, c.left), body_of(&m), e))
 		return blame(f, &m, &codec, e);
+	codec.value = false;
 	if (!schema_agrees(SCHEMA_MESSAGE, in, LIMIT_MESSAGE_ELEMENTS - codec.elements + 2, e))
 		return blame(f, &m, &codec, e);
 	*out = m;

@@ -256,10 +256,13 @@ struct msg {
 
 /* What was wrong with a message, for an answer to its sender; see msg_error_for. */
 struct fault {
-	uint64_t request; /* of the bad message, 0 if it could not be read */
-	char field[96];	  /* "publish.portions[3].head", empty if no field is to blame */
-	char nearest[96]; /* the nearest valid value, empty if there is none */
-	char detail[192]; /* in words, empty if the code's text says all */
+	uint64_t request;   /* of the bad message, 0 if it could not be read */
+	enum msg_type type; /* of the bad message, MSG_NONE if it could not be read */
+	bool sound;	    /* only a value is out of its range: the request can be refused and the
+			     * connection go on; else the peer broke the protocol */
+	char field[96];	    /* "publish.portions[3].head", empty if no field is to blame */
+	char nearest[96];   /* the nearest valid value, empty if there is none */
+	char detail[192];   /* in words, empty if the code's text says all */
 };
 
 /*
@@ -267,8 +270,8 @@ struct fault {
  * may be NULL.
  * ERR_UNKNOWN_MESSAGE: a type or field that the schema does not have.  ERR_NOT_CANONICAL: readable,
  * but not as the canonical encoding has it.  ERR_LIMIT: too long, too many.  ERR_MALFORMED:
- * anything else.  ERR_NOMEM: the arena's cap.  On each of them *out is untouched, and the
- * connection cannot go on (but for ERR_NOMEM, which is ours).
+ * anything else.  ERR_NOMEM: the arena's cap.  On each of them *out is untouched; f->sound says
+ * whether the connection can go on.
  */
 MUST_USE bool msg_decode(
     struct bytes in, struct arena *a, struct msg *out, struct fault *f, struct err *e);

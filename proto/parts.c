@@ -67,7 +67,8 @@ static const struct codec_field notice_fields[] = {
 };
 
 static const struct codec_field seal_fields[] = {
-	F_U32(struct envelope_seal, 1, place, 0, ENVELOPE_BATCH_MAX - 1),
+	/* one of 64 places, so that a 65th is malformed and not over a limit */
+	{ FIELD_(struct envelope_seal, 1, place, CODEC_ENUM), .max = ENVELOPE_BATCH_MAX - 1 },
 	F_BLOBS(struct envelope_seal, 2, path, ENVELOPE_PATH, DIGEST_BYTES, DIGEST_BYTES),
 	F_BLOB(struct envelope_seal, 3, signature, 1, LIMIT_SIGNATURE_BYTES),
 };

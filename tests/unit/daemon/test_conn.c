@@ -159,12 +159,12 @@ static void
 malformed_frames_and_messages_end_the_connection_with_their_code(void **state)
 {
 	(void)state;
-	check_bytes("\xff\xff\xff\xff", 4, ERR_LIMIT);	       /* 4 GiB */
-	check_bytes("\x00\x01\x00\x01", 4, ERR_LIMIT);	       /* one past 64 KiB */
+	check_bytes("\xff\xff\xff\xff", 4, ERR_PROTOCOL);      /* 4 GiB */
+	check_bytes("\x00\x01\x00\x01", 4, ERR_PROTOCOL);      /* one past 64 KiB */
 	check_bytes("\x00\x00\x00\x00", 4, ERR_PROTOCOL);      /* no room for the flags */
-	check_bytes("\x00\x00\x00\x01\x80", 5, ERR_PROTOCOL);  /* no bytes */
+	check_bytes("\x00\x00\x00\x01\x80", 5, ERR_MALFORMED); /* an empty message */
+	check_bytes("\x00\x00\x00\x01\x00", 5, ERR_PROTOCOL);  /* no bytes and not the last */
 	check_bytes("\x00\x00\x00\x02\x84x", 6, ERR_PROTOCOL); /* a bit that means nothing */
-	check_bytes("\x00\x00\x00\x01\x40", 5, ERR_PROTOCOL);  /* void outside a message */
 	check_bytes("\x00\x00\x00\x03\x80\x08\x00", 7, ERR_NOT_CANONICAL);   /* default written */
 	check_bytes("\x00\x00\x00\x03\x80\x0f\x00", 7, ERR_UNKNOWN_MESSAGE); /* wire type 7 */
 	check_bytes("\x00\x00\x00\x03\x80\x08\xff", 7, ERR_MALFORMED);	     /* cut short */

@@ -1,0 +1,296 @@
+/* inside_heads.c - the client as the log's witness (design section 10, audit format section 5). */
+#include "audit/record.h"
+#include "client/inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { HEAD_BYTES = 8 << 20, COVER_MS = 120000, SECOND_MS = 1000 };
+
+/* Takes a note that was verified as the head of this connection. */
+static bool
+set_head(struct relto_connection *c, const struct checkpoint *cp, struct bytes note, struct err *e)
+{
+	struct arena fresh;
+	arena_init(&fresh, HEAD_BYTES);
+	const char *origin = inside_text(&fresh, cp->origin), *text = inside_text(&fresh, note);
+	if (origin == NULL || text == NULL) {
+		arena_done(&fresh);
+		return err_set(e, ERR_NOMEM, "checkpoint");
+	}
+	struct relto_checkpoint head = { .origin = origin, .size = cp->size, .note = text };
+	memcpy(head.root, cp->root, sizeof(head.root));
+	arena_done(&c->head_arena);
+	c->head_arena = fresh;
+	c->head = head;
+	c->has_head = true;
+	return true;
+}
+
+static bool
+open_note(struct relto_connection *c, struct arena *a, struct bytes note, struct checkpoint *out,
+    struct err *e)
+{
+	struct checkpoint_trust trust = { .log = &c->ctx->log };
+	return checkpoint_open(a, note, &trust, out, e);
+}
+
+bool
+inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	struct bytes note;
+	struct checkpoint cp;
+	arena_init(&a, HEAD_BYTES);
+	if (!c->ctx->has_log)
+		return true;
+	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &note, e))
+		return false;
+	if (note.data == NULL)
+		return true;
+	if (!open_note(c, &a, note, &cp, e)) {
+		if (e != NULL && e->code != ERR_NOMEM)
+			e->code = ERR_CORRUPT;
+		return err_wrap(e, "the checkpoint that was kept");
+	}
+	if (!set_head(c, &cp, note, e))
+		return false;
+	hello->log_origin = bytes_of(c->head.origin);
+	hello->log_size = c->head.size;
+	return true;
+}
+
+/* The log is not an extension of what was verified: save both heads, say so. */
+static bool
+fork_found(struct relto_connection *c, struct bytes shown, const char *what, struct err *e)
+{
+	char path[512] = "";
+	SCOPED(arena_done) struct arena a;
+	arena_init(&a, HEAD_BYTES);
+	const char *text = arena_printf(&a,
+	    "relto fork evidence\nwhat: %s\nkept: %zu bytes\n%s\nshown: %zu bytes\n%.*s\n", what,
+	    c->has_head ? strlen(c->head.note) : 0, c->has_head ? c->head.note : "", shown.len,
+	    (int)shown.len, (const char *)shown.data);
+	struct err unsaved = { 0 };
+	bool saved = text != NULL && keep_fork(c->ctx->keep, bytes_of(c->ctx->log.name),
+					 bytes_of(text), path, &unsaved);
+	return err_set(e, ERR_FORK, "the log was rewritten or rolled back: %s; evidence: %s", what,
+	    saved && path[0] != 0 ? path
+	    : saved		  ? "not kept (no state folder)"
+				  : unsaved.text);
+}
+
+static bool
+copy_proof(const struct names *in, uint8_t out[MERKLE_PROOF_MAX * 2][32])
+{
+	if (in->count > MERKLE_PROOF_MAX * 2)
+		return false;
+	for (size_t i = 0; i < in->count; i++)
+		memcpy(out[i], in->items[i].data, 32);
+	return true;
+}
+
+/* Does 'cp' extend the head that this connection stands on? */
+static bool
+check_extends(struct relto_connection *c, const struct checkpoint *cp, const struct names *proof,
+    struct bytes note, struct err *e)
+{
+	char what[160];
+	struct err why = { 0 };
+	uint8_t hashes[MERKLE_PROOF_MAX * 2][32];
+	if (!c->has_head || c->head.size == 0)
+		return true;
+	if (cp->size < c->head.size) {
+		(void)snprintf(what, sizeof(what),
+		    "size %" PRIu64 " is shown, %" PRIu64 " was verified", cp->size, c->head.size);
+		return fork_found(c, note, what, e);
+	}
+	if (cp->size == c->head.size)
+		return memcmp(cp->root, c->head.root, 32) == 0 ||
+		       fork_found(c, note, "another root for the same size", e);
+	struct merkle_consistency_claim claim = { .from = c->head.size, .size = cp->size };
+	memcpy(claim.from_root, c->head.root, 32);
+	memcpy(claim.root, cp->root, 32);
+	if (copy_proof(proof, hashes) && merkle_check_consistency(&c->hash, &claim,
+					     (const uint8_t(*)[32])hashes, proof->count, &why))
+		return true;
+	(void)snprintf(what, sizeof(what), "no proof that size %" PRIu64 " extends size %" PRIu64,
+	    cp->size, c->head.size);
+	return fork_found(c, note, what, e);
+}
+
+/* Keeps the new head unless another process has gone on from another one meanwhile. */
+static bool
+remember(struct relto_connection *c, struct arena *a, const struct checkpoint *cp,
+    struct bytes note, struct err *e)
+{
+	struct keep_change change = { bytes_of(c->ctx->log.name), { NULL, 0 }, note };
+	struct bytes now;
+	struct checkpoint other;
+	if (c->has_head)
+		change.before = bytes_of(c->head.note);
+	if (!bytes_equal(change.before, note)) {
+		if (!keep_store(c->ctx->keep, &change, a, &now, e))
+			return err_wrap(e, "checkpoint");
+		if (!bytes_equal(now, note) && open_note(c, a, now, &other, NULL) &&
+		    other.size == cp->size && memcmp(other.root, cp->root, 32) != 0)
+			return fork_found(c, note, "two roots for one size", e);
+	}
+	return set_head(c, cp, note, e);
+}
+
+static bool
+take_head(struct relto_connection *c, struct bytes note, const struct names *proof, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	struct checkpoint cp;
+	arena_init(&a, HEAD_BYTES);
+	if (!open_note(c, &a, note, &cp, e)) {
+		if (e != NULL && e->code != ERR_NOMEM)
+			e->code = ERR_UNVERIFIED;
+		return err_wrap(e, "the checkpoint of the broker");
+	}
+	return check_extends(c, &cp, proof, note, e) && remember(c, &a, &cp, note, e);
+}
+
+bool
+inside_heads_welcome(struct relto_connection *c, const struct msg_welcome *w, struct err *e)
+{
+	if (!c->ctx->has_log)
+		return true;
+	if (w->checkpoint.len != 0)
+		return take_head(c, w->checkpoint, &w->consistency, e);
+	if (c->has_head && c->head.size != 0)
+		return fork_found(c, w->checkpoint, "no checkpoint is shown any more", e);
+	return true;
+}
+
+/* ---- the party's own tree ---- */
+
+static bool
+read_party_head(struct relto_connection *c, const struct msg_heads *h, struct body *out,
+    uint8_t leaf[32], struct err *e)
+{
+	struct record r;
+	enum event_type type;
+	if (!record_opening_parse(h->opening, &r, e) || !record_check(&r, &type, e))
+		return false;
+	if (type != EVENT_PARTY_HEAD || !RECORD_SLOT(&r, 7)->open)
+		return err_set(e, ERR_UNVERIFIED, "not an open PARTY_HEAD record");
+	return event_body_parse(type, RECORD_SLOT(&r, 7)->value, out, e) &&
+	       record_leaf(&c->hash, &r, leaf, e);
+}
+
+/* The PARTY_HEAD must be in the log, be ours, and the tree may only grow. */
+static bool
+check_party_head(
+    struct relto_connection *c, const struct msg_heads *h, uint64_t *size, struct err *e)
+{
+	struct body b;
+	uint8_t hashes[MERKLE_PROOF_MAX * 2][32];
+	struct merkle_inclusion_claim claim = { .index = h->party_head, .size = c->head.size };
+	memcpy(claim.root, c->head.root, 32);
+	if (!read_party_head(c, h, &b, claim.leaf, e))
+		return false;
+	if (!bytes_is(event_body_get(&b, BODY_PARTY_HEAD_PARTY), c->session.party))
+		return err_set(e, ERR_UNVERIFIED, "the head of another party");
+	if (!copy_proof(&h->inclusion, hashes) ||
+	    !merkle_check_inclusion(
+		&c->hash, &claim, (const uint8_t(*)[32])hashes, h->inclusion.count, e))
+		return false;
+	*size = event_body_number(&b, BODY_PARTY_HEAD_SIZE);
+	return *size >= c->covered || err_set(e, ERR_FORK, "the party's tree has shrunk");
+}
+
+/* Evidence below 'size' is covered. */
+static void
+cover(struct relto_connection *c, uint64_t size)
+{
+	size_t kept = 0;
+	c->covered = size;
+	for (size_t i = 0; i < c->evidence_count; i++)
+		if (c->evidence[i].party_index >= size)
+			c->evidence[kept++] = c->evidence[i];
+	c->evidence_count = kept;
+}
+
+bool
+inside_heads_take(struct relto_connection *c, const struct msg_heads *h, struct err *e)
+{
+	uint64_t size = 0;
+	if (!c->ctx->has_log)
+		return true;
+	if (!take_head(c, h->checkpoint, &h->consistency, e))
+		return false;
+	if (h->opening.len == 0)
+		return true;
+	if (!check_party_head(c, h, &size, e)) {
+		if (e != NULL && e->code != ERR_FORK && e->code != ERR_NOMEM)
+			e->code = ERR_UNVERIFIED;
+		return err_wrap(e, "the head of the party's tree");
+	}
+	cover(c, size);
+	return true;
+}
+
+/* ---- evidence ---- */
+
+size_t
+inside_heads_overdue(const struct relto_connection *c)
+{
+	size_t sum = 0;
+	int64_t now = link_now();
+	for (size_t i = 0; i < c->evidence_count; i++)
+		if (now - c->evidence[i].since_ms > COVER_MS)
+			sum += c->evidence[i].count;
+	return sum;
+}
+
+/* When all seconds are in use the newest takes more: what is overdue stays visible. */
+static void
+note_evidence(struct relto_connection *c, uint64_t party_index)
+{
+	int64_t now = link_now();
+	struct inside_evidence *last =
+	    c->evidence_count == 0 ? NULL : &c->evidence[c->evidence_count - 1];
+	if (party_index < c->covered)
+		return;
+	if (last == NULL ||
+	    (now - last->since_ms >= SECOND_MS && c->evidence_count < INSIDE_SECONDS)) {
+		c->evidence[c->evidence_count++] = (struct inside_evidence){ party_index, now, 1 };
+		return;
+	}
+	if (party_index > last->party_index)
+		last->party_index = party_index;
+	last->count++;
+}
+
+bool
+inside_heads_flush(struct relto_connection *c, struct err *e)
+{
+	struct bytes lines = bytes_from(c->lines, c->lines_len);
+	c->lines_len = 0;
+	if (lines.len == 0)
+		return true;
+	return keep_evidence(c->ctx->keep, bytes_of(c->ctx->log.name), lines, e);
+}
+
+bool
+inside_heads_evidence(struct relto_connection *c, const struct inside_proof *p, struct err *e)
+{
+	char id[RELTO_ID_TEXT], hash[65];
+	if (!c->ctx->has_log)
+		return true;
+	note_evidence(c, p->evidence->party_index);
+	relto_id_print(p->report.data, id);
+	for (size_t i = 0; i < 32; i++)
+		(void)snprintf(hash + 2 * i, 3, "%02x", p->evidence->leaf_hash.data[i]);
+	if (sizeof(c->lines) - c->lines_len < 256 && !inside_heads_flush(c, e))
+		return false;
+	int n = snprintf(c->lines + c->lines_len, sizeof(c->lines) - c->lines_len,
+	    "%s %s %" PRIu64 " %" PRIu64 " %s %lld\n", p->kind, id, p->index,
+	    p->evidence->party_index, hash, (long long)time(NULL));
+	c->lines_len += n < 0 ? 0 : (size_t)n;
+	return true;
+}

@@ -1,0 +1,354 @@
+/* inside_turn.c - requests, answers, and what comes unasked. */
+#include "client/inside.h"
+
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	ARENA_FACTOR = 12, /* an Explanation of many small entries takes more than its bytes */
+	ARENA_EXTRA = 256 << 10,
+	QUEUED_MAX = 1 << 20, /* a sender waits above it */
+};
+
+void
+inside_message_free(struct inside_message *m)
+{
+	if (m == NULL)
+		return;
+	arena_done(&m->arena);
+	free(m);
+}
+
+void
+inside_pending_free(struct inside_pending *p)
+{
+	if (p == NULL)
+		return;
+	inside_message_free(p->answer);
+	arena_done(&p->arena);
+	free(p);
+}
+
+bool
+inside_break(struct relto_connection *c, const struct err *why, struct relto_error *e)
+{
+	(void)inside_fail(&c->failed, why);
+	c->failed.fatal = true;
+	if (e != NULL)
+		*e = c->failed;
+	return false;
+}
+
+/* ---- what comes ---- */
+
+static bool
+decode(struct bytes in, struct inside_message **out, struct err *e)
+{
+	struct fault f;
+	struct bytes copy;
+	SCOPED(inside_message_free) struct inside_message *m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return err_set(e, ERR_NOMEM, "a message");
+	arena_init(&m->arena, ARENA_FACTOR * in.len + ARENA_EXTRA);
+	if (!arena_copy(&m->arena, in, &copy, e) || !msg_decode(copy, &m->arena, &m->msg, &f, e))
+		return false;
+	if (!msg_is_from(m->msg.type, MSG_FROM_BROKER))
+		return err_set(e, ERR_PROTOCOL, "the broker sent a message of the client's, %s",
+		    msg_name(m->msg.type));
+	*out = MOVE(m);
+	return true;
+}
+
+/* Remembers a chain under its digest, which must be true. */
+static bool
+take_signer(struct relto_connection *c, const struct msg_signer *s, struct err *e)
+{
+	struct inside_chain *chain = calloc(1, sizeof(*chain));
+	if (chain == NULL)
+		return err_set(e, ERR_NOMEM, "a signer's chain");
+	bool ok = envelope_chain_digest(&c->hash, &s->chain, chain->digest, e) &&
+		  (bytes_equal(s->digest, bytes_from(chain->digest, 32)) ||
+		      err_set(e, ERR_PROTOCOL, "a signer's chain under another's digest")) &&
+		  chain_certs_new(s->chain.items, s->chain.count, &chain->certs, e);
+	if (!ok) {
+		free(chain);
+		return err_wrap(e, "signer");
+	}
+	STAILQ_INSERT_TAIL(&c->chains, chain, next);
+	return true;
+}
+
+/* The answer to a windowed publish finds its report. */
+static bool
+answers_pending(struct relto_connection *c, struct inside_message **m)
+{
+	struct inside_pending *p;
+	STAILQ_FOREACH (p, &c->sent, next) {
+		if (p->request != (*m)->msg.request)
+			continue;
+		p->answer = MOVE(*m);
+		STAILQ_REMOVE(&c->sent, p, inside_pending, next);
+		STAILQ_INSERT_TAIL(&c->answered, p, next);
+		c->sent_bytes -= p->bytes;
+		c->in_flight--;
+		return true;
+	}
+	return false;
+}
+
+static bool
+keep_proof(struct relto_connection *c, const struct msg *m, struct err *e)
+{
+	struct inside_proof p = { .kind = "receipt" };
+	if (m->type == MSG_RECEIPT) {
+		p.report = m->receipt.report;
+		p.index = m->receipt.index;
+		p.evidence = &m->receipt.evidence;
+		return inside_heads_evidence(c, &p, e);
+	}
+	return true;
+}
+
+/* An Error about no request in particular is the broker's last word. */
+static void
+last_word(struct relto_connection *c, const struct msg_error *m)
+{
+	(void)inside_refused(&c->failed, m);
+	c->failed.fatal = true;
+}
+
+static bool
+hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
+{
+	const struct msg *msg = &(*m)->msg;
+	if (msg->type == MSG_HEADS)
+		return inside_heads_take(c, &msg->heads, e);
+	if (msg->type == MSG_SIGNER)
+		return take_signer(c, &msg->signer, e);
+	if (msg->type == MSG_BYE) {
+		c->said_bye = true;
+		return true;
+	}
+	if (msg->type == MSG_DELIVER) {
+		struct inside_message *d = MOVE(*m);
+		STAILQ_INSERT_TAIL(&c->deliveries, d, next);
+		return true;
+	}
+	if (msg->request == 0 && msg->type == MSG_ERROR) {
+		last_word(c, &msg->error);
+		return true;
+	}
+	if (!keep_proof(c, msg, e))
+		return false;
+	if (answers_pending(c, m) || msg->request != c->awaited || c->awaited == 0)
+		return true; /* not awaited: the answer to a keep-alive, or one we gave up on */
+	struct inside_message *a = MOVE(*m);
+	STAILQ_INSERT_TAIL(&c->answers, a, next);
+	return true;
+}
+
+static bool
+take(struct relto_connection *c, struct bytes in, struct relto_error *e)
+{
+	struct err why = { 0 };
+	SCOPED(inside_message_free) struct inside_message *m = NULL;
+	if (!decode(in, &m, &why) || !hand_round(c, &m, &why))
+		return inside_break(c, &why, e);
+	if (c->failed.code[0] == 0)
+		return true;
+	if (e != NULL)
+		*e = c->failed;
+	return false;
+}
+
+static bool
+ended(struct relto_connection *c, struct relto_error *e)
+{
+	struct err why;
+	(void)err_set(&why, ERR_UNREACHABLE,
+	    c->said_bye ? "the broker said goodbye" : "the broker closed the connection");
+	return inside_break(c, &why, e);
+}
+
+/* A wake-up and nothing else leaves the connection as it was. */
+static bool
+interrupted(const struct err *why, struct relto_error *e)
+{
+	return inside_fail(e, why);
+}
+
+static bool
+turn(struct relto_connection *c, int64_t deadline, bool until_sent, bool *came,
+    struct relto_error *e)
+{
+	struct bytes in;
+	struct err why = { 0 };
+	*came = false;
+	if (c->failed.code[0] != 0) {
+		if (e != NULL)
+			*e = c->failed;
+		return false;
+	}
+	switch (link_turn(c->link, deadline, until_sent, &in, &why)) {
+	case LINK_MESSAGE:
+		*came = true;
+		return take(c, in, e);
+	case LINK_SENT:
+	case LINK_TIMEOUT:
+		return true;
+	case LINK_CLOSED:
+		return ended(c, e);
+	case LINK_FAILED:
+		break;
+	}
+	return why.code == ERR_INTERRUPTED ? interrupted(&why, e) : inside_break(c, &why, e);
+}
+
+/* When a keep-alive is due: well before the broker's patience ends. */
+static int64_t
+ping_due(const struct relto_connection *c)
+{
+	return c->limits.idle_ms == 0 ? INT64_MAX : c->last_sent_ms + c->limits.idle_ms / 3;
+}
+
+bool
+inside_turn(struct relto_connection *c, int64_t deadline, bool *came, struct relto_error *e)
+{
+	for (;;) {
+		int64_t ping = ping_due(c);
+		if (!turn(c, ping < deadline ? ping : deadline, false, came, e))
+			return false;
+		if (*came || link_now() >= deadline)
+			return true;
+		if (link_now() < ping_due(c))
+			continue;
+		struct msg m = { .type = MSG_PING };
+		if (!inside_send(c, &m, 0, e))
+			return false;
+	}
+}
+
+/* ---- what goes ---- */
+
+static bool
+put(struct relto_connection *c, const struct msg *m, uint8_t lane, struct relto_error *e)
+{
+	struct err why;
+	struct bytes out;
+	SCOPED(arena_done) struct arena a;
+	arena_init(&a, 2 * (size_t)LIMIT_MESSAGE_BYTES);
+	if (c->failed.code[0] != 0) {
+		if (e != NULL)
+			*e = c->failed;
+		return false;
+	}
+	if (!msg_encode(m, &a, &out, &why))
+		return inside_fail(e, &why);
+	if (!link_put(c->link, out, lane, &why))
+		return inside_break(c, &why, e);
+	c->last_sent_ms = link_now();
+	return true;
+}
+
+/* Sends what the kernel takes now, and waits while too much is queued; what comes is handed round.
+ */
+static bool
+push(struct relto_connection *c, struct relto_error *e)
+{
+	bool came = true;
+	int64_t deadline = link_deadline(c->ctx->timeout_ms);
+	while (came || link_queued(c->link) > QUEUED_MAX) {
+		bool full = link_queued(c->link) > QUEUED_MAX;
+		if (!turn(c, full ? deadline : 0, true, &came, e))
+			return false;
+		if (full && !came && link_now() >= deadline)
+			return inside_failf(e, ERR_TIMEOUT, "the broker takes nothing");
+	}
+	return true;
+}
+
+bool
+inside_send(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
+{
+	m->request = c->last_request + 1;
+	if (!put(c, m, lane, e))
+		return false;
+	c->last_request++;
+	return push(c, e);
+}
+
+bool
+inside_send_unasked(struct relto_connection *c, const struct msg *m, struct relto_error *e)
+{
+	return put(c, m, 0, e) && push(c, e);
+}
+
+bool
+inside_await(struct relto_connection *c, struct inside_message **out, struct relto_error *e)
+{
+	int64_t deadline = link_deadline(c->ctx->timeout_ms);
+	while (STAILQ_EMPTY(&c->answers)) {
+		bool came;
+		if (!inside_turn(c, deadline, &came, e))
+			return false;
+		if (!came && link_now() >= deadline) {
+			c->awaited = 0;
+			return inside_failf(
+			    e, ERR_TIMEOUT, "no answer in %d ms", c->ctx->timeout_ms);
+		}
+	}
+	*out = STAILQ_FIRST(&c->answers);
+	STAILQ_REMOVE_HEAD(&c->answers, next);
+	return true;
+}
+
+void
+inside_forget(struct relto_connection *c)
+{
+	c->awaited = 0;
+	while (!STAILQ_EMPTY(&c->answers)) {
+		struct inside_message *m = STAILQ_FIRST(&c->answers);
+		STAILQ_REMOVE_HEAD(&c->answers, next);
+		inside_message_free(m);
+	}
+}
+
+bool
+inside_start(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
+{
+	inside_forget(c);
+	c->awaited = c->last_request + 1; /* an answer may come while we send */
+	if (inside_send(c, m, lane, e))
+		return true;
+	c->awaited = 0;
+	return false;
+}
+
+bool
+inside_expect(struct relto_connection *c, enum msg_type type, struct inside_message **out,
+    struct relto_error *e)
+{
+	SCOPED(inside_message_free) struct inside_message *m = NULL;
+	struct err why;
+	if (!inside_await(c, &m, e))
+		return false;
+	if (m->msg.type == MSG_ERROR)
+		return inside_refused(e, &m->msg.error);
+	if (m->msg.type != type) {
+		(void)err_set(&why, ERR_PROTOCOL, "the broker answered with %s, not %s",
+		    msg_name(m->msg.type), msg_name(type));
+		return inside_break(c, &why, e);
+	}
+	*out = MOVE(m);
+	return true;
+}
+
+bool
+inside_ask(struct relto_connection *c, struct msg *m, enum msg_type type,
+    struct inside_message **out, struct relto_error *e)
+{
+	bool ok = inside_start(c, m, 0, e) && inside_expect(c, type, out, e);
+	inside_forget(c);
+	return ok;
+}

@@ -1,0 +1,473 @@
+#include "client/inside.h"
+
+#include "proto/spiffe.h"
+#include "proto/syntax.h"
+#include "proto/uuid.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONTEXT_BYTES = 64 << 20, FILE_MAX = 1 << 20, TIMEOUT_MS = 30000 };
+
+const char *
+relto_version(void)
+{
+	return RELTO_VERSION;
+}
+
+void
+relto_id_print(const uint8_t id[RELTO_ID_BYTES], char out[RELTO_ID_TEXT])
+{
+	uuid_print(id, out);
+}
+
+bool
+relto_id_parse(const char *text, uint8_t out[RELTO_ID_BYTES])
+{
+	return uuid_parse(bytes_of(text), out);
+}
+
+struct relto_context *
+relto_context_new(struct relto_error *e)
+{
+	struct err why;
+	struct relto_context *ctx = calloc(1, sizeof(*ctx));
+	if (ctx == NULL) {
+		(void)inside_failf(e, ERR_NOMEM, "context");
+		return NULL;
+	}
+	arena_init(&ctx->arena, CONTEXT_BYTES);
+	ctx->timeout_ms = TIMEOUT_MS;
+	ctx->batch = true;
+	if (!keep_new(NULL, &ctx->keep, &why)) {
+		(void)inside_fail(e, &why);
+		relto_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static void
+identity_done(struct inside_identity *i)
+{
+	sk_X509_pop_free(i->chain, X509_free);
+	EVP_PKEY_free(i->key);
+	*i = (struct inside_identity){ 0 };
+}
+
+void
+relto_context_free(struct relto_context *ctx)
+{
+	if (ctx == NULL)
+		return;
+	identity_done(&ctx->identity);
+	identity_done(&ctx->signer);
+	chain_anchors_free(ctx->hub);
+	for (size_t i = 0; i < ctx->party_count; i++)
+		chain_anchors_free(ctx->parties[i].anchors);
+	keep_free(ctx->keep);
+	arena_done(&ctx->arena);
+	free(ctx);
+}
+
+/* ---- files ---- */
+
+/* A whole file into the context's memory.  'secret': nobody else may be able to read it. */
+static bool
+read_file(struct relto_context *ctx, const char *path, bool secret, struct relto_bytes *out,
+    struct relto_error *e)
+{
+	struct stat s;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return inside_failf(e, ERR_NOT_FOUND, "'%s': %s", path, strerror(errno));
+	bool plain = fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size <= FILE_MAX;
+	bool open_to_others = plain && secret && (s.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+	size_t want = plain ? (size_t)s.st_size : 0, got = 0;
+	uint8_t *to = plain && !open_to_others ? arena_alloc(&ctx->arena, want + 1) : NULL;
+	ssize_t n = 1;
+	while (to != NULL && got < want && (n = read(fd, to + got, want - got)) > 0)
+		got += (size_t)n;
+	(void)close(fd);
+	if (open_to_others)
+		return inside_failf(
+		    e, ERR_CONFIG, "'%s': others may read this key; chmod 600 it", path);
+	if (to == NULL || got != want)
+		return inside_failf(e, ERR_IO, "'%s' cannot be read", path);
+	*out = (struct relto_bytes){ to, got };
+	return true;
+}
+
+static char *
+keep_text(struct relto_context *ctx, struct bytes in, struct relto_error *e)
+{
+	struct bytes out;
+	struct err why;
+	if (arena_copy(&ctx->arena, in, &out, &why))
+		return (char *)(uintptr_t)out.data; /* our own copy */
+	(void)inside_fail(e, &why);
+	return NULL;
+}
+
+/* ---- server and hub ---- */
+
+bool
+relto_context_server(struct relto_context *ctx, const char *server, struct relto_error *e)
+{
+	const char *colon = strrchr(server, ':');
+	if (colon == NULL || colon == server || colon[1] == 0)
+		return inside_failf(e, ERR_USAGE, "server '%s': not HOST:PORT", server);
+	struct bytes host = bytes_from(server, (size_t)(colon - server));
+	if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
+		host = bytes_from(host.data + 1, host.len - 2);
+	char *h = keep_text(ctx, host, e), *p = keep_text(ctx, bytes_of(colon + 1), e);
+	if (h == NULL || p == NULL)
+		return false;
+	ctx->host = h;
+	ctx->port = p;
+	return true;
+}
+
+bool
+relto_context_hub(
+    struct relto_context *ctx, const char *hub_id, struct relto_bytes ca_pem, struct relto_error *e)
+{
+	struct err why;
+	struct spiffe_id id;
+	struct chain_anchors *anchors = NULL;
+	if (!spiffe_parse(bytes_of(hub_id), &id, &why)) {
+		(void)err_wrap(&why, "hub '%s'", hub_id);
+		why.code = ERR_USAGE;
+		return inside_fail(e, &why);
+	}
+	if (!chain_anchors_new(bytes_from(ca_pem.data, ca_pem.len), NULL, 0, &anchors, &why)) {
+		(void)err_wrap(&why, "CA certificates of the hub");
+		return inside_fail(e, &why);
+	}
+	char *text = keep_text(ctx, bytes_of(hub_id), e);
+	if (text == NULL) {
+		chain_anchors_free(anchors);
+		return false;
+	}
+	chain_anchors_free(ctx->hub);
+	ctx->hub = anchors;
+	ctx->hub_id = text;
+	return true;
+}
+
+bool
+relto_context_hub_file(
+    struct relto_context *ctx, const char *hub_id, const char *ca_path, struct relto_error *e)
+{
+	struct relto_bytes pem;
+	return read_file(ctx, ca_path, false, &pem, e) && relto_context_hub(ctx, hub_id, pem, e);
+}
+
+/* ---- identities ---- */
+
+/* A key that is encrypted is refused; nobody is asked for a passphrase. */
+static int
+no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static STACK_OF(X509) * read_certificates(struct relto_bytes pem)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *x = NULL;
+	while (all != NULL && in != NULL &&
+	       (x = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL)
+		if (sk_X509_push(all, x) <= 0)
+			X509_free(x);
+	BIO_free(in);
+	ERR_clear_error();
+	return all;
+}
+
+static bool
+read_identity(struct relto_bytes certificate, struct relto_bytes key, struct inside_identity *out,
+    struct relto_error *e)
+{
+	if (certificate.len > FILE_MAX || key.len > FILE_MAX)
+		return inside_failf(e, ERR_USAGE, "a certificate or key of more than 1 MiB");
+	struct inside_identity i = { .chain = read_certificates(certificate) };
+	BIO *in = BIO_new_mem_buf(key.data, (int)key.len);
+	i.key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+	BIO_free(in);
+	ERR_clear_error();
+	i.leaf = i.chain == NULL ? NULL : sk_X509_value(i.chain, 0);
+	bool ok = i.leaf != NULL && i.key != NULL;
+	const char *fault =
+	    i.leaf == NULL ? "no certificate in it" : "no unencrypted private key in it";
+	if (ok && sk_X509_num(i.chain) > (int)LIMIT_CHAIN_CERTS) {
+		ok = false;
+		fault = "too many certificates: the leaf, then its intermediates";
+	}
+	if (ok && X509_check_private_key(i.leaf, i.key) != 1) {
+		ERR_clear_error();
+		ok = false;
+		fault = "the private key does not belong to the certificate";
+	}
+	if (!ok) {
+		identity_done(&i);
+		return inside_failf(e, ERR_DATA, "identity: %s", fault);
+	}
+	identity_done(out);
+	*out = i;
+	return true;
+}
+
+bool
+relto_context_identity(struct relto_context *ctx, struct relto_bytes certificate_pem,
+    struct relto_bytes key_pem, struct relto_error *e)
+{
+	return read_identity(certificate_pem, key_pem, &ctx->identity, e);
+}
+
+bool
+relto_context_identity_files(struct relto_context *ctx, const char *certificate_path,
+    const char *key_path, struct relto_error *e)
+{
+	struct relto_bytes certificate, key;
+	return read_file(ctx, certificate_path, false, &certificate, e) &&
+	       read_file(ctx, key_path, true, &key, e) &&
+	       relto_context_identity(ctx, certificate, key, e);
+}
+
+bool
+relto_context_signer(struct relto_context *ctx, struct relto_bytes certificate_pem,
+    struct relto_bytes key_pem, struct relto_error *e)
+{
+	return read_identity(certificate_pem, key_pem, &ctx->signer, e);
+}
+
+/* ---- whose reports to believe ---- */
+
+static bool
+add_party(struct relto_context *ctx, const struct inside_party *p, struct relto_error *e)
+{
+	for (size_t i = 0; i < ctx->party_count; i++)
+		if (strcmp(ctx->parties[i].domain, p->domain) == 0 ||
+		    strcmp(ctx->parties[i].party, p->party) == 0)
+			return inside_failf(e, ERR_CONFIG,
+			    "trust: %s (%s) and %s (%s) share a name or a trust domain", p->party,
+			    p->domain, ctx->parties[i].party, ctx->parties[i].domain);
+	struct inside_party *all = arena_zalloc(&ctx->arena, ctx->party_count + 1, sizeof(*all));
+	if (all == NULL)
+		return inside_failf(e, ERR_NOMEM, "trust");
+	if (ctx->party_count != 0)
+		memcpy(all, ctx->parties, ctx->party_count * sizeof(*all));
+	all[ctx->party_count++] = *p;
+	ctx->parties = all;
+	return true;
+}
+
+bool
+relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
+    struct relto_bytes ca_pem, struct relto_error *e)
+{
+	struct err why;
+	struct inside_party p = { 0 };
+	if (!syntax_is_name(bytes_of(party)) || !spiffe_is_domain(bytes_of(domain)))
+		return inside_failf(
+		    e, ERR_USAGE, "trust: '%s' is no party or '%s' no trust domain", party, domain);
+	p.party = keep_text(ctx, bytes_of(party), e);
+	p.domain = keep_text(ctx, bytes_of(domain), e);
+	if (p.party == NULL || p.domain == NULL)
+		return false;
+	if (!chain_anchors_new(bytes_from(ca_pem.data, ca_pem.len), NULL, 0, &p.anchors, &why)) {
+		(void)err_wrap(&why, "CA certificates of %s", party);
+		return inside_fail(e, &why);
+	}
+	if (add_party(ctx, &p, e))
+		return true;
+	chain_anchors_free(p.anchors);
+	return false;
+}
+
+/* The trust domain in a CA certificate's URI name "spiffe://DOMAIN", into 'out'. */
+static bool
+domain_of_certificate(X509 *x, char out[256])
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+		const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+		if (n->type != GEN_URI)
+			continue;
+		struct bytes uri = bytes_from(ASN1_STRING_get0_data(n->d.uniformResourceIdentifier),
+		    (size_t)ASN1_STRING_length(n->d.uniformResourceIdentifier));
+		const size_t skip = strlen("spiffe://");
+		if (uri.len <= skip || memcmp(uri.data, "spiffe://", skip) != 0)
+			continue;
+		struct bytes domain = bytes_from(uri.data + skip, uri.len - skip);
+		found = spiffe_is_domain(domain);
+		if (found) {
+			memcpy(out, domain.data, domain.len);
+			out[domain.len] = 0;
+		}
+	}
+	GENERAL_NAMES_free(names);
+	return found;
+}
+
+/* The domain of a line "trust-domain: DOMAIN" before the first certificate. */
+static bool
+domain_of_line(struct relto_bytes pem, char out[256])
+{
+	static const char key[] = "trust-domain:", begin[] = "-----BEGIN";
+	const char *at = pem.data, *end = at + pem.len;
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		struct bytes line = bytes_from(at, (size_t)((stop == NULL ? end : stop) - at));
+		if (line.len >= sizeof(begin) - 1 &&
+		    memcmp(line.data, begin, sizeof(begin) - 1) == 0)
+			return false;
+		if (line.len >= sizeof(key) - 1 && memcmp(line.data, key, sizeof(key) - 1) == 0) {
+			struct bytes v =
+			    bytes_from(line.data + sizeof(key) - 1, line.len - sizeof(key) + 1);
+			while (v.len != 0 && v.data[0] == ' ')
+				v = bytes_from(v.data + 1, v.len - 1);
+			while (
+			    v.len != 0 && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\r'))
+				v.len--;
+			if (!spiffe_is_domain(v))
+				return false;
+			memcpy(out, v.data, v.len);
+			out[v.len] = 0;
+			return true;
+		}
+		at = stop == NULL ? end : stop + 1;
+	}
+	return false;
+}
+
+static bool
+find_domain(struct relto_bytes pem, char out[256])
+{
+	if (domain_of_line(pem, out))
+		return true;
+	STACK_OF(X509) *all = read_certificates(pem);
+	bool found = false;
+	for (int i = 0; i < sk_X509_num(all) && !found; i++)
+		found = domain_of_certificate(sk_X509_value(all, i), out);
+	sk_X509_pop_free(all, X509_free);
+	return found;
+}
+
+/* One PARTY.pem of the folder. */
+static bool
+trust_file(struct relto_context *ctx, const char *folder, const char *name, struct relto_error *e)
+{
+	char path[4096], party[LIMIT_PARTY_NAME_BYTES + 1], domain[256];
+	struct relto_bytes pem;
+	size_t n = strlen(name) - strlen(".pem");
+	if (n > LIMIT_PARTY_NAME_BYTES)
+		return inside_failf(e, ERR_CONFIG, "'%s/%s': not PARTY.pem", folder, name);
+	memcpy(party, name, n);
+	party[n] = 0;
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (!read_file(ctx, path, false, &pem, e))
+		return false;
+	if (!find_domain(pem, domain))
+		return inside_failf(e, ERR_CONFIG,
+		    "'%s': no trust domain: neither a line 'trust-domain: DOMAIN' before the "
+		    "certificates nor a URI name spiffe://DOMAIN in one",
+		    path);
+	return relto_context_trust(ctx, party, domain, pem, e);
+}
+
+bool
+relto_context_trust_dir(struct relto_context *ctx, const char *path, struct relto_error *e)
+{
+	DIR *d = opendir(path);
+	if (d == NULL)
+		return inside_failf(
+		    e, ERR_NOT_FOUND, "trust folder '%s': %s", path, strerror(errno));
+	bool ok = true;
+	const struct dirent *entry;
+	while (ok && (entry = readdir(d)) != NULL) {
+		size_t n = strlen(entry->d_name);
+		if (n > 4 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 4, ".pem") == 0)
+			ok = trust_file(ctx, path, entry->d_name, e);
+	}
+	(void)closedir(d);
+	return ok;
+}
+
+/* ---- the log, the rest ---- */
+
+bool
+relto_context_log_key(struct relto_context *ctx, const char *vkey, struct relto_error *e)
+{
+	struct err why;
+	struct note_key key;
+	SCOPED(sha256_done) struct sha256 h = { 0 };
+	if (!sha256_init(&h, &why) || !note_key_parse(&h, bytes_of(vkey), &key, &why)) {
+		(void)err_wrap(&why, "log key");
+		return inside_fail(e, &why);
+	}
+	if (key.type != NOTE_ED25519)
+		return inside_failf(e, ERR_DATA, "log key: this is a witness's key, not a log's");
+	ctx->log = key;
+	ctx->has_log = true;
+	return true;
+}
+
+bool
+relto_context_state_dir(struct relto_context *ctx, const char *path, struct relto_error *e)
+{
+	struct err why;
+	struct keep *k = NULL;
+	if (!keep_new(path, &k, &why))
+		return inside_fail(e, &why);
+	keep_free(ctx->keep);
+	ctx->keep = k;
+	return true;
+}
+
+bool
+relto_context_terms(struct relto_context *ctx, const char *agreement,
+    const uint8_t digest[RELTO_DIGEST_BYTES], struct relto_error *e)
+{
+	struct inside_pin *all = arena_zalloc(&ctx->arena, ctx->pin_count + 1, sizeof(*all));
+	char *name = keep_text(ctx, bytes_of(agreement), e);
+	if (all == NULL || name == NULL)
+		return inside_failf(e, ERR_NOMEM, "terms");
+	if (ctx->pin_count != 0)
+		memcpy(all, ctx->pins, ctx->pin_count * sizeof(*all));
+	all[ctx->pin_count].agreement = name;
+	memcpy(all[ctx->pin_count++].terms, digest, RELTO_DIGEST_BYTES);
+	ctx->pins = all;
+	return true;
+}
+
+void
+relto_context_timeout(struct relto_context *ctx, uint32_t timeout_ms)
+{
+	ctx->timeout_ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
+}
+
+void
+relto_context_show_unverified(struct relto_context *ctx, bool show)
+{
+	ctx->show_unverified = show;
+}
+
+void
+relto_context_batch(struct relto_context *ctx, bool batch)
+{
+	ctx->batch = batch;
+}

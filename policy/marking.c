@@ -8,12 +8,20 @@ static const struct bytes no_lang = { NULL, 0 };
 
 /* ---- phrases ---- */
 
+static bool
+same_lang(struct bytes a, struct bytes b)
+{
+	if (a.len == 0 || b.len == 0)
+		return a.len == b.len;
+	return vocab_same_name(a, b);
+}
+
 /* The language whose phrases count: the asked one if there are any of it, else none. */
 static struct bytes
 phrase_lang(const struct vocab_marks *m, struct bytes lang)
 {
-	for (size_t i = 0; i < m->phrase_count; i++)
-		if (lang.len != 0 && vocab_same_name(m->phrases[i].lang, lang))
+	for (size_t i = 0; i < m->phrase_count && lang.len != 0; i++)
+		if (same_lang(m->phrases[i].lang, lang))
 			return lang;
 	return no_lang;
 }
@@ -27,7 +35,7 @@ codes_of(const struct vocab_marks *m, struct bytes lang)
 		return 0;
 	struct bytes use = phrase_lang(m, lang);
 	for (size_t i = 0; i < m->phrase_count; i++)
-		if (vocab_same_name(m->phrases[i].lang, use))
+		if (same_lang(m->phrases[i].lang, use))
 			codes |= m->phrases[i].codes;
 	return codes;
 }
@@ -41,7 +49,7 @@ phrase_of(const struct vocab_marks *m, struct bytes lang, unsigned replaces)
 	struct bytes use = phrase_lang(m, lang);
 	for (size_t i = 0; i < m->phrase_count; i++) {
 		const struct vocab_phrase *p = &m->phrases[i];
-		if (p->text.data != NULL && vocab_same_name(p->lang, use) &&
+		if (p->text.data != NULL && same_lang(p->lang, use) &&
 		    (p->codes & VOCAB_CODE_REPLACE_POLICY) == replaces)
 			return p->text;
 	}
@@ -59,7 +67,7 @@ marking_qualifier(const struct vocab_marks *m, enum vocab_qualifier_code code, s
 		const struct vocab_qualifier *q = &m->qualifiers[i];
 		if (q->code != code)
 			continue;
-		if (lang.len != 0 && vocab_same_name(q->lang, lang))
+		if (lang.len != 0 && same_lang(q->lang, lang))
 			return q->text;
 		if (q->lang.len == 0)
 			found = q->text;
@@ -67,16 +75,36 @@ marking_qualifier(const struct vocab_marks *m, enum vocab_qualifier_code code, s
 	return found;
 }
 
-/* Its phrase or name with what stands around it; nothing if its codes hide it. */
+/* Its phrase or name; absent if its codes hide it. */
+static struct bytes
+shown(const struct vocab_marks *m, struct bytes name, struct bytes lang)
+{
+	if ((codes_of(m, lang) & (VOCAB_CODE_NO_NAME | VOCAB_CODE_NO_MARKING)) != 0)
+		return no_lang;
+	struct bytes phrase = phrase_of(m, lang, 0);
+	return phrase.data == NULL ? name : phrase;
+}
+
+/* The same with what stands around it. */
 static void
 put_phrase(struct page *p, const struct vocab_marks *m, struct bytes name, struct bytes lang)
 {
-	if ((codes_of(m, lang) & (VOCAB_CODE_NO_NAME | VOCAB_CODE_NO_MARKING)) != 0)
+	struct bytes text = shown(m, name, lang);
+	if (text.data == NULL)
 		return;
-	struct bytes phrase = phrase_of(m, lang, 0);
 	page_bytes(p, marking_qualifier(m, VOCAB_PREFIX, lang, ""));
-	page_bytes(p, phrase.data == NULL ? name : phrase);
+	page_bytes(p, text);
 	page_bytes(p, marking_qualifier(m, VOCAB_SUFFIX, lang, ""));
+}
+
+/* Whether put_phrase puts anything. */
+static bool
+prints(const struct vocab_marks *m, struct bytes name, struct bytes lang)
+{
+	struct bytes text = shown(m, name, lang);
+	return text.len != 0 ||
+	       (text.data != NULL && (marking_qualifier(m, VOCAB_PREFIX, lang, "").len != 0 ||
+					 marking_qualifier(m, VOCAB_SUFFIX, lang, "").len != 0));
 }
 
 void
@@ -108,11 +136,13 @@ marking_put_header(struct page *p, const struct label *l, struct bytes lang)
 		policy = own;
 	replace_policy(v->marks, lang, &policy);
 	replace_policy(c->marks, lang, &policy);
-	for (uint32_t i = 0; i < v->value_count; i++) {
-		if (v->values[i].marks == NULL || !label_has_value(l, i))
-			continue;
-		replace_policy(v->values[i].marks, lang, &policy); /* the last one counts */
-		codes |= codes_of(v->values[i].marks, lang) & VOCAB_CODE_SUPPRESS_CLASS;
+	for (uint32_t w = 0; w < v->words; w++) {
+		for (uint64_t left = l->values[w]; left != 0; left &= left - 1) {
+			const struct vocab_value *x =
+			    &v->values[w * 64 + (uint32_t)__builtin_ctzll(left)];
+			replace_policy(x->marks, lang, &policy); /* the last one counts */
+			codes |= codes_of(x->marks, lang) & VOCAB_CODE_SUPPRESS_CLASS;
+		}
 	}
 	page_bytes(p, marking_qualifier(v->marks, VOCAB_PREFIX, lang, ""));
 	size_t start = p->len;
@@ -131,12 +161,11 @@ put_tag(struct page *p, const struct label *l, const struct vocab_tag *t, struct
 	const struct vocab *v = l->vocab;
 	bool begun = false;
 	for (uint32_t i = t->first; i < t->first + t->count; i++) {
-		struct page one = { .arena = p->arena };
-		if (!label_has_value(l, i))
+		if (i % 64 == 0 && l->values[i / 64] == 0) {
+			i += 63; /* a word without values */
 			continue;
-		marking_put_value(&one, &v->values[i], lang);
-		p->failed = p->failed || one.failed;
-		if (one.len == 0)
+		}
+		if (!label_has_value(l, i) || !prints(v->values[i].marks, v->values[i].name, lang))
 			continue;
 		if (begun) {
 			page_bytes(p, marking_qualifier(t->marks, VOCAB_SEPARATOR, lang, "/"));
@@ -144,7 +173,7 @@ put_tag(struct page *p, const struct label *l, const struct vocab_tag *t, struct
 			page_bytes(p, marking_qualifier(v->marks, VOCAB_SEPARATOR, lang, " "));
 			page_bytes(p, marking_qualifier(t->marks, VOCAB_PREFIX, lang, ""));
 		}
-		page_put(p, one.text, one.len);
+		marking_put_value(p, &v->values[i], lang);
 		begun = true;
 	}
 	if (begun)

@@ -11,6 +11,11 @@ enum {
 	NO_MATCH = -1
 };
 
+struct vocab_list {
+	const struct vocab *const *items;
+	size_t count;
+};
+
 struct reading {
 	const struct vocab *vocab;
 	struct bytes text;     /* folded */
@@ -21,6 +26,7 @@ struct reading {
 	uint32_t found_class;
 	bool is_found, ambiguous; /* ..and whether another one differs from it */
 	unsigned steps;
+	int furthest; /* how far any reading came, for the message */
 };
 
 static bool read_sections(struct reading *r, int at);
@@ -101,6 +107,7 @@ static bool
 read_values(struct reading *r, const struct vocab_tag *t, int at)
 {
 	const struct bytes none = { NULL, 0 };
+	r->furthest = at > r->furthest ? at : r->furthest;
 	for (uint32_t i = t->first; i < t->first + t->count; i++) {
 		if (!step(r))
 			return false;
@@ -138,6 +145,7 @@ read_sections(struct reading *r, int at)
 {
 	const struct bytes none = { NULL, 0 };
 	const struct vocab *v = r->vocab;
+	r->furthest = at > r->furthest ? at : r->furthest;
 	int end = match(r->text, at, marking_qualifier(v->marks, VOCAB_SUFFIX, none, ""), false);
 	if (end != NO_MATCH && (size_t)end == r->text.len)
 		complete(r);
@@ -212,22 +220,78 @@ two_ways(struct bytes text, struct err *e)
 	    e, ERR_DATA, "'%.*s' can be read in two ways; write the label as JSON", SHOWN(text));
 }
 
-/* No vocabulary reads it: the most helpful thing that can be said. */
-static bool
-not_read(const struct vocab *const *set, size_t count, struct bytes text, struct err *e)
+/* Up to the next mark that parts values: what somebody may have misspelt. */
+static struct bytes
+first_word(struct bytes text)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct bytes name = set[i]->name;
-		if (text.len < name.len ||
-		    !vocab_same_name(name, (struct bytes){ text.data, name.len }))
-			continue;
-		if (!set[i]->readable)
-			return err_set(e, ERR_DATA,
-			    "'%.*s': markings of '%.*s' cannot be read back; write the label as "
-			    "JSON or STANAG 4774 XML",
-			    SHOWN(text), SHOWN(name));
+	while (text.len != 0 && strchr(" /,", text.data[0]) != NULL && text.data[0] != 0)
+		text = (struct bytes){ text.data + 1, text.len - 1 };
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == ',' || text.data[i] == '/')
+			text.len = i;
+	return text;
+}
+
+/* The classification reads, and then something does not. */
+static bool
+not_read_after(const struct reading *r, struct bytes text, struct err *e)
+{
+	struct bytes rest = { r->text.data + r->furthest, r->text.len - (size_t)r->furthest };
+	struct bytes word = first_word(rest);
+	struct bytes name = r->vocab->name;
+	if (word.len == 0)
+		return err_set(e, ERR_DATA, "'%.*s' is not a whole marking of '%.*s'", SHOWN(text),
+		    SHOWN(name));
+	ptrdiff_t near = text_nearest(word, r->phrases, r->vocab->value_count);
+	if (near < 0)
+		return err_set(e, ERR_DATA, "'%.*s' in '%.*s' is no part of a marking of '%.*s'",
+		    SHOWN(word), SHOWN(text), SHOWN(name));
+	return err_set(e, ERR_DATA,
+	    "'%.*s' in '%.*s' is no part of a marking of '%.*s'; did you mean '%.*s'?", SHOWN(word),
+	    SHOWN(text), SHOWN(name), SHOWN(r->phrases[near]));
+}
+
+/* Not even a classification reads. */
+static bool
+not_read_at_all(struct arena *a, const struct vocab *v, struct bytes text, struct err *e)
+{
+	const struct bytes none = { NULL, 0 };
+	struct bytes headers[LIMIT_SPIF_CLASSES];
+	struct bytes sep = marking_qualifier(v->marks, VOCAB_SEPARATOR, none, " ");
+	struct bytes head = text;
+	for (uint32_t c = 0; c < v->class_count; c++)
+		if (!marking_of_class(a, v, c, &headers[c]))
+			return err_set(e, ERR_NOMEM, "marking");
+	for (size_t i = v->name.len + 1; i + sep.len <= text.len && head.len == text.len; i++)
+		if (sep.len != 0 && memcmp(text.data + i, sep.data, sep.len) == 0)
+			head.len = i;
+	ptrdiff_t near = text_nearest(head, headers, v->class_count);
+	if (near < 0)
 		return err_set(
-		    e, ERR_DATA, "'%.*s' is no marking of '%.*s'", SHOWN(text), SHOWN(name));
+		    e, ERR_DATA, "'%.*s' is no marking of '%.*s'", SHOWN(text), SHOWN(v->name));
+	return err_set(e, ERR_DATA, "'%.*s' is no marking of '%.*s'; did you mean '%.*s'?",
+	    SHOWN(text), SHOWN(v->name), SHOWN(headers[near]));
+}
+
+/* No vocabulary reads it: the most helpful thing that can be said.  'best' is the reading that came
+ * furthest, if any classification read. */
+static bool
+not_read(struct arena *a, const struct vocab_list *set, const struct reading *best,
+    struct bytes text, struct err *e)
+{
+	if (best->phrases != NULL)
+		return not_read_after(best, text, e);
+	for (size_t i = 0; i < set->count; i++) {
+		const struct vocab *v = set->items[i];
+		if (text.len < v->name.len ||
+		    !vocab_same_name(v->name, (struct bytes){ text.data, v->name.len }))
+			continue;
+		if (v->readable)
+			return not_read_at_all(a, v, text, e);
+		return err_set(e, ERR_DATA,
+		    "'%.*s': markings of '%.*s' cannot be read back; write the label as "
+		    "JSON or STANAG 4774 XML",
+		    SHOWN(text), SHOWN(v->name));
 	}
 	return err_set(e, ERR_DATA, "'%.*s' is no marking of a known vocabulary", SHOWN(text));
 }
@@ -250,11 +314,11 @@ marking_read(struct arena *a, const struct vocab *const *set, size_t count, stru
 			return false;
 		if (r.ambiguous || (r.is_found && best.is_found))
 			return two_ways(text, e);
-		if (r.is_found)
+		if (r.is_found || (!best.is_found && r.furthest >= best.furthest))
 			best = r;
 	}
 	if (!best.is_found)
-		return not_read(set, count, text, e);
+		return not_read(a, &(struct vocab_list){ set, count }, &best, text, e);
 	struct label l = { best.vocab, best.found_class, best.found };
 	return marking_raw(a, &l, out, e);
 }

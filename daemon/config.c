@@ -521,21 +521,23 @@ config_manual(FILE *to)
 	static const char *const takes[] = { [TAKES_RELOAD] = "a reload",
 		[TAKES_NEW] = "a reload, for new connections",
 		[TAKES_RESTART] = "a restart" };
-	(void)fputs("| setting | value | default | range | takes | what for |\n"
-		    "|---|---|---|---|---|---|\n",
-	    to);
+	(void)fputs(".Bl -tag -width Ds\n", to);
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &settings[i];
-		(void)fprintf(to, "| `%s%s%s` | %s | %s | ", s->block,
-		    s->block[0] == '\0' ? "" : " ", s->name, usages[s->type],
-		    s->dflt == NULL	 ? "(required)"
-		    : s->dflt[0] == '\0' ? "(none)"
-					 : s->dflt);
+		bool top = s->block[0] == '\0';
+		(void)fprintf(to, ".It Ic %s%s%s Ar %s\n%c%s.\n", s->block, top ? "" : " ", s->name,
+		    usages[s->type], s->reason[0] & ~0x20, s->reason + 1);
+		if (s->dflt == NULL)
+			(void)fputs("Required", to);
+		else
+			(void)fprintf(to, "Default: %s", s->dflt[0] == '\0' ? "none" : s->dflt);
 		if (s->max > 0) {
+			(void)fputs("; from ", to);
 			manual_bound(s, s->min, to);
 			(void)fputs(" to ", to);
 			manual_bound(s, s->max, to);
 		}
-		(void)fprintf(to, " | %s | %s |\n", takes[s->takes], s->reason);
+		(void)fprintf(to, ".\nA change takes %s.\n", takes[s->takes]);
 	}
+	(void)fputs(".El\n", to);
 }

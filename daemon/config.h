@@ -57,5 +57,5 @@ void config_print(const struct config *c, FILE *to);
 /* True if settings differ that take a restart: their names go into 'names', comma-separated. */
 MUST_USE bool config_needs_restart(
     const struct config *now, const struct config *next, char *names, size_t size);
-/* The manual's table of settings, as Markdown, from config.def alone. */
+/* The settings as reltod.conf(5) lists them (mdoc), from config.def alone. */
 void config_manual(FILE *to);

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 sys.path.insert(0, HERE)
+import certificates  # noqa: E402
 import rig  # noqa: E402
 import senders  # noqa: E402
 import wire  # noqa: E402
@@ -87,6 +88,8 @@ def still_open(client):
 
 def run_case(lab, records, how, code, record, connection):
     """What differs from the table, or ''."""
+    if how.startswith("certificate "):
+        return certificates.run_case(lab, how.partition(" ")[2], code, record, connection)
     sender = getattr(senders, how.split()[0])
     client = lab.client(getattr(sender, "who", "gbr"), hello=getattr(sender, "hello", True))
     before = records.count(client.agent.id, code) if record == "REFUSED" else 0

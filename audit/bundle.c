@@ -5,11 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit/map.h"
 #include "audit/view.h"
 #include "proto/arena.h"
 #include "proto/syntax.h"
 
-enum { BUFFER = 65536, HEX = 64, HEADS_MAX = 256, LINE_MAX_BYTES = 21 + (HEADS_MAX + 3) * 65 };
+enum {
+	SEEN_MAX = 64 << 20,
+	BUFFER = 65536,
+	HEX = 64,
+	HEADS_MAX = 256,
+	LINE_MAX_BYTES = 21 + (HEADS_MAX + 3) * 65
+};
 
 struct buffer { /* the next bytes of a file, not yet emitted */
 	char path[BUNDLE_PATH_MAX];
@@ -22,6 +29,9 @@ struct bundle_writer {
 	struct bundle_sink sink;
 	struct log log; /* its tiles become tile/ */
 	struct buffer records, reports;
+	struct arena seen_arena;
+	struct map seen;		  /* digests of the contents that many records share */
+	uint8_t last[BUNDLE_DIR_END][32]; /* of the others, the last one */
 	uint8_t entries[TILE_WIDTH * TILE_ENTRY];
 };
 
@@ -95,6 +105,8 @@ bundle_writer_new(struct sha256 *h, const struct bundle_about *about, struct bun
 		return err_set(e, ERR_NOMEM, "bundle");
 	w->about = *about;
 	w->sink = sink;
+	arena_init(&w->seen_arena, SEEN_MAX);
+	map_init(&w->seen, &w->seen_arena, 1);
 	log_init(&w->log, h, (struct log_sink){ emit_tile, w });
 	*out = w;
 	return true;
@@ -103,6 +115,8 @@ bundle_writer_new(struct sha256 *h, const struct bundle_about *about, struct bun
 void
 bundle_writer_free(struct bundle_writer *w)
 {
+	if (w != NULL)
+		arena_done(&w->seen_arena);
 	free(w);
 }
 
@@ -194,14 +208,34 @@ bundle_add(struct bundle_writer *w, struct bytes entry, unsigned *opened, struct
 	return true;
 }
 
+/* Whether this content was emitted before; it counts as emitted from now on. */
+static bool
+seen_before(
+    struct bundle_writer *w, enum bundle_dir d, const uint8_t digest[32], bool *seen, struct err *e)
+{
+	uint8_t key[33] = { (uint8_t)d };
+	memcpy(key + 1, digest, 32);
+	*seen = memcmp(w->last[d], digest, 32) == 0;
+	memcpy(w->last[d], digest, 32);
+	if (*seen ||
+	    (d != BUNDLE_CHAIN && d != BUNDLE_ANCHOR && d != BUNDLE_POLICY && d != BUNDLE_SPIF))
+		return true;
+	*seen = map_find(&w->seen, bytes_from(key, sizeof(key))) != NULL;
+	return map_at(&w->seen, bytes_from(key, sizeof(key)), NULL) != NULL ||
+	       err_set(e, ERR_NOMEM, "contents of the bundle");
+}
+
 bool
 bundle_add_content(struct bundle_writer *w, enum bundle_dir d, struct bytes data, struct err *e)
 {
 	uint8_t digest[32];
 	char path[BUNDLE_PATH_MAX];
 	assert(w->about.party.len == 0);
-	if (!sha256_of(w->log.h, data, digest, e))
+	bool seen;
+	if (!sha256_of(w->log.h, data, digest, e) || !seen_before(w, d, digest, &seen, e))
 		return false;
+	if (seen)
+		return true;
 	bundle_content_path(d, digest, path);
 	return emit(w, path, data, e);
 }

@@ -66,8 +66,9 @@ void bundle_writer_free(struct bundle_writer *w);
  * the mask of opened slots, so that the caller knows whether contents belong to it. */
 MUST_USE bool bundle_add(
     struct bundle_writer *w, struct bytes entry, unsigned *opened, struct err *e);
-/* One content, for the view of a hub auditor; the name is computed.  Giving one twice emits it
- * twice: the caller remembers (most contents belong to one record). */
+/* One content, for the view of a hub auditor; the name is computed.  Chains, anchors, policies and
+ * SPIFs may be given any number of times and come once; of the others, which belong to one report,
+ * the caller gives each once (or several times in a row). */
 MUST_USE bool bundle_add_content(
     struct bundle_writer *w, enum bundle_dir d, struct bytes data, struct err *e);
 /* The line of report/ for the INTAKE that was added last. */

@@ -1,0 +1,529 @@
+/*
+ * small.h - a small log for tests, made with the code under test record by record, and its bundle
+ * as files in memory.  Salts are all alike: nothing here is secret.
+ */
+#pragma once
+#include "tests/unit/audit/golden.h"
+
+#include "audit/bundle.h"
+#include "audit/verify.h"
+
+enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_START_S = 1780272000 };
+
+struct small_file {
+	char path[BUNDLE_PATH_MAX];
+	uint8_t *data;
+	size_t len;
+};
+struct small {
+	struct sha256 h;
+	struct arena a;
+	EVP_PKEY *key;
+	struct note_key vkey;
+	struct log log;
+	uint64_t now; /* µs */
+	struct bytes entries[SMALL_ENTRIES];
+	struct merkle gbr, nor, ken;
+	uint64_t head_of[3]; /* last PARTY_HEAD of each, SLOT_ABSENT */
+	uint8_t policy[32], facts[32], manifest_leaf[32], manifest[32], routing[32], head[2][32];
+	uint8_t commitments[2][32]; /* of the heads */
+	uint8_t id[16];
+	struct bytes contents[16]; /* to put into the bundle */
+	enum bundle_dir dirs[16];
+	size_t content_count;
+	uint64_t intake; /* the last one's index */
+	size_t file_count;
+	struct small_file files[SMALL_FILES];
+};
+
+static inline struct small *
+small_new(void)
+{
+	struct small *s = calloc(1, sizeof(*s));
+	struct note_name name = { bytes_of("hub.example/relto/g1"), NOTE_ED25519 };
+	assert_true(sha256_init(&s->h, NULL));
+	arena_init(&s->a, (size_t)1 << 30);
+	s->key = golden_key(&s->h, "relto test log");
+	assert_true(note_key_of(&s->h, &name, s->key, &s->vkey, NULL));
+	log_init(&s->log, &s->h, (struct log_sink){ NULL, NULL });
+	s->now = (uint64_t)SMALL_START_S * 1000000;
+	for (size_t i = 0; i < 3; i++)
+		s->head_of[i] = SLOT_ABSENT;
+	memset(s->id, 0x5a, sizeof(s->id));
+	return s;
+}
+
+static inline void
+small_free(struct small *s)
+{
+	EVP_PKEY_free(s->key);
+	sha256_done(&s->h);
+	arena_done(&s->a);
+	free(s);
+}
+
+static inline struct merkle *
+small_tree(struct small *s, const char *party)
+{
+	return strcmp(party, "GBR") == 0 ? &s->gbr : strcmp(party, "NOR") == 0 ? &s->nor : &s->ken;
+}
+
+static inline void
+small_begin(struct small *s, struct record *r, enum event_type type, bool report)
+{
+	uint8_t salts[RECORD_SALTS];
+	memset(salts, 7, sizeof(salts));
+	struct slot_common common = { type, 0, bytes_from(s->id, report ? 16 : 0) };
+	assert_true(record_begin(r, &s->a, salts, NULL));
+	assert_true(record_set_common(r, &s->a, &common, NULL));
+}
+
+static inline void
+small_by_hub(struct small *s, struct record *r)
+{
+	struct slot_hub hub = { bytes_of("hub-1"), SLOT_ABSENT, NULL, bytes_of("sync") };
+	assert_true(record_set_hub(r, &s->a, &hub, NULL));
+}
+
+static inline void
+small_body(struct small *s, struct record *r, struct body *b)
+{
+	struct err e;
+	if (!record_set_body(r, &s->a, b, &e))
+		fail_msg("%s", e.text);
+}
+
+/* Appends and stores; gives the index. */
+static inline uint64_t
+small_add(
+    struct small *s, struct record *r, const char *publisher, const char *recipient, uint64_t link)
+{
+	struct log_in in = { .now = s->now++,
+		.link = link,
+		.publication = publisher == NULL ? NULL : small_tree(s, publisher),
+		.place = recipient == NULL ? NULL : small_tree(s, recipient) };
+	struct log_out out;
+	struct err e;
+	if (!log_append(&s->log, r, &in, &out, &e))
+		fail_msg("%s", e.text);
+	uint8_t *entry = arena_alloc(&s->a, record_entry_size(r));
+	record_entry_write(r, out.leaf, entry);
+	assert_true(out.index < SMALL_ENTRIES);
+	s->entries[out.index] = bytes_from(entry, record_entry_size(r));
+	return out.index;
+}
+
+static inline void
+small_content(struct small *s, enum bundle_dir dir, struct bytes data, uint8_t digest[32])
+{
+	uint8_t *copy = arena_alloc(&s->a, data.len + 1);
+	memcpy(copy, data.data, data.len);
+	assert_true(sha256_of(&s->h, data, digest, NULL));
+	s->contents[s->content_count] = bytes_from(copy, data.len);
+	s->dirs[s->content_count++] = dir;
+}
+
+static inline uint64_t
+small_tree_record(struct small *s, enum event_type type, enum body_field size, enum body_field root)
+{
+	struct record r;
+	struct body b;
+	uint8_t mine[32];
+	assert_true(merkle_root(&s->h, &s->log.tree, mine, NULL));
+	small_begin(s, &r, type, false);
+	small_by_hub(s, &r);
+	event_body_begin(&b, type);
+	event_body_uint(&b, size, s->log.tree.leaf_count);
+	event_body_bytes(&b, root, bytes_from(mine, 32));
+	if (type == EVENT_START) {
+		event_body_bytes(&b, BODY_START_VERSION, bytes_of("0.1.0"));
+		event_body_bytes(&b, BODY_START_BOOT, bytes_of("b"));
+		event_body_enum(&b, BODY_START_LAST, 1);
+	} else
+		event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of("signal"));
+	small_body(s, &r, &b);
+	return small_add(s, &r, NULL, NULL, 0);
+}
+
+static inline uint64_t
+small_start(struct small *s)
+{
+	return small_tree_record(s, EVENT_START, BODY_START_SIZE, BODY_START_ROOT);
+}
+
+static inline uint64_t
+small_stop(struct small *s)
+{
+	return small_tree_record(s, EVENT_STOP, BODY_STOP_SIZE, BODY_STOP_ROOT);
+}
+
+static inline uint64_t
+small_policy(struct small *s, const char *export)
+{
+	struct record r;
+	struct body b;
+	uint8_t before[32];
+	bool first = s->policy[0] == 0 && s->policy[1] == 0;
+	memcpy(before, s->policy, 32);
+	small_content(s, BUNDLE_POLICY, bytes_of(export), s->policy);
+	small_begin(s, &r, EVENT_POLICY, false);
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_POLICY);
+	event_body_bytes(&b, BODY_POLICY_DIGEST, bytes_from(s->policy, 32));
+	if (!first)
+		event_body_bytes(&b, BODY_POLICY_PREVIOUS, bytes_from(before, 32));
+	event_body_enum(&b, BODY_POLICY_CAUSE, first ? 1 : 2);
+	small_body(s, &r, &b);
+	return small_add(s, &r, NULL, NULL, 0);
+}
+
+/* A protobuf field of bytes. */
+static inline size_t
+small_field(uint8_t *to, unsigned number, const void *data, size_t len)
+{
+	size_t n = 0;
+	unsigned tag = number << 3 | 2;
+	if (tag > 127)
+		to[n++] = (uint8_t)(tag | 0x80);
+	to[n++] = (uint8_t)(tag > 127 ? tag >> 7 : tag);
+	to[n++] = (uint8_t)len;
+	memcpy(to + n, data, len);
+	return n + len;
+}
+
+static inline void
+small_commit(struct small *s, uint8_t tag, const char *data, uint8_t out[32])
+{
+	sha256_begin(&s->h);
+	sha256_add(&s->h, bytes_from(&tag, 1));
+	sha256_add(&s->h, bytes_from(s->id, 16));
+	sha256_add(&s->h, bytes_of(data));
+	assert_true(sha256_end(&s->h, out, NULL));
+}
+
+/* Manifest, routing, two heads, facts: what an INTAKE rests on. */
+static inline void
+small_report(struct small *s)
+{
+	uint8_t manifest[512], routing[32], notice[32] = { 1 }, facts[64] = { 0 };
+	size_t n = 0;
+	small_commit(s, 0x10, "routing", routing);
+	small_commit(s, 0x11, "head 0", s->commitments[0]);
+	small_commit(s, 0x11, "head 1", s->commitments[1]);
+	n += small_field(manifest + n, 2, s->id, 16);
+	n += small_field(manifest + n, 12, routing, 32);
+	n += small_field(manifest + n, 13, notice, 32);
+	n += small_field(manifest + n, 14, s->commitments[0], 32);
+	n += small_field(manifest + n, 14, s->commitments[1], 32);
+	assert_true(merkle_leaf(&s->h, bytes_from(manifest, n), s->manifest_leaf, NULL));
+	small_content(s, BUNDLE_MANIFEST, bytes_from(manifest, n), s->manifest);
+	small_content(s, BUNDLE_ROUTING, bytes_of("routing"), s->routing);
+	small_content(s, BUNDLE_HEAD, bytes_of("head 0"), s->head[0]);
+	small_content(s, BUNDLE_HEAD, bytes_of("head 1"), s->head[1]);
+	/* time and accepted: fields 6 and 7, varints */
+	n = 0;
+	for (unsigned f = 6; f <= 7; f++) {
+		facts[n++] = (uint8_t)(f << 3);
+		for (uint64_t v = s->now; v != 0 || n == 1; v >>= 7)
+			facts[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+	}
+	small_content(s, BUNDLE_FACTS, bytes_from(facts, n), s->facts);
+}
+
+static inline void
+small_publication(struct small *s, struct record *r, bool whole)
+{
+	struct slot_publication p = { .party = bytes_of("GBR"), .index = SLOT_LATER };
+	if (whole) {
+		p.agent = bytes_of("spiffe://gbr.example/fusion-desk");
+		p.manifest = s->manifest_leaf;
+		p.banner = bytes_of("ATLAS SECRET");
+	}
+	assert_true(record_set_publication(r, &s->a, &p, NULL));
+}
+
+static inline uint64_t
+small_intake(struct small *s)
+{
+	struct record r;
+	struct body b;
+	uint8_t seal[32], chain[32], anchor[32];
+	struct slot_decision d = { (enum outcome)0, { NULL, 0 }, s->policy, s->facts, SLOT_ABSENT };
+	small_content(s, BUNDLE_SEAL, bytes_of("seal"), seal);
+	small_content(s, BUNDLE_CHAIN, bytes_of("chain"), chain);
+	small_content(s, BUNDLE_ANCHOR, bytes_of("anchor"), anchor);
+	small_begin(s, &r, EVENT_INTAKE, true);
+	small_publication(s, &r, true);
+	assert_true(record_set_decision(&r, &s->a, &d, NULL));
+	small_by_hub(s, &r);
+	struct slot_person person = { bytes_of("CN=alice"), { NULL, 0 } };
+	assert_true(record_set_person(&r, &s->a, &person, NULL));
+	event_body_begin(&b, EVENT_INTAKE);
+	event_body_bytes(&b, BODY_INTAKE_SEAL, bytes_from(seal, 32));
+	event_body_bytes(&b, BODY_INTAKE_CHAIN, bytes_from(chain, 32));
+	event_body_bytes(&b, BODY_INTAKE_ANCHORS, bytes_from(anchor, 32));
+	small_body(s, &r, &b);
+	s->intake = small_add(s, &r, "GBR", NULL, 0);
+	return s->intake;
+}
+
+/* What a decision that releases 'portions' (bit 0, bit 1) names. */
+static inline void
+small_released(struct small *s, unsigned portions, uint8_t out[32])
+{
+	uint8_t chosen[2][32];
+	struct record_release what = { s->manifest_leaf, chosen, 0 };
+	for (unsigned i = 0; i < 2; i++)
+		if (portions >> i & 1)
+			memcpy(chosen[what.count++], s->commitments[i], 32);
+	assert_true(record_released(&s->h, &what, out, NULL));
+}
+
+struct small_decision {
+	enum event_type type; /* DECISION, NARROWED */
+	const char *recipients;
+	enum outcome outcome;
+	const char *reasons;
+	unsigned released; /* portions; 0: no digest */
+	uint64_t link;
+	const char *place; /* of a NARROWED */
+};
+
+static inline uint64_t
+small_decide(struct small *s, const struct small_decision *v)
+{
+	struct record r;
+	uint8_t *released = arena_alloc(&s->a, 32);
+	small_released(s, v->released, released);
+	struct slot_release release = { bytes_of(v->recipients),
+		bytes_of(v->released ? "atlas@3" : ""), bytes_of(v->released ? "ATLAS SECRET" : ""),
+		v->released ? released : NULL };
+	struct slot_decision d = { v->outcome, bytes_of(v->reasons), s->policy, s->facts, v->link };
+	small_begin(s, &r, v->type, true);
+	small_publication(s, &r, true);
+	assert_true(record_set_release(&r, &s->a, &release, NULL));
+	assert_true(record_set_decision(&r, &s->a, &d, NULL));
+	small_by_hub(s, &r);
+	return small_add(s, &r, "GBR", v->place, v->link);
+}
+
+static inline uint64_t
+small_deliver(struct small *s, const char *recipient, uint64_t link, unsigned portions)
+{
+	struct record r;
+	struct body b;
+	uint8_t released[32];
+	struct record intake;
+	struct slot_common common = { 0 };
+	small_released(s, portions, released);
+	assert_true(record_entry_parse(s->entries[s->intake], &intake, (uint8_t[32]){ 0 }, NULL));
+	assert_true(slot_get_common(RECORD_SLOT(&intake, 1)->value, &common, NULL));
+	struct slot_release release = { bytes_of(recipient), bytes_of("atlas@3"),
+		bytes_of("ATLAS SECRET"), released };
+	struct slot_decision d = { .link = SLOT_LATER };
+	small_begin(s, &r, EVENT_DELIVERY, true);
+	small_publication(s, &r, false);
+	assert_true(record_set_release(&r, &s->a, &release, NULL));
+	assert_true(record_set_decision(&r, &s->a, &d, NULL));
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_DELIVERY);
+	event_body_uint(&b, BODY_DELIVERY_ACCEPTED, common.time);
+	small_body(s, &r, &b);
+	return small_add(s, &r, "GBR", recipient, link);
+}
+
+static inline uint64_t
+small_ack(struct small *s, const char *recipient, uint64_t delivery)
+{
+	struct record r;
+	struct body b;
+	uint8_t index[8];
+	put_u64(index, delivery);
+	struct slot_release release = { .recipient = bytes_of(recipient) };
+	small_begin(s, &r, EVENT_ACK, false);
+	small_publication(s, &r, false);
+	assert_true(record_set_release(&r, &s->a, &release, NULL));
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_ACK);
+	event_body_bytes(&b, BODY_ACK_DELIVERIES, bytes_from(index, 8));
+	small_body(s, &r, &b);
+	return small_add(s, &r, "GBR", recipient, 0);
+}
+
+static inline uint64_t
+small_expire(struct small *s, const char *recipient, uint64_t decision)
+{
+	struct record r;
+	struct body b;
+	struct slot_release release = { .recipient = bytes_of(recipient) };
+	small_begin(s, &r, EVENT_EXPIRE, true);
+	small_publication(s, &r, false);
+	assert_true(record_set_release(&r, &s->a, &release, NULL));
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_EXPIRE);
+	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->now);
+	event_body_uint(&b, BODY_EXPIRE_DECISION, decision);
+	small_body(s, &r, &b);
+	return small_add(s, &r, "GBR", NULL, 0);
+}
+
+static inline uint64_t
+small_agreement(struct small *s, const char *party)
+{
+	struct record r;
+	struct body b;
+	uint8_t terms[32];
+	small_content(s, BUNDLE_POLICY, bytes_of("terms"), terms);
+	small_begin(s, &r, EVENT_AGREEMENT, false);
+	event_body_begin(&b, EVENT_AGREEMENT);
+	event_body_bytes(&b, BODY_AGREEMENT_PARTY, bytes_of(party));
+	event_body_bytes(&b, BODY_AGREEMENT_NAME, bytes_of("atlas"));
+	event_body_uint(&b, BODY_AGREEMENT_VERSION, 3);
+	event_body_bytes(&b, BODY_AGREEMENT_TERMS, bytes_from(terms, 32));
+	event_body_enum(&b, BODY_AGREEMENT_STATE, 2);
+	event_body_enum(&b, BODY_AGREEMENT_SUSPENDED, 1);
+	small_body(s, &r, &b);
+	return small_add(s, &r, NULL, party, 0);
+}
+
+/* With 'size' other than SLOT_ABSENT it states that size instead of the true one. */
+static inline uint64_t
+small_head_of(struct small *s, const char *party, uint64_t size, bool forget)
+{
+	struct record r;
+	struct body b;
+	uint8_t root[32];
+	struct merkle *tree = small_tree(s, party);
+	uint64_t *last = &s->head_of[tree == &s->gbr ? 0 : tree == &s->nor ? 1 : 2];
+	assert_true(merkle_root(&s->h, tree, root, NULL));
+	small_begin(s, &r, EVENT_PARTY_HEAD, false);
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_PARTY_HEAD);
+	event_body_bytes(&b, BODY_PARTY_HEAD_PARTY, bytes_of(party));
+	event_body_uint(&b, BODY_PARTY_HEAD_SIZE, size == SLOT_ABSENT ? tree->leaf_count : size);
+	event_body_bytes(&b, BODY_PARTY_HEAD_ROOT, bytes_from(root, 32));
+	if (*last != SLOT_ABSENT && !forget)
+		event_body_uint(&b, BODY_PARTY_HEAD_PREVIOUS, *last);
+	small_body(s, &r, &b);
+	*last = small_add(s, &r, NULL, NULL, 0);
+	return *last;
+}
+
+static inline uint64_t
+small_head(struct small *s, const char *party)
+{
+	return small_head_of(s, party, SLOT_ABSENT, false);
+}
+
+#define SMALL_RELEASE "0 release release atlas maritime\n1 release release atlas maritime\n"
+#define SMALL_REDACT "0 release release atlas maritime\n1 withhold forbidden atlas no\n"
+#define SMALL_WITHHOLD "0 withhold no-rule atlas -\n1 withhold no-rule atlas -\n"
+#define SMALL_HOLD "0 hold review atlas flash\n1 hold review atlas flash\n"
+
+/* 0 START, 1 POLICY, 2 AGREEMENT of NOR, 3 INTAKE, 4 release to NOR, 5 withheld from KEN,
+ * 6 DELIVERY, 7 ACK, 8 and 9 PARTY_HEADs of GBR and NOR. */
+static inline void
+small_usual(struct small *s)
+{
+	small_start(s);
+	small_policy(s, "policy\n    spif SHA256 "
+			"0000000000000000000000000000000000000000000000000000000000000000\n");
+	small_agreement(s, "NOR");
+	small_report(s);
+	uint64_t intake = small_intake(s);
+	struct small_decision yes = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		intake, NULL };
+	struct small_decision no = { EVENT_DECISION, "KEN", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		intake, NULL };
+	uint64_t released = small_decide(s, &yes);
+	small_decide(s, &no);
+	small_ack(s, "NOR", small_deliver(s, "NOR", released, 3));
+	small_head(s, "GBR");
+	small_head(s, "NOR");
+}
+
+static inline struct small_file *
+small_file(struct small *s, const char *path)
+{
+	for (size_t i = 0; i < s->file_count; i++)
+		if (strcmp(s->files[i].path, path) == 0)
+			return &s->files[i];
+	return NULL;
+}
+
+static inline bool
+small_emit(void *ctx, const char *path, struct bytes data, struct err *e)
+{
+	struct small *s = ctx;
+	struct small_file *f = small_file(s, path);
+	(void)e;
+	if (f == NULL) {
+		assert_true(s->file_count < SMALL_FILES);
+		f = &s->files[s->file_count++];
+		(void)snprintf(f->path, sizeof(f->path), "%s", path);
+		f->len = 0;
+		f->data = NULL;
+	}
+	uint8_t *grown = arena_alloc(&s->a, f->len + data.len + 1);
+	if (f->len != 0)
+		memcpy(grown, f->data, f->len);
+	memcpy(grown + f->len, data.data, data.len);
+	f->data = grown;
+	f->len += data.len;
+	return true;
+}
+
+static inline struct bytes
+small_note(struct small *s, uint64_t size, const uint8_t root[32])
+{
+	struct bytes note;
+	struct checkpoint c = { .origin = bytes_of(s->vkey.name), .size = size };
+	struct note_signer by = { s->key, &s->vkey, 0 };
+	memcpy(c.root, root, 32);
+	assert_true(checkpoint_sign(&s->a, &by, &c, &note, NULL));
+	return note;
+}
+
+static inline bool
+small_is_intake(struct small *s, uint64_t index)
+{
+	struct record r;
+	uint8_t leaf[32];
+	enum event_type type;
+	return record_entry_parse(s->entries[index], &r, leaf, NULL) &&
+	       record_check(&r, &type, NULL) && type == EVENT_INTAKE;
+}
+
+/* The whole bundle; party "" for the hub's auditor. */
+static inline void
+small_bundle(struct small *s, const char *party, uint64_t first)
+{
+	struct bundle_writer *w;
+	struct err e;
+	uint8_t root[32];
+	uint64_t size = s->log.tree.leaf_count;
+	struct bundle_about about = { bytes_of(s->vkey.name), size, bytes_of(party), first };
+	if (*party == '\0')
+		about.party = (struct bytes){ NULL, 0 };
+	s->file_count = 0;
+	assert_true(merkle_root(&s->h, &s->log.tree, root, NULL));
+	assert_true(
+	    bundle_writer_new(&s->h, &about, (struct bundle_sink){ small_emit, s }, &w, NULL));
+	for (uint64_t i = 0; i < size; i++) {
+		unsigned opened;
+		if (!bundle_add(w, s->entries[i], &opened, &e))
+			fail_msg("%s", e.text);
+		struct bundle_report line = {
+			.index = i, .head_count = 2, .heads = (const uint8_t(*)[32])s->head
+		};
+		memcpy(line.manifest, s->manifest, 32);
+		memcpy(line.routing, s->routing, 32);
+		if (small_is_intake(s, i) && *party == '\0')
+			assert_true(bundle_add_report(w, &line, NULL));
+	}
+	for (size_t i = 0; i < s->content_count && *party == '\0'; i++)
+		assert_true(bundle_add_content(w, s->dirs[i], s->contents[i], NULL));
+	if (!bundle_finish(w, small_note(s, size, root), &s->vkey, root, &e))
+		fail_msg("%s", e.text);
+	bundle_writer_free(w);
+}

@@ -427,7 +427,7 @@ bundle_report_next(
     struct bytes *file, uint8_t (*heads)[32], struct bundle_report *out, struct err *e)
 {
 	struct bundle_report v = { .heads = (const uint8_t(*)[32])heads };
-	struct bytes line, word;
+	struct bytes line = { NULL, 0 }, word;
 	bool ok = line_after(file, "", &line) && decimal(next_word(&line), &v.index) &&
 		  bundle_unhex(next_word(&line), v.manifest) &&
 		  bundle_unhex(next_word(&line), v.routing);

@@ -228,12 +228,13 @@ checkpoint_proof_parse(
 	}
 	if (!after(line, "index ", &rest) || !read_decimal(rest, &p.index))
 		return err_set(e, ERR_MALFORMED, "proof: no index");
-	while (take_line(&in, &line) && line.len != 0) {
+	bool more = take_line(&in, &line);
+	for (; more && line.len != 0; more = take_line(&in, &line)) {
 		if (p.path.count == MERKLE_PROOF_MAX || !read_hash(line, p.path.hash[p.path.count]))
 			return err_set(e, ERR_MALFORMED, "proof: hash %zu", p.path.count);
 		p.path.count++;
 	}
-	if (in.len == 0)
+	if (!more || in.len == 0)
 		return err_set(e, ERR_MALFORMED, "proof: no checkpoint");
 	p.note = in;
 	*out = p;

@@ -8,7 +8,7 @@
 #include "audit/bundle.h"
 #include "audit/verify.h"
 
-enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_START_S = 1780272000 };
+enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_START_S = 1700006400 /* 2023-11-15 */ };
 
 struct small_file {
 	char path[BUNDLE_PATH_MAX];

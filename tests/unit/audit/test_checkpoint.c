@@ -360,6 +360,7 @@ proofs_that_are_no_proofs_say_why(void **state)
 		{ "c2sp.org/tlog-proof@v1\nindex 01\n\nx", "proof: no index" },
 		{ "c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\nx", "proof: hash 0" },
 		{ "c2sp.org/tlog-proof@v1\nindex 1\n\n", "proof: no checkpoint" },
+		{ "c2sp.org/tlog-proof@v1\nindex 1\nx", "proof: no checkpoint" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct checkpoint_proof p;

@@ -24,7 +24,8 @@ struct inside_identity {
 };
 
 struct inside_party { /* whose reports are believed */
-	char *party, *domain;
+	char *party;
+	char *domain; /* NULL: not known beforehand */
 	struct chain_anchors *anchors;
 };
 struct inside_pin { /* terms that were accepted */
@@ -112,6 +113,7 @@ struct relto_connection {
 	struct inside_messages answers; /* to 'awaited' */
 	uint64_t awaited;
 	struct inside_chains chains;
+	const char **bound; /* trust domain of each party of the context, once known; in 'arena' */
 
 	struct inside_pendings unsent, sent, answered;
 	size_t unsent_count, sent_count; /* sent_count: answered ones too */
@@ -143,16 +145,6 @@ static inline const struct inside_identity *
 inside_signer(const struct relto_context *ctx)
 {
 	return ctx->signer.leaf != NULL ? &ctx->signer : &ctx->identity;
-}
-
-/* The party of a trust domain; NULL if it is not pinned. */
-static inline const struct inside_party *
-inside_party_of(const struct relto_context *ctx, struct bytes domain)
-{
-	for (size_t i = 0; i < ctx->party_count; i++)
-		if (bytes_is(domain, ctx->parties[i].domain))
-			return &ctx->parties[i];
-	return NULL;
 }
 
 /* ---- the connection (inside_turn.c) ---- */

@@ -259,11 +259,12 @@ static bool
 add_party(struct relto_context *ctx, const struct inside_party *p, struct relto_error *e)
 {
 	for (size_t i = 0; i < ctx->party_count; i++)
-		if (strcmp(ctx->parties[i].domain, p->domain) == 0 ||
-		    strcmp(ctx->parties[i].party, p->party) == 0)
+		if (strcmp(ctx->parties[i].party, p->party) == 0 ||
+		    (p->domain != NULL && ctx->parties[i].domain != NULL &&
+			strcmp(ctx->parties[i].domain, p->domain) == 0))
 			return inside_failf(e, ERR_CONFIG,
-			    "trust: %s (%s) and %s (%s) share a name or a trust domain", p->party,
-			    p->domain, ctx->parties[i].party, ctx->parties[i].domain);
+			    "trust: %s and %s share a name or a trust domain", p->party,
+			    ctx->parties[i].party);
 	struct inside_party *all = arena_zalloc(&ctx->arena, ctx->party_count + 1, sizeof(*all));
 	if (all == NULL)
 		return inside_failf(e, ERR_NOMEM, "trust");
@@ -272,29 +273,6 @@ add_party(struct relto_context *ctx, const struct inside_party *p, struct relto_
 	all[ctx->party_count++] = *p;
 	ctx->parties = all;
 	return true;
-}
-
-bool
-relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
-    struct relto_bytes ca_pem, struct relto_error *e)
-{
-	struct err why;
-	struct inside_party p = { 0 };
-	if (!syntax_is_name(bytes_of(party)) || !spiffe_is_domain(bytes_of(domain)))
-		return inside_failf(
-		    e, ERR_USAGE, "trust: '%s' is no party or '%s' no trust domain", party, domain);
-	p.party = keep_text(ctx, bytes_of(party), e);
-	p.domain = keep_text(ctx, bytes_of(domain), e);
-	if (p.party == NULL || p.domain == NULL)
-		return false;
-	if (!chain_anchors_new(bytes_from(ca_pem.data, ca_pem.len), NULL, 0, &p.anchors, &why)) {
-		(void)err_wrap(&why, "CA certificates of %s", party);
-		return inside_fail(e, &why);
-	}
-	if (add_party(ctx, &p, e))
-		return true;
-	chain_anchors_free(p.anchors);
-	return false;
 }
 
 /* The trust domain in a CA certificate's URI name "spiffe://DOMAIN", into 'out'. */
@@ -367,11 +345,38 @@ find_domain(struct relto_bytes pem, char out[256])
 	return found;
 }
 
+bool
+relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
+    struct relto_bytes ca_pem, struct relto_error *e)
+{
+	struct err why;
+	char found[256];
+	struct inside_party p = { 0 };
+	if (!syntax_is_name(bytes_of(party)) ||
+	    (domain != NULL && !spiffe_is_domain(bytes_of(domain))))
+		return inside_failf(e, ERR_USAGE, "trust: '%s' is no party or '%s' no trust domain",
+		    party, domain == NULL ? "" : domain);
+	if (domain == NULL && find_domain(ca_pem, found))
+		domain = found;
+	p.party = keep_text(ctx, bytes_of(party), e);
+	p.domain = domain == NULL ? NULL : keep_text(ctx, bytes_of(domain), e);
+	if (p.party == NULL || (domain != NULL && p.domain == NULL))
+		return false;
+	if (!chain_anchors_new(bytes_from(ca_pem.data, ca_pem.len), NULL, 0, &p.anchors, &why)) {
+		(void)err_wrap(&why, "CA certificates of %s", party);
+		return inside_fail(e, &why);
+	}
+	if (add_party(ctx, &p, e))
+		return true;
+	chain_anchors_free(p.anchors);
+	return false;
+}
+
 /* One PARTY.pem of the folder. */
 static bool
 trust_file(struct relto_context *ctx, const char *folder, const char *name, struct relto_error *e)
 {
-	char path[4096], party[LIMIT_PARTY_NAME_BYTES + 1], domain[256];
+	char path[4096], party[LIMIT_PARTY_NAME_BYTES + 1];
 	struct relto_bytes pem;
 	size_t n = strlen(name) - strlen(".pem");
 	if (n > LIMIT_PARTY_NAME_BYTES)
@@ -379,14 +384,8 @@ trust_file(struct relto_context *ctx, const char *folder, const char *name, stru
 	memcpy(party, name, n);
 	party[n] = 0;
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (!read_file(ctx, path, false, &pem, e))
-		return false;
-	if (!find_domain(pem, domain))
-		return inside_failf(e, ERR_CONFIG,
-		    "'%s': no trust domain: neither a line 'trust-domain: DOMAIN' before the "
-		    "certificates nor a URI name spiffe://DOMAIN in one",
-		    path);
-	return relto_context_trust(ctx, party, domain, pem, e);
+	return read_file(ctx, path, false, &pem, e) &&
+	       relto_context_trust(ctx, party, NULL, pem, e);
 }
 
 bool

@@ -18,7 +18,7 @@ struct epoch {
 	size_t party_count;
 	const struct party **domains; /* by trust domain; those that have one */
 	size_t domain_count;
-	const struct party *hub;      /* NULL only if trust was optional */
+	const struct party *hub;      /* NULL only if EPOCH_PARTIAL */
 	struct agreement *agreements; /* by name */
 	size_t agreement_count;
 	const struct vocab **vocabs; /* by folded name */

@@ -268,7 +268,7 @@ missing(struct compile *c, const struct declared *d, const char *setting)
 {
 	const struct text_pos *at = &d->statement->pos;
 	struct bytes name = d->party.name;
-	if ((c->flags & EPOCH_TRUST_OPTIONAL) != 0) {
+	if ((c->flags & EPOCH_PARTIAL) != 0) {
 		text_warning(
 		    c->errors, at, NULL, "'%s' is missing in party '%.*s'", setting, SHOWN(name));
 		c->e->has_trust = false;
@@ -435,7 +435,7 @@ static void
 find_hub(struct compile *c)
 {
 	const struct text_statement *s = text_find(c->top, "hub");
-	if (s == NULL && (c->flags & EPOCH_TRUST_OPTIONAL) == 0)
+	if (s == NULL && (c->flags & EPOCH_PARTIAL) == 0)
 		text_error(c->errors, &c->top->end, "the party that runs the broker: hub NAME",
 		    "'hub' is missing");
 	if (s == NULL || s->value_count != 1 || s->values[0].kind == TEXT_LIST)

@@ -34,6 +34,9 @@ enum epoch_flag { /* bits */
 	/* check, eval: a bundle that is missing is a warning; then there are no terms, anchors are
 	 * not compared, and agreements that require signatures are judged as if they had them */
 	EPOCH_TRUST_OPTIONAL = 1,
+	/* eval and other tools that only judge: 'hub', 'trust-domain' and 'trust-bundle' may be
+	 * missing from the text too */
+	EPOCH_PARTIAL = 4,
 	/* reload: a party whose bundle is unusable is shut out; otherwise an error */
 	EPOCH_TOLERANT = 2
 };

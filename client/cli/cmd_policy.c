@@ -155,7 +155,7 @@ run_eval(const struct call *k)
 	if (k->count != 1 || !k->jsonl)
 		return out_usage(usage, "eval takes one policy and --jsonl");
 	SCOPED(loaded_done) struct loaded l;
-	bool good = load(&l, k->words[0], EPOCH_TRUST_OPTIONAL);
+	bool good = load(&l, k->words[0], EPOCH_TRUST_OPTIONAL | EPOCH_PARTIAL);
 	if (!good)
 		return tell(&l);
 	if (!eval_stream(l.epoch, stdin, stdout, &e))

@@ -67,7 +67,7 @@ def run_case(program, name, file, change, message):
             for n in names:
                 os.chmod(os.path.join(at, n), 0o644)
         got = subprocess.run(program + [folder], capture_output=True, timeout=60)
-        said = (got.stdout + got.stderr).decode(errors="replace")
+        said = (got.stdout + got.stderr).decode(errors="replace").replace(folder + "/", "")
         lines = re.findall(r"error: (.*)", said)
         if got.returncode != 65:
             return "exit %d: %s" % (got.returncode, "; ".join(lines) or said[-300:])

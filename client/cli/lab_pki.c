@@ -156,8 +156,10 @@ static bool
 make_party(struct lab *l, const char *party, bool hub, struct err *e)
 {
 	const char *name = arena_printf(&l->arena, "%s lab authority", party);
-	struct mint_spec spec = { name, NULL, 0, MINT_AUTHORITY, l->now_s - EARLIER,
-		l->now_s + (int64_t)AUTHORITY_DAYS * DAY };
+	/* the trust domain in the authority itself: a recipient's trust folder needs no more */
+	const char *domain = arena_printf(&l->arena, "spiffe://%s.example", lab_lower(l, party));
+	struct mint_spec spec = { name, &domain, domain == NULL ? 0 : 1, MINT_AUTHORITY,
+		l->now_s - EARLIER, l->now_s + (int64_t)AUTHORITY_DAYS * DAY };
 	struct issued authority = { NULL, NULL };
 	size_t count;
 	const struct lab_agent *agents = lab_agents(hub, &count);

@@ -1,0 +1,203 @@
+/* cmd_me.c - relto whoami, agreement list, explain: what the broker says of me and mine. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/cli/cmd.h"
+#include "client/cli/decisions.h"
+
+struct call {
+	struct context_flags flags;
+	const char *words[4];
+	size_t count;
+	bool json;
+};
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 1 },
+	CONTEXT_OPTIONS,
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+parse(struct call *c, const char *usage, int argc, char **argv)
+{
+	int code;
+	opterr = 0;
+	optind = 1;
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (code == 1)
+			c->json = true;
+		else if (code == '?' || !context_flag(&c->flags, code, optarg))
+			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+	}
+	for (; optind < argc; optind++) {
+		if (c->count == 4)
+			return out_usage(usage, "what is '%s'?", argv[optind]);
+		c->words[c->count++] = argv[optind];
+	}
+	return 0;
+}
+
+static const char *
+state(enum relto_state s)
+{
+	static const char *const names[] = { "?", "draft", "in-force", "terminated" };
+	return (unsigned)s < 4 ? names[s] : names[0];
+}
+
+static void
+agreements_json(struct out_json *j, const struct relto_identity *me)
+{
+	out_json_begin(j, "agreements", '[');
+	for (size_t i = 0; i < me->agreement_count; i++) {
+		const struct relto_agreement *g = &me->agreements[i];
+		out_json_begin(j, NULL, '{');
+		out_json_text(j, "name", g->name);
+		out_json_uint(j, "version", g->version);
+		out_json_hex(j, "terms", g->terms, sizeof(g->terms));
+		out_json_text(j, "title", g->title);
+		out_json_text(j, "state", state(g->state));
+		out_json_bool(j, "suspended", g->suspended);
+		out_json_uint(j, "valid_from_ms", g->valid_from);
+		out_json_uint(j, "valid_until_ms", g->valid_until);
+		out_json_text(j, "mode", g->exercise ? "exercise" : "live");
+		session_texts_json(j, "topics", &g->topics);
+		out_json_bool(j, "may_originate", g->may_originate);
+		out_json_bool(j, "may_receive", g->may_receive);
+		out_json_uint(j, "precedence_at_most", g->at_most);
+		session_texts_json(j, "members", &g->members);
+		out_json_end(j, '}');
+	}
+	out_json_end(j, ']');
+}
+
+static void
+agreement_print(const struct relto_agreement *g)
+{
+	char from[32], until[32];
+	(void)printf("%s@%" PRIu64 "  %s%s%s\n", g->name, g->version, state(g->state),
+	    g->suspended ? ", suspended" : "", g->exercise ? ", exercise" : "");
+	(void)fputs("    ", stdout);
+	out_clean(stdout, bytes_of(g->title == NULL ? "" : g->title));
+	(void)printf("\n    terms    ");
+	for (size_t i = 0; i < sizeof(g->terms); i++)
+		(void)printf("%02x", g->terms[i]);
+	(void)printf("\n    valid    %s to %s\n    topics  ", session_time(g->valid_from, from),
+	    session_time(g->valid_until, until));
+	for (size_t i = 0; i < g->topics.count; i++)
+		(void)printf(" %s", g->topics.items[i]);
+	(void)printf("\n    members ");
+	for (size_t i = 0; i < g->members.count; i++)
+		(void)printf(" %s", g->members.items[i]);
+	(void)printf("\n    you may  %s%s\n", g->may_originate ? "originate " : "",
+	    g->may_receive ? "receive" : "");
+}
+
+static void
+identity_json(const struct relto_identity *me)
+{
+	struct out_json j = { .to = stdout };
+	out_json_begin(&j, NULL, '{');
+	out_json_text(&j, "party", me->party);
+	out_json_text(&j, "agent", me->agent);
+	session_texts_json(&j, "roles", &me->roles);
+	out_json_text(&j, "hub", me->hub_party);
+	out_json_text(&j, "node", me->node);
+	out_json_uint(&j, "certificate_until_ms", me->certificate_until);
+	if (me->has_policy)
+		out_json_hex(&j, "policy", me->policy, sizeof(me->policy));
+	agreements_json(&j, me);
+	out_json_end(&j, '}');
+	out_json_line(&j);
+}
+
+static void
+identity_print(const struct relto_identity *me)
+{
+	char until[32];
+	(void)printf("party        %s\nagent        %s\nroles       ", me->party, me->agent);
+	for (size_t i = 0; i < me->roles.count; i++)
+		(void)printf(" %s", me->roles.items[i]);
+	(void)printf("\nhub          %s, node %s\ncertificate  good until %s\n", me->hub_party,
+	    me->node, session_time(me->certificate_until, until));
+	for (size_t i = 0; i < me->agreement_count; i++)
+		agreement_print(&me->agreements[i]);
+}
+
+/* Both commands ask the same question and show more or less of the answer. */
+static int
+ask(struct call *c, bool agreements_only)
+{
+	struct session s = { 0 };
+	struct relto_identity *me = NULL;
+	struct relto_error e = { 0 };
+	int status = session_open(&s, &c->flags);
+	if (status == 0 && !relto_whoami(s.connection, &me, &e))
+		status = session_error(&e);
+	if (status == 0 && c->json)
+		identity_json(me);
+	else if (status == 0 && !agreements_only)
+		identity_print(me);
+	else if (status == 0)
+		for (size_t i = 0; i < me->agreement_count; i++)
+			agreement_print(&me->agreements[i]);
+	relto_identity_free(me);
+	session_close(&s);
+	return status;
+}
+
+int
+cmd_whoami(int argc, char **argv)
+{
+	static const char usage[] = "whoami [--json]";
+	struct call c = { 0 };
+	int status = parse(&c, usage, argc, argv);
+	if (status == 0 && c.count > 0)
+		status = out_usage(usage, "what is '%s'?", c.words[0]);
+	return status == 0 ? ask(&c, false) : status;
+}
+
+int
+cmd_agreement(int argc, char **argv)
+{
+	static const char usage[] = "agreement list [--json]";
+	struct call c = { 0 };
+	int status = parse(&c, usage, argc, argv);
+	if (status == 0 && (c.count != 1 || strcmp(c.words[0], "list") != 0))
+		status = out_usage(usage, "say what to do");
+	return status == 0 ? ask(&c, true) : status;
+}
+
+int
+cmd_explain(int argc, char **argv)
+{
+	static const char usage[] = "explain REPORT-ID [--json]";
+	struct call c = { 0 };
+	struct session s = { 0 };
+	struct relto_explanation *x = NULL;
+	struct relto_error e = { 0 };
+	uint8_t id[RELTO_ID_BYTES];
+	int status = parse(&c, usage, argc, argv);
+	if (status != 0)
+		return status;
+	if (c.count != 1 || !relto_id_parse(c.words[0], id))
+		return out_usage(usage, "REPORT-ID is a UUID, as relto pub prints it");
+	status = session_open(&s, &c.flags);
+	if (status == 0 && !relto_explain(s.connection, id, &x, &e))
+		status = session_error(&e);
+	if (status == 0 && c.json) {
+		struct out_json j = { .to = stdout };
+		out_json_begin(&j, NULL, '{');
+		out_json_text(&j, "report", c.words[0]);
+		decisions_json(&j, "decisions", x);
+		out_json_end(&j, '}');
+		out_json_line(&j);
+	} else if (status == 0) {
+		(void)printf("report %s\n", c.words[0]);
+		decisions_print(stdout, x);
+	}
+	relto_explanation_free(x);
+	session_close(&s);
+	return status;
+}

@@ -18,8 +18,9 @@
 
 enum { STEPS_MAX = 20000, SECTOR = 512, IMAGES = 120, CONTROLS = 24, BATCHES = 40 };
 
+enum step_kind { STEP_WRITE, STEP_DURABLE_WRITE, STEP_SYNC, STEP_ACKNOWLEDGED };
 struct step {
-	enum { STEP_WRITE, STEP_DURABLE_WRITE, STEP_SYNC, STEP_ACKNOWLEDGED } kind;
+	enum step_kind kind;
 	off_t offset;
 	size_t len;
 	uint8_t *data;
@@ -44,7 +45,7 @@ is_data_file(int fd)
 }
 
 static struct step *
-step_add(int kind)
+step_add(enum step_kind kind)
 {
 	assert_true(step_count < STEPS_MAX);
 	struct step *s = &steps[step_count++];

@@ -165,6 +165,11 @@ struct walk {
 	MDB_cursor *cursor;
 	MDB_cursor_op op; /* what the next step asks */
 	MDB_val at;
+	const void *value; /* of the row it stands on, in the map */
+	uintptr_t page;	   /* where that row stands.. */
+	uint64_t leaves;   /* ..and how many pages were met so far */
+	uint64_t rows;
+	struct bytes before; /* the key that store_walk_reached looked at last */
 };
 /* Begins at the first key that is not below 'from' (with 'after': above it).  Ends with walk_end.
  */
@@ -179,6 +184,14 @@ store_walk_end_scoped(struct walk *w)
 {
 	store_walk_end(w);
 }
+/* For walks that check and write nothing: the row stands behind the one before it, and is found by
+ * its key too.  Damage to a page can lead a search astray while a walk still meets all rows, or
+ * show one row twice and hide another. */
+MUST_USE bool store_walk_reached(struct walk *w, struct bytes key, struct err *e);
+/* At the end of a walk over a whole table: it met as many rows and pages as LMDB says that there
+ * are.  A damaged page can hide rows, or show an old one that stands elsewhere; no checksum of a
+ * row would tell. */
+MUST_USE bool store_walk_whole(const struct walk *w, struct err *e);
 /* Turns a key into the lowest one above it: a zero byte is added. */
 void store_key_above(struct key *k);
 

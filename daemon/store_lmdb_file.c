@@ -238,6 +238,36 @@ file_measure(struct store *s, struct err *e)
 	return true;
 }
 
+/* The rows of LMDB's own table of tables stand in its pages and nowhere else: a pointer that was
+ * turned could show an old root, and with it a table as it once was. */
+static bool
+catalog_is_whole(struct store *s, MDB_txn *txn, struct err *e)
+{
+	MDB_dbi main;
+	MDB_cursor *c;
+	MDB_stat st = { 0 };
+	MDB_val k, v;
+	uintptr_t page = 0;
+	size_t rows = 0, leaves = 0;
+	int code = mdb_dbi_open(txn, NULL, 0, &main);
+	if (code == 0)
+		code = mdb_stat(txn, main, &st);
+	if (code == 0)
+		code = mdb_cursor_open(txn, main, &c);
+	if (code != 0)
+		return store_lmdb_fail(s, code, "read the tables", e);
+	for (; (code = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; rows++) {
+		leaves += rows == 0 || (uintptr_t)k.mv_data / s->page_bytes != page;
+		page = (uintptr_t)k.mv_data / s->page_bytes;
+	}
+	mdb_cursor_close(c);
+	if (code != MDB_NOTFOUND)
+		return store_lmdb_fail(s, code, "read the tables", e);
+	if (rows == T_COUNT && st.ms_entries == rows && st.ms_leaf_pages == leaves)
+		return true;
+	return err_set(e, ERR_CORRUPT, "store: the table of tables is damaged");
+}
+
 static bool
 tables_open(struct store *s, struct err *e)
 {
@@ -256,6 +286,10 @@ tables_open(struct store *s, struct err *e)
 	if (code != 0) {
 		mdb_txn_abort(txn);
 		return store_lmdb_fail(s, code, "open the tables", e);
+	}
+	if (!catalog_is_whole(s, txn, e)) {
+		mdb_txn_abort(txn);
+		return false;
 	}
 	code = mdb_txn_commit(txn); /* keeps the handles */
 	return code == 0 || store_lmdb_fail(s, code, "open the tables", e);

@@ -346,9 +346,13 @@ store_check(struct store_view *v, struct store_counts *out, struct err *e)
 				return false;
 			if (!more)
 				break;
-			sum.rows++;
+			if (!store_walk_reached(&w, key, e))
+				return false;
 			sum.bytes += key.len + row.len;
 		}
+		if (!store_walk_whole(&w, e))
+			return false;
+		sum.rows += w.rows;
 	}
 	*out = sum;
 	return true;

@@ -363,12 +363,12 @@ load_subscriptions(struct store *s, struct store_view *v, struct err *e)
 		if (!store_walk_next(&w, &key, &row, &more, e))
 			return false;
 		if (!more)
-			return true;
+			return store_walk_whole(&w, e);
 		struct cursor kc = cursor_over(key), c = cursor_over(row);
 		uint32_t id = cursor_u32(&kc), party = cursor_u32(&c);
 		if (!cursor_finished(&kc) || c.failed || id == 0 || party == 0)
 			return store_lmdb_corrupt(s, T_SUBSCRIPTION, key, "no number", e);
-		if (!store_tally_own(s, id, party, e))
+		if (!store_walk_reached(&w, key, e) || !store_tally_own(s, id, party, e))
 			return false;
 	}
 }
@@ -386,8 +386,8 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 		if (!store_walk_next(&w, &key, &row, &more, e))
 			return false;
 		if (!more)
-			return true;
-		if (!queue_parse(v, key, row, &q, e))
+			return store_walk_whole(&w, e);
+		if (!store_walk_reached(&w, key, e) || !queue_parse(v, key, row, &q, e))
 			return false;
 		uint32_t party = owner_of(s, q.key.subscription);
 		if (party == 0)
@@ -402,22 +402,24 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 static bool
 load_holds(struct store *s, struct store_view *v, struct err *e)
 {
-	struct store_held page[64];
-	size_t count = 64;
-	if (!store_read_holds(v, NULL, page, &count, e))
+	SCOPED(store_walk_end) struct walk w = { 0 };
+	if (!store_walk_start(&w, v, T_HOLD, bytes_from(NULL, 0), e))
 		return false;
-	while (count > 0) {
-		for (size_t i = 0; i < count; i++) {
-			if (!store_needs_reserve(&s->tally.needs, e))
-				return false;
-			store_needs_change(&s->tally.needs, page[i].intake, 1);
-		}
-		struct store_held after = page[count - 1];
-		count = 64;
-		if (!store_read_holds(v, &after, page, &count, e))
+	for (;;) {
+		struct bytes key, row;
+		bool more;
+		if (!store_walk_next(&w, &key, &row, &more, e))
 			return false;
+		if (!more)
+			return store_walk_whole(&w, e);
+		struct cursor c = cursor_over(row);
+		uint64_t intake = cursor_u64(&c);
+		if (c.failed)
+			return store_lmdb_corrupt(s, T_HOLD, key, "wrong length", e);
+		if (!store_walk_reached(&w, key, e) || !store_needs_reserve(&s->tally.needs, e))
+			return false;
+		store_needs_change(&s->tally.needs, intake, 1);
 	}
-	return true;
 }
 
 bool

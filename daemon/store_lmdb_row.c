@@ -236,6 +236,11 @@ store_walk_next(struct walk *w, struct bytes *key, struct bytes *payload, bool *
 	if (code != 0)
 		return store_lmdb_fail(w->view->s, code, table_names[w->table], e);
 	struct bytes k = bytes_from(w->at.mv_data, w->at.mv_size), body;
+	uintptr_t page = (uintptr_t)k.data / w->view->s->page_bytes;
+	w->value = got.mv_data;
+	w->leaves += w->rows == 0 || page != w->page;
+	w->page = page;
+	w->rows++;
 	if (!store_row_check(w->view, w->table, k, bytes_from(got.mv_data, got.mv_size), &body, e))
 		return false;
 	*key = k;
@@ -250,6 +255,39 @@ store_walk_end(struct walk *w)
 	if (w->cursor != NULL)
 		mdb_cursor_close(w->cursor);
 	w->cursor = NULL;
+}
+
+bool
+store_walk_reached(struct walk *w, struct bytes key, struct err *e)
+{
+	struct store *s = w->view->s;
+	MDB_val k = val_of(key), got = { 0, NULL };
+	int code = mdb_get(w->view->txn, s->dbi[w->table], &k, &got);
+	if (code != 0 && code != MDB_NOTFOUND)
+		return store_lmdb_fail(s, code, table_names[w->table], e);
+	if (code != 0 || got.mv_data != w->value)
+		return store_lmdb_corrupt(s, w->table, key, "a search does not find it", e);
+	if (bytes_compare(w->before, key) >= 0)
+		return store_lmdb_corrupt(s, w->table, key, "it is out of order", e);
+	w->before = key;
+	return true;
+}
+
+bool
+store_walk_whole(const struct walk *w, struct err *e)
+{
+	MDB_stat st;
+	struct store *s = w->view->s;
+	int code = mdb_stat(w->view->txn, s->dbi[w->table], &st);
+	if (code != 0)
+		return store_lmdb_fail(s, code, table_names[w->table], e);
+	if (st.ms_entries == w->rows && st.ms_leaf_pages == w->leaves)
+		return true;
+	store_break(s);
+	return err_set(e, ERR_CORRUPT,
+	    "store: table %s has %zu rows in %zu pages, a walk met %llu in %llu",
+	    table_names[w->table], st.ms_entries, st.ms_leaf_pages, (unsigned long long)w->rows,
+	    (unsigned long long)w->leaves);
 }
 
 static bool

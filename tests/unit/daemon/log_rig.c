@@ -61,36 +61,77 @@ log_rig_teardown(void **state)
 	return 0;
 }
 
+static const uint8_t digest[32];
+
+/* Hashes, appends and stores it. */
+static uint64_t
+store_record(struct log_rig *t, struct record *rec, struct log_in *in)
+{
+	struct log_out out;
+	in->now = ++t->now;
+	OK(&t->r, log_append(&t->log, rec, in, &out, &t->r.e));
+	size_t size = record_entry_size(rec);
+	uint8_t *entry = arena_alloc(&t->r.scratch, size);
+	assert_non_null(entry);
+	record_entry_write(rec, out.leaf, entry);
+	OK(&t->r, store_put_entry(t->r.store, out.index, bytes_from(entry, size), &t->r.e));
+	return out.index;
+}
+
+static void
+begin_record(struct log_rig *t, struct record *rec, const struct slot_common *common)
+{
+	static const uint8_t salts[RECORD_SALTS];
+	struct arena *a = &t->r.scratch;
+	OK(&t->r,
+	    record_begin(rec, a, salts, &t->r.e) && record_set_common(rec, a, common, &t->r.e));
+}
+
+static void
+set_publisher(struct log_rig *t, struct record *rec, struct log_in *in)
+{
+	struct slot_publication pub = {
+		.party = bytes_of("GBR"), .manifest = digest, .index = SLOT_LATER
+	};
+	OK(&t->r, record_set_publication(rec, &t->r.scratch, &pub, &t->r.e));
+	in->publication = &t->gbr;
+}
+
 /* PAD for most; every third a NARROWED that stands in the trees of GBR and NOR. */
 static void
 append(struct log_rig *t)
 {
-	static const uint8_t salts[RECORD_SALTS];
-	static const uint8_t digest[32];
-	struct arena *a = &t->r.scratch;
-	struct err *e = &t->r.e;
 	struct record rec;
+	struct log_in in = { .now = 0 };
 	bool narrowed = t->log.tree.leaf_count % 3 == 1;
 	struct slot_common common = { .type = narrowed ? EVENT_NARROWED : EVENT_PAD };
 	struct slot_release release = { .recipient = bytes_of("NOR") };
-	struct slot_publication pub = {
-		.party = bytes_of("GBR"), .manifest = digest, .index = SLOT_LATER
-	};
-	struct log_in in = { .now = ++t->now };
-	OK(&t->r, record_begin(&rec, a, salts, e) && record_set_common(&rec, a, &common, e));
+	begin_record(t, &rec, &common);
 	if (narrowed) {
-		OK(&t->r, record_set_release(&rec, a, &release, e) &&
-			      record_set_publication(&rec, a, &pub, e));
-		in.publication = &t->gbr;
+		OK(&t->r, record_set_release(&rec, &t->r.scratch, &release, &t->r.e));
+		set_publisher(t, &rec, &in);
 		in.place = &t->nor;
 	}
-	struct log_out out;
-	OK(&t->r, log_append(&t->log, &rec, &in, &out, e));
-	size_t size = record_entry_size(&rec);
-	uint8_t *entry = arena_alloc(a, size);
-	assert_non_null(entry);
-	record_entry_write(&rec, out.leaf, entry);
-	OK(&t->r, store_put_entry(t->r.store, out.index, bytes_from(entry, size), e));
+	(void)store_record(t, &rec, &in);
+}
+
+uint64_t
+log_rig_intake(struct log_rig *t, uint8_t id[STORE_ID_BYTES])
+{
+	struct record rec;
+	struct body body;
+	struct log_in in = { .now = 0 };
+	put_u64(id, t->log.tree.leaf_count + 1000);
+	struct slot_common common = { .type = EVENT_INTAKE,
+		.report = bytes_from(id, STORE_ID_BYTES) };
+	begin_record(t, &rec, &common);
+	set_publisher(t, &rec, &in);
+	event_body_begin(&body, EVENT_INTAKE);
+	event_body_bytes(&body, BODY_INTAKE_SEAL, bytes_from(digest, sizeof(digest)));
+	event_body_bytes(&body, BODY_INTAKE_CHAIN, bytes_from(digest, sizeof(digest)));
+	event_body_bytes(&body, BODY_INTAKE_ANCHORS, bytes_from(digest, sizeof(digest)));
+	OK(&t->r, record_set_body(&rec, &t->r.scratch, &body, &t->r.e));
+	return store_record(t, &rec, &in);
 }
 
 static void
@@ -117,6 +158,15 @@ put_checkpoint(struct log_rig *t, bool published)
 }
 
 void
+log_rig_heads(struct log_rig *t)
+{
+	put_head(t, STORE_MAIN_TREE, &t->log.tree);
+	put_head(t, t->gbr_id, &t->gbr);
+	put_head(t, t->nor_id, &t->nor);
+	put_checkpoint(t, true);
+}
+
+void
 log_rig_grow(struct log_rig *t, unsigned records)
 {
 	OK(&t->r, store_rig_begin(&t->r));
@@ -124,10 +174,7 @@ log_rig_grow(struct log_rig *t, unsigned records)
 	OK(&t->r, store_name(t->r.store, STORE_NAME_PARTY, bytes_of("NOR"), &t->nor_id, &t->r.e));
 	for (unsigned i = 0; i < records; i++)
 		append(t);
-	put_head(t, STORE_MAIN_TREE, &t->log.tree);
-	put_head(t, t->gbr_id, &t->gbr);
-	put_head(t, t->nor_id, &t->nor);
-	put_checkpoint(t, true);
+	log_rig_heads(t);
 	OK(&t->r, store_rig_commit(&t->r));
 }
 

@@ -30,6 +30,10 @@ void log_rig_key(struct log_rig *t, uint8_t byte);
 bool log_rig_tile(void *ctx, struct tile_id id, const uint8_t data[TILE_BYTES], struct err *e);
 /* One batch of records, with heads and a published checkpoint. */
 void log_rig_grow(struct log_rig *t, unsigned records);
+/* In an open batch: an INTAKE with a fresh report id, its index given back; the heads and a
+ * published checkpoint over what was appended. */
+uint64_t log_rig_intake(struct log_rig *t, uint8_t id[STORE_ID_BYTES]);
+void log_rig_heads(struct log_rig *t);
 void log_rig_reopen(struct log_rig *t);
 /* The store and the log from the beginning, the next record at 'now' + 1. */
 void log_rig_anew(struct log_rig *t, uint64_t now);

@@ -221,6 +221,15 @@ conn_want_room(struct conn *c)
 
 /* ---- the publish window ---- */
 
+bool
+conn_may_read(const struct conn *c)
+{
+	const struct io_limits *l = c->worker->limits;
+	return c->state != CONN_CLOSED && c->ending != CONN_ENDING_FAIL && !c->peer_ended &&
+	       c->unanswered < l->publish_window && c->unanswered_bytes < l->publish_window_bytes &&
+	       c->outbox.answers <= LIMIT_OUTPUT_BYTES;
+}
+
 void
 conn_owes(struct conn *c, size_t bytes)
 {
@@ -232,19 +241,12 @@ void
 conn_paid(struct conn *c, size_t bytes)
 {
 	assert(c->unanswered > 0 && c->unanswered_bytes >= bytes);
+	if (!conn_may_read(c))
+		c->held = c->paused = true; /* the time until now was not the peer's */
 	c->unanswered--;
 	c->unanswered_bytes -= bytes;
 	c->active_ms = worker_now_ms(c->worker);
 	worker_touch(c->worker, c);
-}
-
-static bool
-may_read(const struct conn *c)
-{
-	const struct io_limits *l = c->worker->limits;
-	return c->state != CONN_CLOSED && c->ending != CONN_ENDING_FAIL && !c->peer_ended &&
-	       c->unanswered < l->publish_window && c->unanswered_bytes < l->publish_window_bytes &&
-	       c->outbox.answers <= LIMIT_OUTPUT_BYTES;
 }
 
 /* ---- reading ---- */
@@ -271,7 +273,7 @@ static bool
 take_messages(struct conn *c)
 {
 	for (;;) {
-		if (!may_read(c)) {
+		if (!conn_may_read(c)) {
 			c->held = c->paused = true;
 			return false;
 		}
@@ -437,9 +439,9 @@ drain_step(struct conn *c)
 static void
 wait_step(struct conn *c)
 {
-	bool reading = c->ending == CONN_ENDING_FAIL ? c->pump.shut : may_read(c) && !c->held;
+	bool reading = c->ending == CONN_ENDING_FAIL ? c->pump.shut : conn_may_read(c) && !c->held;
 	pump_wait(&c->pump, reading, has_output(c));
-	if (c->held && may_read(c))
+	if (c->held && conn_may_read(c))
 		worker_again(c->worker, c); /* its share was used up, or there is room again */
 	c->has_read = false;
 }
@@ -449,7 +451,7 @@ conn_turn(struct conn *c)
 {
 	if (c->state == CONN_CLOSED || c->state == CONN_HANDSHAKE)
 		return;
-	if (c->held && !c->has_read && may_read(c))
+	if (c->held && !c->has_read && conn_may_read(c))
 		read_step(c);
 	if (c->state == CONN_CLOSED || !write_step(c))
 		return;
@@ -485,7 +487,7 @@ conn_event(int fd, short what, void *arg)
 			worker_touch(c->worker, c);
 		return;
 	}
-	if (((what & EV_READ) != 0 || c->pump.read_wants_write) && may_read(c))
+	if (((what & EV_READ) != 0 || c->pump.read_wants_write) && conn_may_read(c))
 		read_step(c);
 	if (c->state != CONN_CLOSED)
 		worker_touch(c->worker, c);

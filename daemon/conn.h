@@ -151,6 +151,8 @@ enum { CONN_MAGIC = 0x636f6e31 };
 /* The step must be in the table of states. */
 void conn_move(struct conn *c, enum conn_state next);
 void conn_count(struct conn *c, enum metric which);
+/* False: at the window, over the output mark, or nothing more may come. */
+bool conn_may_read(const struct conn *c);
 /* The loop's callback; 'arg' is the connection. */
 void conn_event(int fd, short what, void *arg);
 /* What the end of an event turn does: writes what is queued, reads on what was held back. */

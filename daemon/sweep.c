@@ -69,7 +69,7 @@ static void
 sweep_ready(struct conn *c, uint64_t now)
 {
 	const struct io_limits *l = c->worker->limits;
-	if (!c->paused && inbox_late(&c->inbox, now, l->frame_ms))
+	if (conn_may_read(c) && !c->paused && inbox_late(&c->inbox, now, l->frame_ms))
 		time_out(c, "frame");
 	else if (c->unanswered == 0 && now - c->active_ms >= l->idle_ms)
 		time_out(c, "idle");

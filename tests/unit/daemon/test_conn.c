@@ -410,6 +410,9 @@ plain_http_is_hung_up_on_without_a_record(void **state)
 	int fd = rig_raw(0, &id);
 	assert_int_equal(write(fd, "GET / HTTP/1.1\r\n\r\n", 18), 18);
 	rig_rounds(4);
+	char c;
+	assert_int_equal(read(fd, &c, 1), 0); /* the end, and yet it lingers */
+	assert_int_equal(rig_metric(METRIC_closed), 0);
 	close(fd);
 	rig_rounds(4);
 	assert_int_equal(rig_metric(METRIC_handshakes_failed), 1);

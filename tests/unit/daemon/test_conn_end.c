@@ -361,6 +361,18 @@ a_connection_that_ends_on_its_way_is_noticed_at_home(void **state)
 	assert_int_equal(rig.calls.gone, rig.calls.arrived);
 }
 
+static void
+a_connection_that_comes_home_during_the_stop_drains(void **state)
+{
+	(void)state;
+	struct worker *home = worker_of_party(rig.worker[0], bytes_of("NOR"));
+	worker_mail(home, LETTER_STOP, &stop[home->index]);
+	rig_rounds(2);
+	struct peer *p = rig_connect("NOR", 1 - home->index);
+	assert_int_equal(rig_next_type(p), MSG_BYE);
+	assert_true(rig_until_ended(p) && p->clean);
+}
+
 int
 main(void)
 {
@@ -384,6 +396,7 @@ main(void)
 		UP_DOWN(whoever_comes_during_the_stop_is_not_taken_on),
 		UP_DOWN(all_connections_of_a_party_come_together_on_its_worker),
 		UP_DOWN(a_connection_that_ends_on_its_way_is_noticed_at_home),
+		UP_DOWN(a_connection_that_comes_home_during_the_stop_drains),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

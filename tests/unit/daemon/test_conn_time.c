@@ -166,13 +166,15 @@ time_that_we_did_not_read_is_not_the_peers(void **state)
 	size_t n = rig_frame(MSG_PING, 3, 0, frame, sizeof(frame));
 	rig.limits.publish_window = 1;
 	struct peer *p = rig_ready("NOR", 0);
-	conn_owes(rig_conn(p), 10);
 	rig_write(p, frame, n - 1);
 	rig_rounds(2);
+	rig_pass_ms(LIMIT_FRAME_MS - 1);
+	conn_owes(rig_conn(p), 10);
 	rig_pass_ms(60000);
 	conn_paid(rig_conn(p), 10);
 	rig_rounds(2);
 	rig_pass_ms(LIMIT_FRAME_MS - 1);
+	assert_int_equal(rig_state(p), CONN_READY);
 	rig_write(p, frame + n - 1, 1);
 	assert_int_equal(rig_next_type(p), MSG_PONG);
 }

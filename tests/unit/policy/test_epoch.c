@@ -1,0 +1,330 @@
+/* An epoch and what the daemon asks of it: identities, agreements, exports, reloads. */
+#include "tests/unit/policy/policy_rig.h"
+
+#include "policy/vocab.h"
+
+static int
+setup(void **state)
+{
+	struct rig *r = malloc(sizeof(*r));
+	assert_non_null(r);
+	rig_init(r);
+	rig_load_text(r, rig_base);
+	*state = r;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	rig_done(*state);
+	free(*state);
+	return 0;
+}
+
+/* ---- identities ---- */
+
+static bool
+known(const struct rig *r, const char *id)
+{
+	const struct party *p = NULL;
+	const struct agent *a = NULL;
+	bool found = epoch_agent(r->epoch, bytes_of(id), &p, &a);
+	assert_true(found == (p != NULL) && found == (a != NULL));
+	return found;
+}
+
+static void
+an_agent_is_its_whole_spiffe_id(void **state)
+{
+	struct rig *r = *state;
+	const struct party *p;
+	const struct agent *a;
+	assert_true(epoch_agent(r->epoch, bytes_of("spiffe://hub.example/operator"), &p, &a));
+	assert_true(bytes_is(p->name, "HUB"));
+	assert_true(p->is_hub);
+	assert_ptr_equal(epoch_hub(r->epoch), p);
+	assert_int_equal(a->roles, ROLE_OPERATE | ROLE_AUDIT);
+	assert_true(known(r, "spiffe://gbr.example/desk"));
+	assert_false(known(r, "spiffe://gbr.example/desk/"));
+	assert_false(known(r, "spiffe://gbr.example/des"));
+	assert_false(known(r, "spiffe://gbr.example/"));
+	assert_false(known(r, "spiffe://gbr.example"));
+	assert_false(known(r, "spiffe://GBR.example/desk"));
+	assert_false(known(r, "SPIFFE://gbr.example/desk"));
+	assert_false(known(r, "spiffe://nor.example/desk"));
+	assert_false(known(r, "https://gbr.example/desk"));
+	assert_false(known(r, "spiffe:/"));
+	assert_false(known(r, ""));
+}
+
+static void
+parties_are_found_by_name_and_domain(void **state)
+{
+	struct rig *r = *state;
+	assert_int_equal(epoch_party_count(r->epoch), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct party *p = epoch_party_at(r->epoch, i);
+		assert_int_equal(p->index, i);
+		assert_ptr_equal(epoch_party(r->epoch, p->name), p);
+		assert_ptr_equal(epoch_party_of_domain(r->epoch, p->trust_domain), p);
+		assert_int_equal(p->anchor_count, 1);
+		assert_true(p->anchors[0].der.len > 0);
+	}
+	assert_null(epoch_party(r->epoch, bytes_of("GB")));
+	assert_null(epoch_party_of_domain(r->epoch, bytes_of("")));
+	assert_string_equal(party_role_name(ROLE_SIGN), "sign");
+	assert_int_equal(party_role(bytes_of("nothing")), 0);
+}
+
+static void
+an_agreement_shows_what_its_members_may_know(void **state)
+{
+	struct rig *r = *state;
+	const struct agreement *a = epoch_agreement(r->epoch, bytes_of("atlas"));
+	assert_int_equal(a->version, 3);
+	assert_int_equal(a->state, STATE_IN_FORCE);
+	assert_int_equal(a->member_count, 3);
+	const struct member *m = agreement_member(a, bytes_of("KEN"));
+	assert_false(m->may_originate);
+	assert_true(m->may_receive);
+	assert_int_equal(m->at_most, PRECEDENCE_PRIORITY);
+	assert_null(agreement_member(a, bytes_of("HUB")));
+	assert_true(a->has_terms);
+	assert_true(agreement_in_force(a, a->valid_from));
+	assert_false(agreement_in_force(a, a->valid_from - 1));
+	assert_true(agreement_in_force(a, a->valid_until - 1));
+	assert_false(agreement_in_force(a, a->valid_until));
+	assert_true(epoch_agreement(r->epoch, bytes_of("spare"))->suspended);
+	assert_null(epoch_agreement(r->epoch, bytes_of("atla")));
+	uint8_t digest[32];
+	for (size_t i = 0; i < epoch_vocab_count(r->epoch); i++) {
+		const struct vocab *v = epoch_vocab_at(r->epoch, i);
+		assert_ptr_equal(epoch_vocab(r->epoch, v->name), v);
+		assert_true(epoch_spif(r->epoch, i, digest).len > 0);
+		assert_memory_equal(digest, v->digest, 32);
+	}
+}
+
+/* ---- topics ---- */
+
+static void
+topics_are_tokens_and_patterns_subjects(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pattern, *topic;
+		bool matches;
+	} rows[] = {
+		{ "a", "a", true },
+		{ "a", "b", false },
+		{ "a", "a.b", false },
+		{ "*", "a", true },
+		{ "*", "a.b", false },
+		{ "a.*", "a", false },
+		{ "*.b", "a.b", true },
+		{ ">", "a", true },
+		{ ">", "a.b.c", true },
+		{ "a.>", "a", false },
+		{ "a.>", "a.b", true },
+		{ "a.*.>", "a.b", false },
+		{ "a.b", "a", false },
+		{ "aa", "a", false },
+		{ "A", "a", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_true(topic_matches(bytes_of(rows[i].pattern), bytes_of(rows[i].topic)) ==
+			    rows[i].matches);
+	assert_int_equal(topic_check(bytes_of("a-B_9.x")), TOPIC_GOOD);
+	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a b", "a.*", ">",
+		"\xc3\xa9", "a/b" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(topic_check(bytes_of(bad[i])), TOPIC_BAD);
+	assert_int_equal(topic_check((struct bytes){ NULL, 0 }), TOPIC_BAD);
+	assert_int_equal(topic_check_pattern(bytes_of("a.*.>")), TOPIC_GOOD);
+	assert_int_equal(topic_check_pattern(bytes_of(">.a")), TOPIC_BAD);
+	assert_int_equal(topic_check_pattern(bytes_of("a*")), TOPIC_BAD);
+}
+
+static void
+a_topic_has_255_bytes_and_16_tokens(void **state)
+{
+	(void)state;
+	char text[300];
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(topic_check(bytes_from(text, 255)), TOPIC_GOOD);
+	assert_int_equal(topic_check(bytes_from(text, 256)), TOPIC_TOO_LONG);
+	assert_int_equal(topic_check(bytes_of("1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6")), TOPIC_GOOD);
+	assert_int_equal(
+	    topic_check(bytes_of("1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7")), TOPIC_TOO_LONG);
+}
+
+/* ---- exports ---- */
+
+#define GOLDEN "tests/vectors/golden/policy/"
+
+static bool
+golden_read(void *ctx, const char *path, struct arena *a, struct bytes *out, struct err *e)
+{
+	(void)ctx;
+	return rig_disk(path, a, out, e);
+}
+
+static bool
+golden_list(void *ctx, const char *path, struct arena *a, struct names *out, struct err *e)
+{
+	static const struct bytes files[] = { { (const uint8_t *)"nordic.policy", 13 },
+		{ (const uint8_t *)"atlas.policy", 12 } };
+	(void)ctx, (void)path, (void)a, (void)e;
+	*out = (struct names){ files, 2 };
+	return true;
+}
+
+static void
+assert_file(struct rig *r, const char *path, struct bytes text)
+{
+	struct bytes want;
+	struct err e;
+	assert_true(rig_disk(path, &r->arena, &want, &e));
+	assert_true(bytes_equal(want, text));
+}
+
+static void
+exports_and_terms_are_the_golden_ones(void **state)
+{
+	struct epoch_source source = { .read = golden_read, .list = golden_list };
+	struct rig r;
+	(void)state;
+	rig_init(&r);
+	assert_true(epoch_load(&source, GOLDEN "in/relto.policy", 0, &r.errors, &r.epoch, &r.err));
+	assert_file(&r, GOLDEN "export.txt", epoch_export(r.epoch));
+	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_file(&r, GOLDEN "atlas.terms", a->terms_text);
+	a = epoch_agreement(r.epoch, bytes_of("nordic-cti"));
+	assert_file(&r, GOLDEN "nordic-cti.terms", a->terms_text);
+	rig_done(&r);
+}
+
+static void
+the_state_is_no_part_of_the_terms(void **state)
+{
+	struct rig *base = *state, r;
+	rig_init(&r);
+	rig_load_text(&r, rig_edit(&r, rig_base, "state in-force", "state terminated"));
+	const struct agreement *a = epoch_agreement(base->epoch, bytes_of("atlas"));
+	const struct agreement *b = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_memory_equal(a->terms, b->terms, 32);
+	assert_memory_not_equal(epoch_digest(base->epoch), epoch_digest(r.epoch), 32);
+	rig_done(&r);
+}
+
+static void
+an_anchor_is_part_of_the_terms(void **state)
+{
+	struct rig *base = *state, r;
+	rig_init(&r);
+	const char *text = rig_edit(&r, rig_base, "trust/ken-ca.pem", "trust/X");
+	text = rig_edit(&r, text, "trust/hub-ca.pem", "trust/ken-ca.pem");
+	rig_load_text(
+	    &r, rig_edit(&r, text, "trust/X", "trust/hub-ca.pem")); /* two changed places */
+	const struct agreement *a = epoch_agreement(base->epoch, bytes_of("atlas"));
+	const struct agreement *b = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_memory_not_equal(a->terms, b->terms, 32);
+	rig_done(&r);
+}
+
+/* ---- trust files that are missing or damaged ---- */
+
+static void
+a_party_with_a_damaged_bundle_is_shut_out_at_a_reload(void **state)
+{
+	struct rig *base = *state, r;
+	rig_init(&r);
+	rig_put(&r, "relto.policy", rig_base);
+	rig_put(&r, "tests/policy-sample/trust/ken-ca.pem",
+	    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	assert_false(rig_load(&r, 0));
+	assert_string_equal(r.errors.errors[0].text, "certificate 1 is damaged");
+	text_errors_done(&r.errors);
+	text_errors_init(&r.errors);
+	struct epoch_source source = {
+		.read = rig_read, .list = rig_list, .ctx = &r, .previous = base->epoch
+	};
+	assert_true(
+	    epoch_load(&source, "relto.policy", EPOCH_TOLERANT, &r.errors, &r.epoch, &r.err));
+	assert_int_equal(r.errors.warning_count, 1);
+	assert_string_equal(
+	    r.errors.warnings[0].text, "party 'KEN' is shut out: certificate 1 is damaged");
+	assert_true(epoch_party(r.epoch, bytes_of("KEN"))->shut_out);
+	assert_false(epoch_party(r.epoch, bytes_of("NOR"))->shut_out);
+	/* what the others agreed to is what it was */
+	assert_memory_equal(epoch_digest(base->epoch), epoch_digest(r.epoch), 32);
+	rig_done(&r);
+}
+
+static void
+the_tools_do_without_trust_files_and_say_so(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_init(&r);
+	rig_put(&r, "relto.policy", rig_edit(&r, rig_base, "trust/ken-ca.pem", "trust/none.pem"));
+	assert_true(rig_load(&r, EPOCH_TRUST_OPTIONAL));
+	assert_false(epoch_has_trust(r.epoch));
+	assert_string_equal(r.errors.warnings[0].text,
+	    "anchors not compared: cannot read 'tests/policy-sample/trust/none.pem'");
+	assert_false(epoch_agreement(r.epoch, bytes_of("atlas"))->has_terms);
+	rig_done(&r);
+}
+
+static void
+an_agreement_without_its_signatures_is_not_usable(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_init(&r);
+	rig_load_text(&r, rig_edit(&r, rig_base, "    onward",
+			      "    signatures required [ NOR GBR ]\n    onward"));
+	assert_string_equal(r.errors.warnings[0].text,
+	    "agreement 'atlas' lacks the signatures that it requires: it is not usable");
+	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_true(a->unsigned_);
+	assert_int_equal(a->signers.count, 2);
+	assert_true(bytes_is(a->signers.items[0], "GBR"));
+	struct fact_agreement named = { .name = bytes_of("atlas") };
+	struct raw_label label = { bytes_of("TLP"), bytes_of("CLEAR"), NULL, 0 };
+	struct fact_portion portion = { &label, 1, bytes_of("text/plain") };
+	struct facts f = { .originator = bytes_of("GBR"),
+		.topic = bytes_of("cyber.x"),
+		.precedence = PRECEDENCE_ROUTINE,
+		.mode = MODE_LIVE,
+		.time = a->valid_from,
+		.signer = SIGNER_GOOD,
+		.agreements = &named,
+		.agreement_count = 1,
+		.portions = &portion,
+		.portion_count = 1 };
+	struct decisions d;
+	assert_true(policy_decide(r.epoch, &f, &r.arena, &d, &r.err));
+	assert_int_equal(d.refusal.code, ERR_AGREEMENT_NOT_USABLE);
+	rig_done(&r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_agent_is_its_whole_spiffe_id),
+		cmocka_unit_test(parties_are_found_by_name_and_domain),
+		cmocka_unit_test(an_agreement_shows_what_its_members_may_know),
+		cmocka_unit_test(topics_are_tokens_and_patterns_subjects),
+		cmocka_unit_test(a_topic_has_255_bytes_and_16_tokens),
+		cmocka_unit_test(exports_and_terms_are_the_golden_ones),
+		cmocka_unit_test(the_state_is_no_part_of_the_terms),
+		cmocka_unit_test(an_anchor_is_part_of_the_terms),
+		cmocka_unit_test(a_party_with_a_damaged_bundle_is_shut_out_at_a_reload),
+		cmocka_unit_test(the_tools_do_without_trust_files_and_say_so),
+		cmocka_unit_test(an_agreement_without_its_signatures_is_not_usable),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

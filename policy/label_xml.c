@@ -106,7 +106,7 @@ take_values(
 	enum vocab_type type;
 	bool ok = take_type(r, x, &type);
 	for (const struct xml_element *v = x->child; v != NULL; v = v->next) {
-		struct bytes text;
+		struct bytes text = { NULL, 0 };
 		if (!is_element(v, "GenericValue")) {
 			ok = text_error(r->errors, &v->pos, "GenericValue is read",
 			    "element '%.*s' in a Category", SHOWN(v->name));

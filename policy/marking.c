@@ -228,6 +228,17 @@ by_bytes(const void *a, const void *b)
 	return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
 }
 
+/* The labels of a vocabulary among all; returns how many. */
+static size_t
+gather(const struct label *labels, size_t count, const struct vocab *v, const struct label **same)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++)
+		if (labels[i].vocab == v)
+			same[n++] = &labels[i];
+	return n;
+}
+
 /* Whether a label before 'at' is of the same vocabulary: its line is written already. */
 static bool
 is_done(const struct label *labels, size_t at)
@@ -238,16 +249,13 @@ is_done(const struct label *labels, size_t at)
 	return false;
 }
 
+/* The line of some labels of one vocabulary. */
 static bool
-print_vocabulary(struct arena *a, const struct label *labels, size_t count, size_t at,
-    const struct label **same, struct bytes *line, struct err *e)
+print_line(struct arena *a, const struct label *const *same, size_t count, struct bytes *line,
+    struct err *e)
 {
-	size_t n = 0;
 	struct banner b;
-	for (size_t i = at; i < count; i++)
-		if (labels[i].vocab == labels[at].vocab)
-			same[n++] = &labels[i];
-	return label_rollup(a, same, n, &b, e) && marking_print_banner(a, &b, no_lang, line, e);
+	return label_rollup(a, same, count, &b, e) && marking_print_banner(a, &b, no_lang, line, e);
 }
 
 bool
@@ -260,10 +268,13 @@ marking_record(
 	size_t n = 0;
 	if (lines == NULL || same == NULL)
 		return err_set(e, ERR_NOMEM, "marking");
-	for (size_t i = 0; i < count; i++)
-		if (!is_done(labels, i) &&
-		    !print_vocabulary(a, labels, count, i, same, &lines[n++], e))
+	for (size_t i = 0; i < count; i++) {
+		if (is_done(labels, i))
+			continue;
+		size_t found = gather(labels, count, labels[i].vocab, same);
+		if (!print_line(a, same, found, &lines[n++], e))
 			return false;
+	}
 	qsort(lines, n, sizeof(*lines), by_bytes);
 	for (size_t i = 0; i < n; i++) {
 		page_add(&p, i == 0 ? "" : "\n");

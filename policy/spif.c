@@ -306,8 +306,8 @@ static bool
 take_tag(struct spif *s, const struct xml_element *x, uint32_t tagset)
 {
 	struct vocab_tag *t = &s->tags[s->v.tag_count];
-	enum spif_encoding encoding;
-	enum vocab_type type;
+	enum spif_encoding encoding = SPIF_RESTRICTIVE;
+	enum vocab_type type = VOCAB_RESTRICTIVE;
 	bool single = false;
 	*t = (struct vocab_tag){ .tagset = tagset, .first = s->v.value_count, .max = UINT32_MAX };
 	s->tag_at[s->v.tag_count] = x;

@@ -29,7 +29,8 @@ lint_classes(struct spif *s)
 		for (uint32_t j = 0; j < i; j++)
 			if (s->classes[j].hierarchy == c->hierarchy)
 				spif_warn(s, s->class_at[i],
-				    "'%.*s' and '%.*s' have one hierarchy: neither is above the other",
+				    "'%.*s' and '%.*s' have one hierarchy: neither is "
+				    "above the other",
 				    SHOWN(s->classes[j].name), SHOWN(c->name));
 	}
 }

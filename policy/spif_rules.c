@@ -39,8 +39,8 @@ add_reference(
     struct spif *s, const struct xml_element *x, uint64_t *set, bool *whole, bool *matched)
 {
 	const struct bytes *name = xml_attribute(x, "tagSetRef");
-	enum spif_encoding encoding;
-	enum vocab_type type;
+	enum spif_encoding encoding = SPIF_RESTRICTIVE;
+	enum vocab_type type = VOCAB_RESTRICTIVE;
 	if (name == NULL)
 		return spif_error(s, x, "tagSetRef is missing");
 	if (!spif_type(s, x, &encoding, &type))
@@ -101,8 +101,8 @@ take_required(struct spif *s, const struct xml_element *x, struct vocab_required
 		spif_warn(s, x, "requiredCategory without categoryGroup can never be met");
 	}
 	for (; c != NULL; c = spif_next(c->next, "categoryGroup")) {
-		bool whole;
-		bool matched;
+		bool whole = true;
+		bool matched = false;
 		if (!add_reference(s, c, set, &whole, &matched))
 			return false;
 		r->unmatched = r->unmatched || !matched;
@@ -153,8 +153,8 @@ take_excluded(struct spif *s, const struct xml_element *x, uint32_t self, struct
 	if (set == NULL || one == NULL)
 		return spif_no_memory(s);
 	for (; c != NULL; c = spif_next(c->next, "excludedCategory")) {
-		bool whole;
-		bool matched;
+		bool whole = true;
+		bool matched = false;
 		memset(one, 0, s->v.words * sizeof(*one));
 		if (!add_reference(s, c, one, &whole, &matched))
 			return false;

@@ -279,7 +279,7 @@ gather_values(
 	struct text_value *array = arena_zalloc(p->arena, count, sizeof(*array));
 	if (array == NULL)
 		return no_memory(p);
-	for (size_t i = 0; i < count; i++, list = list->next)
+	for (size_t i = 0; i < count && list != NULL; i++, list = list->next)
 		array[i] = list->value;
 	*out = array;
 	return true;
@@ -490,7 +490,7 @@ gather_statements(
 	struct text_statement *array = arena_zalloc(p->arena, count, sizeof(*array));
 	if (array == NULL)
 		return no_memory(p);
-	for (size_t i = 0; i < count; i++, list = list->next)
+	for (size_t i = 0; i < count && list != NULL; i++, list = list->next)
 		array[i] = list->statement;
 	*out = (struct text_block){ array, count, p->token.pos };
 	return true;

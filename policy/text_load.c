@@ -130,11 +130,11 @@ is_policy_file(struct bytes name)
 static bool
 include_folder(struct load *ld, const struct text_statement *s, const struct chain *self)
 {
-	struct bytes folder;
+	struct bytes folder = { NULL, 0 };
 	if (!include_path(ld, s, self, &folder))
 		return false;
 	struct names found = { NULL, 0 };
-	struct err e;
+	struct err e = { 0 };
 	if (!ld->reader->list(
 		ld->reader->context, (const char *)folder.data, ld->arena, &found, &e))
 		return text_error(ld->errors, &s->values[0].pos, NULL, "%s: %s",
@@ -162,7 +162,7 @@ include_folder(struct load *ld, const struct text_statement *s, const struct cha
 static bool
 include_file(struct load *ld, const struct text_statement *s, const struct chain *self)
 {
-	struct bytes path;
+	struct bytes path = { NULL, 0 };
 	struct text_pos end;
 	return include_path(ld, s, self, &path) &&
 	       load_file(ld, self, path, &s->values[0].pos, &end);
@@ -206,12 +206,12 @@ load_file(struct load *ld, const struct chain *outer, struct bytes path,
 {
 	if (!check_chain(ld, outer, path, from))
 		return false;
-	struct bytes source;
-	struct err e;
+	struct bytes source = { NULL, 0 };
+	struct err e = { 0 };
 	if (!ld->reader->read(ld->reader->context, (const char *)path.data, ld->arena, &source, &e))
 		return text_error(
 		    ld->errors, from, NULL, "%s: %s", (const char *)path.data, e.text);
-	struct text_block block;
+	struct text_block block = { NULL, 0, { NULL, 0, 0 } };
 	if (!text_parse(ld->arena, path, source, ld->errors, &block))
 		return false;
 	struct chain self = { outer, path, outer == NULL ? 0 : outer->depth + 1 };

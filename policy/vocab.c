@@ -258,7 +258,7 @@ vocab_need(const struct vocab *const *set, size_t count, struct bytes name,
 bool
 vocab_set_releasability(struct vocab *v, struct bytes tagset, struct err *e)
 {
-	uint32_t t;
+	uint32_t t = VOCAB_NONE;
 	if (!vocab_need_tagset(v, tagset, &t, e)) {
 		if (e != NULL)
 			e->code = ERR_POLICY;

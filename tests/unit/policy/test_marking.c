@@ -145,13 +145,14 @@ what_is_no_marking_is_refused(void **state)
 		    "part of a marking of 'ATLAS'; did you mean 'NOR'?" },
 		/* one list or two? */
 		{ "ATLAS SECRET//REL TO GBR//REL TO NOR",
-		    "'rel to nor' in 'ATLAS SECRET//REL TO GBR//REL TO NOR' is no part of a marking "
-		    "of 'ATLAS'" },
+		    "'rel to nor' in 'ATLAS SECRET//REL TO GBR//REL TO NOR' is no part of a "
+		    "marking of 'ATLAS'" },
 		{ "ATLAS SECRET//REL TO GBR, GBR",
 		    "'gbr' in 'ATLAS SECRET//REL TO GBR, GBR' is no part of a marking of 'ATLAS'; "
 		    "did you mean 'GBR'?" },
 		{ "ATLAS SECRET REL TO GBR",
-		    "'rel to gbr' in 'ATLAS SECRET REL TO GBR' is no part of a marking of 'ATLAS'" },
+		    "'rel to gbr' in 'ATLAS SECRET REL TO GBR' is no part of a marking of "
+		    "'ATLAS'" },
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		is_unreadable(v, texts[i][0], texts[i][1]);

@@ -4,6 +4,10 @@
 #include "policy/text.h"
 #include "tests/lib/slurp.h"
 
+#define QUOTE_HELP \
+	"help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in " \
+	"quotes\n"
+
 static struct arena arena;
 
 static int
@@ -140,11 +144,9 @@ static void
 an_error_has_line_caret_and_help(void **state)
 {
 	(void)state;
-	prints("hub HUB\n\tparty NOR { x , }\n",
-	    "a.policy:2:16: error: ',' must be quoted\n"
-	    "\tparty NOR { x , }\n"
-	    "\t              ^\n"
-	    "help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes\n");
+	prints("hub HUB\n\tparty NOR { x , }\n", "a.policy:2:16: error: ',' must be quoted\n"
+						 "\tparty NOR { x , }\n"
+						 "\t              ^\n" QUOTE_HELP);
 }
 
 static void
@@ -252,12 +254,9 @@ parsing_goes_on_after_an_error(void **state)
 {
 	(void)state;
 	prints("a ,\nb {\n  c ;\n  d\n}\ne !\n",
-	    "a.policy:1:3: error: ',' must be quoted\na ,\n  ^\n"
-	    "help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes\n"
-	    "a.policy:3:5: error: ';' must be quoted\n  c ;\n    ^\n"
-	    "help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes\n"
-	    "a.policy:6:3: error: '!' must be quoted\ne !\n  ^\n"
-	    "help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes\n");
+	    "a.policy:1:3: error: ',' must be quoted\na ,\n  ^\n" QUOTE_HELP
+	    "a.policy:3:5: error: ';' must be quoted\n  c ;\n    ^\n" QUOTE_HELP
+	    "a.policy:6:3: error: '!' must be quoted\ne !\n  ^\n" QUOTE_HELP);
 }
 
 static void
@@ -265,8 +264,7 @@ a_block_after_a_fault_on_its_line_is_not_read_as_the_outer_one(void **state)
 {
 	(void)state;
 	prints("a , {\n  b\n}\nc\n",
-	    "a.policy:1:3: error: ',' must be quoted\na , {\n  ^\n"
-	    "help: a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes\n");
+	    "a.policy:1:3: error: ',' must be quoted\na , {\n  ^\n" QUOTE_HELP);
 }
 
 /* ---- limits ---- */

@@ -66,10 +66,10 @@ check_rules(const struct label *l, const struct vocab_rules *r, struct bytes who
 		return err_set(e, ERR_INVALID_LABEL,
 		    "'%.*s' cannot stand with classification '%.*s'", SHOWN(whose),
 		    SHOWN(v->classes[l->classification].name));
-	if (r->required_class != VOCAB_NONE && r->required_class != l->classification)
+	if (r->required_classes != 0 && (r->required_classes >> l->classification & 1) == 0)
 		return err_set(e, ERR_INVALID_LABEL,
 		    "'%.*s' stands with classification '%.*s' only", SHOWN(whose),
-		    SHOWN(v->classes[r->required_class].name));
+		    SHOWN(v->classes[__builtin_ctzll(r->required_classes)].name));
 	if (r->excluded == NULL)
 		return true;
 	for (uint32_t i = 0; i < v->value_count; i++)

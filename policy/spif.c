@@ -206,19 +206,59 @@ from_generalized(struct bytes in, uint64_t *us)
 	return text_to_time(bytes_of(text), us);
 }
 
+/* Cuts "+HH:MM" or "-HH:MM" off the end; *minutes is how far it is ahead of UTC. */
+static bool
+cut_offset(struct bytes *in, int *minutes)
+{
+	if (in->len < 6)
+		return false;
+	const uint8_t *t = in->data + in->len - 6;
+	if ((t[0] != '+' && t[0] != '-') || t[3] != ':')
+		return false;
+	for (size_t i = 1; i < 6; i++)
+		if (i != 3 && (t[i] < '0' || t[i] > '9'))
+			return false;
+	int n = ((t[1] - '0') * 10 + t[2] - '0') * 60 + (t[4] - '0') * 10 + t[5] - '0';
+	*minutes = t[0] == '+' ? n : -n;
+	in->len -= 6;
+	return n <= 14 * 60;
+}
+
+/* xs:dateTime with an offset, or without any, which we take for UTC. */
+static bool
+from_local(struct bytes in, bool *without, uint64_t *us)
+{
+	char text[40];
+	int minutes = 0;
+	uint64_t t;
+	*without = !cut_offset(&in, &minutes);
+	if (in.len > 30)
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*sZ", (int)in.len, (const char *)in.data);
+	if (!text_to_time(bytes_of(text), &t))
+		return false;
+	int64_t shifted = (int64_t)t - (int64_t)minutes * 60000000;
+	*us = shifted < 0 ? 0 : (uint64_t)shifted;
+	return true;
+}
+
 /* 'late': a day without a time ends with its last microsecond. */
 static bool
 take_moment(struct spif *s, const struct xml_element *x, const char *name, bool late, uint64_t *out)
 {
 	const struct bytes *t = xml_attribute(x, name);
+	bool without = false;
 	if (t == NULL)
 		return true;
 	struct bytes in = trim(*t);
 	uint64_t us;
 	if (text_to_date(in, &us))
 		us += late ? UINT64_C(86400000000) - 1 : 0;
-	else if (!text_to_time(in, &us) && !from_generalized(in, &us))
-		return spif_error(s, x, "%s is not a time in UTC: '%.*s'", name, SHOWN(*t));
+	else if (!text_to_time(in, &us) && !from_generalized(in, &us) &&
+		 !from_local(in, &without, &us))
+		return spif_error(s, x, "%s is not a time: '%.*s'", name, SHOWN(*t));
+	if (without)
+		spif_warn(s, x, "%s has no time zone; it is taken for UTC", name);
 	*out = us;
 	return true;
 }

@@ -170,15 +170,30 @@ take_excluded(struct spif *s, const struct xml_element *x, uint32_t self, struct
 }
 
 static bool
+add_required_class(
+    struct spif *s, const struct xml_element *x, struct bytes name, struct vocab_rules *r)
+{
+	uint32_t n = vocab_index_find(s->index, VOCAB_SCOPE_CLASS, name);
+	if (n == VOCAB_NONE)
+		return spif_error(
+		    s, x, "requiredClass: there is no classification '%.*s'", SHOWN(name));
+	r->required_classes |= UINT64_C(1) << n;
+	return true;
+}
+
+/* An attribute in the schema; SPIFs that write it as elements, like excludedClass, are understood:
+ * one of the classifications must stand with the value. */
+static bool
 take_required_class(struct spif *s, const struct xml_element *x, struct vocab_rules *r)
 {
 	const struct bytes *t = xml_attribute(x, "requiredClass");
-	r->required_class = VOCAB_NONE;
-	if (t == NULL)
-		return true;
-	r->required_class = vocab_index_find(s->index, VOCAB_SCOPE_CLASS, *t);
-	return r->required_class != VOCAB_NONE ||
-	       spif_error(s, x, "requiredClass: there is no classification '%.*s'", SHOWN(*t));
+	if (t != NULL && !add_required_class(s, x, *t, r))
+		return false;
+	const struct xml_element *c = spif_next(x->child, "requiredClass");
+	for (; c != NULL; c = spif_next(c->next, "requiredClass"))
+		if (!add_required_class(s, c, c->text, r))
+			return false;
+	return true;
 }
 
 /* 'self': the value; VOCAB_NONE for a classification. */
@@ -189,14 +204,13 @@ take_rules(
 	struct vocab_rules *r = arena_zalloc(s->arena, 1, sizeof(*r));
 	if (r == NULL)
 		return spif_no_memory(s);
-	r->required_class = VOCAB_NONE;
 	if (!take_all_required(s, x, r))
 		return false;
 	if (self != VOCAB_NONE &&
 	    (!take_excluded_classes(s, x, r) || !take_excluded(s, x, self, r) ||
 		!take_required_class(s, x, r)))
 		return false;
-	if (r->required_class != VOCAB_NONE && (r->excluded_classes >> r->required_class & 1) != 0)
+	if (r->required_classes != 0 && (r->required_classes & ~r->excluded_classes) == 0)
 		spif_warn(s, x, "the required classification is excluded, too");
 	*out = r;
 	return true;
@@ -208,6 +222,7 @@ has_rules(const struct xml_element *x)
 	return spif_next(x->child, "requiredCategory") != NULL ||
 	       spif_next(x->child, "excludedClass") != NULL ||
 	       spif_next(x->child, "excludedCategory") != NULL ||
+	       spif_next(x->child, "requiredClass") != NULL ||
 	       xml_attribute(x, "requiredClass") != NULL;
 }
 

@@ -35,11 +35,12 @@ static const struct shape shapes[] = {
 	{ "securityCategoryTag", "tagCategory markingData markingQualifier", "name tagType",
 	    "enumType tag7Encoding singleSelection maxSelection minSelection", true },
 	{ "tagCategory",
-	    "equivalentSecCategoryTag markingData markingQualifier excludedClass requiredCategory "
-	    "excludedCategory",
+	    "equivalentSecCategoryTag markingData markingQualifier excludedClass requiredClass "
+	    "requiredCategory excludedCategory",
 	    "name lacv", "requiredClass obsolete userInput dateFormat notBefore notAfter", true },
 	{ "equivalentSecCategoryTag", NULL, "", "", false },
 	{ "excludedClass", "", "", "", true },
+	{ "requiredClass", "", "", "", true },
 	{ "requiredCategory", "categoryGroup", "operation", "", true },
 	{ "categoryGroup", "", "tagSetRef tagType", "enumType lacv all", true },
 	{ "excludedCategory", "", "tagSetRef tagType", "enumType lacv all", true },

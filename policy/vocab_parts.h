@@ -19,7 +19,7 @@ struct vocab_rules {
 	uint32_t required_count;
 	const uint64_t *excluded;  /* excludedCategory: values that must not stand beside */
 	uint64_t excluded_classes; /* a set */
-	uint32_t required_class;   /* VOCAB_NONE: any */
+	uint64_t required_classes; /* a set: one of them; 0: any */
 };
 
 enum { /* the codes of markingData that change what is printed */

@@ -1,6 +1,7 @@
 /* cmd_vocab.c - relto vocab check|mark: tools for SPIFs (DESIGN sections 3 and 12). */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "client/cli/cmd.h"
@@ -41,6 +42,16 @@ loaded_done_scoped(struct loaded *l)
 	loaded_done(l);
 }
 
+/* What reltod would refuse. */
+static void
+warn_if_writable(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		(void)fprintf(stderr,
+		    "%s: warning: group or others can write it; reltod would refuse it\n", path);
+}
+
 /* False with an error only if the file cannot be read; faults in it are in the list. */
 static bool
 load(struct loaded *l, const char *path, bool lint, struct err *e)
@@ -51,6 +62,7 @@ load(struct loaded *l, const char *path, bool lint, struct err *e)
 	text_errors_init(&l->errors);
 	if (!files_read(path, &l->arena, &spif, e))
 		return false;
+	warn_if_writable(path);
 	bool ok = lint ? spif_check(&l->arena, bytes_of(path), spif, &l->errors, &l->vocab)
 		       : spif_load(&l->arena, bytes_of(path), spif, &l->errors, &l->vocab);
 	if (!ok)

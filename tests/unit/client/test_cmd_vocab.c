@@ -1,6 +1,7 @@
 /* relto vocab, run as people run it: what it prints and how it exits. */
 #include "tests/lib/test.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/cli/cmd.h"
@@ -93,6 +94,19 @@ check_points_at_faults_and_exits_65(void **state)
 		path, path));
 	(void)unlink(path);
 	assert_int_equal(RUN("check", path), 66);
+}
+
+static void
+a_spif_that_others_can_write_is_warned_of(void **state)
+{
+	(void)state;
+	const char *path = file_with("open.xml", "<SPIF/>");
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(RUN("check", "--json", path), 65);
+	assert_int_equal(strncmp(told, path, strlen(path)), 0);
+	assert_string_equal(told + strlen(path),
+	    ": warning: group or others can write it; reltod would refuse it\n");
+	(void)unlink(path);
 }
 
 static void
@@ -196,6 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(check_says_what_a_good_spif_holds),
 		T(check_points_at_faults_and_exits_65),
+		T(a_spif_that_others_can_write_is_warned_of),
 		T(mark_prints_labels_in_all_their_forms),
 		T(mark_exits_1_for_an_invalid_label_and_65_for_none),
 		T(a_label_in_json_has_three_members_and_no_other),

@@ -57,6 +57,38 @@ a_value_outside_its_dates_counts_as_obsolete(void **state)
 }
 
 static void
+dates_of_a_value_are_read_in_four_ways(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *last;
+	} cases[] = {
+		{ "20261231235959Z", "2026-12-31T23:59:59Z" },
+		{ "20261231235959.5Z", "2026-12-31T23:59:59.5Z" },
+		{ "2026-12-31T23:59:59Z", "2026-12-31T23:59:59Z" },
+		{ "2026-12-31T23:59:59+01:30", "2026-12-31T22:29:59Z" },
+		{ "2026-12-31T23:59:59-02:00", "2027-01-01T01:59:59Z" },
+		{ "2026-12-31T23:59:59", "2026-12-31T23:59:59Z" },
+		{ "1970-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t last;
+		struct err e;
+		struct vocab *v = spif_ok(arena_printf(&spif_arena,
+		    "%s<tagCategory name='A' lacv='1' notAfter='%s'/></securityCategoryTag>"
+		    "</securityCategoryTagSet></securityCategoryTagSets></SPIF>",
+		    SPIF_HEAD SPIF_POLICY SPIF_CLASSES
+		    "<securityCategoryTagSets><securityCategoryTagSet name='Rel' id='1'>"
+		    "<securityCategoryTag name='t' tagType='permissive'>",
+		    cases[i].text));
+		struct label l = label_of(v, "LOW", "Rel: A");
+		assert_true(text_to_time(bytes_of(cases[i].last), &last));
+		assert_true(label_check(&l, last, &e));
+		assert_false(label_check(&l, last + 1, &e));
+	}
+}
+
+static void
 an_excluded_class_cannot_stand_with_the_value(void **state)
 {
 	(void)state;
@@ -74,6 +106,9 @@ a_required_class_must_stand_with_the_value(void **state)
 	    TAG(PERMISSIVE, "<tagCategory name=\"A\" lacv=\"1\" requiredClass=\"HIGH\"/>"))));
 	label_breaks(v, "LOW", "Rel: A", "'A' stands with classification 'HIGH' only");
 	label_is_valid(v, "HIGH", "Rel: A");
+	v = with_value("<requiredClass>high</requiredClass><requiredClass>OLD</requiredClass>");
+	label_breaks(v, "LOW", "Hand: X", "'X' stands with classification 'HIGH' only");
+	label_is_valid(v, "HIGH", "Hand: X");
 }
 
 static void
@@ -230,6 +265,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_obsolete_class_or_value_is_refused),
 		T(a_value_outside_its_dates_counts_as_obsolete),
+		T(dates_of_a_value_are_read_in_four_ways),
 		T(an_excluded_class_cannot_stand_with_the_value),
 		T(a_required_class_must_stand_with_the_value),
 		T(one_or_more_of_several_may_be_required),

@@ -215,7 +215,7 @@ counts_dates_and_phrases_are_typed(void **state)
 	    "singleSelection is 'true' or 'false', not 'one'");
 	is_refused(SETS(TAGSET(
 		       "S", TAG(RESTRICTIVE, "<tagCategory name='A' lacv='1' notBefore='soon'/>"))),
-	    2, "notBefore is not a time in UTC: 'soon'");
+	    2, "notBefore is not a time: 'soon'");
 	is_refused(IN_VALUE("<markingQualifier><qualifier/></markingQualifier>"), 2,
 	    "a qualifier without qualifierCode");
 	is_refused(IN_VALUE("<markingQualifier><qualifier qualifierCode='infix'/>"
@@ -238,6 +238,9 @@ a_linter_says_what_stops_nothing(void **state)
 	is_warned_of(SETS(TAGSET("S", TAG(RESTRICTIVE " minSelection='2'", VALUE("A", "1")))),
 	    "minSelection 2 can never be met: no label is valid");
 	is_warned_of(SETS(TAGSET("S", TAG(RESTRICTIVE, ""))), "a tag without values");
+	is_warned_of(SETS(TAGSET("S", TAG(RESTRICTIVE, "<tagCategory name='A' lacv='1' "
+						       "notAfter='2026-01-01T00:00:00'/>"))),
+	    "notAfter has no time zone; it is taken for UTC");
 	is_warned_of(IN_VALUE("<excludedCategory tagSetRef='S' tagType='permissive' lacv='1'/>"),
 	    "the reference to 'S' matches no value");
 	is_warned_of(IN_VALUE("<excludedCategory tagSetRef='S' tagType='restrictive' lacv='1'/>"),

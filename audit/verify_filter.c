@@ -48,8 +48,8 @@ add_term(struct verify_filter *f, char *word, struct err *e)
 		return true;
 	}
 	return err_set(e, ERR_USAGE,
-	    "no field '%.*s'; there are type, outcome, publisher, recipient, agreement, report, reason, "
-	    "rule",
+	    "no field '%.*s'; there are type, outcome, publisher, recipient, agreement, report, "
+	    "reason, rule",
 	    (int)(is - word), word);
 }
 

@@ -187,7 +187,8 @@ check_options(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, "there is no command '%s'", o->command);
 	if (o->key == NULL)
 		return err_set(e, ERR_USAGE,
-		    "--key is needed: take the log's key from somebody you trust, not from the bundle");
+		    "--key is needed: take the log's key from somebody you trust, "
+		    "not from the bundle");
 	if (o->quorum > o->witness_count)
 		return err_set(
 		    e, ERR_USAGE, "a quorum of %zu of %zu witnesses", o->quorum, o->witness_count);

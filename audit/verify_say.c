@@ -67,8 +67,8 @@ checked(const struct verify_say *s)
 	add(&l, r->hub ? "every party's history, rebuilt, against its heads"
 		       : "the party's history, rebuilt, against its heads");
 	if (r->hub && r->contents != 0)
-		add(&l,
-		    "contents in the bundle: facts, manifests, routing, heads, seals, chains, policies");
+		add(&l, "contents in the bundle: facts, manifests, routing, heads, seals, chains, "
+			"policies");
 	if (s->kept_size != 0)
 		add(&l, "that the log extends the one verified before");
 	return l;

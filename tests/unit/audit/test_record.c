@@ -231,7 +231,7 @@ a_record_of_every_type_is_as_the_golden_files_have_it(void **state)
 		char name[64], hex[65];
 		struct record r;
 		struct err e;
-		enum event_type type;
+		enum event_type type = EVENT_NONE;
 		uint8_t leaf[32];
 		(void)snprintf(name, sizeof(name), "type-%02u-%s.opening", t, names[t]);
 		if (!record_opening_parse(golden_file(g, name), &r, &e) ||

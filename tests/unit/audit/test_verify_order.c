@@ -1,0 +1,293 @@
+#include "tests/lib/test.h"
+
+#include "tests/unit/audit/verify_rig.h"
+
+/* START to INTAKE. */
+static uint64_t
+accepted(struct small *s)
+{
+	small_start(s);
+	small_policy(s, "policy");
+	small_report(s);
+	return small_intake(s);
+}
+
+static void
+a_decision_must_say_what_its_digest_and_outcome_say(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_REDACT, SMALL_REDACT, 3, intake,
+		NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "are not those that its digest names");
+	d = (struct small_decision){ EVENT_DECISION, "KEN", OUTCOME_RELEASE, SMALL_REDACT, 1,
+		intake, NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "its outcome does not follow from its reasons");
+	d = (struct small_decision){ EVENT_DECISION, "USA", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 1,
+		intake, NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "outcome and digest of what is released do not fit");
+	d = (struct small_decision){ EVENT_DECISION, "DEU", OUTCOME_RELEASE,
+		"0 release release a r\n1 release release a r\n2 release release a r\n", 3, intake,
+		NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "it releases portion 2, which the report does not have");
+}
+
+static void
+a_decision_away_from_its_intake_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		intake, NULL };
+	small_agreement(g->s, "NOR");
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "a first decision does not stand with its INTAKE without a gap");
+}
+
+static void
+one_recipient_is_judged_once(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		intake, NULL };
+	small_decide(g->s, &d);
+	d = (struct small_decision){ EVENT_DECISION, "KEN\nNOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD,
+		0, intake, NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "one recipient is judged twice");
+}
+
+static void
+a_report_is_accepted_once(void **state)
+{
+	struct rig *g = *state;
+	accepted(g->s);
+	g->s->intake = 0;
+	small_intake(g->s);
+	expect_log(g, VERIFY_GAP, "the same report was accepted before");
+}
+
+static void
+a_later_decision_links_and_only_narrows(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_REDACT, SMALL_REDACT, 1, intake,
+		NULL };
+	uint64_t first = small_decide(g->s, &d);
+	d = (struct small_decision){ EVENT_NARROWED, "NOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		first, NULL };
+	uint64_t second = small_decide(g->s, &d);
+	small_head(g->s, "GBR");
+	expect_log(g, VERIFY_OK, NULL);
+	d.link = first;
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "it does not link to the decision it replaces");
+	d = (struct small_decision){ EVENT_NARROWED, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		second + 2, NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "it widens the decision it replaces");
+}
+
+static void
+a_delivery_without_a_decision_that_releases_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision no = { EVENT_DECISION, "KEN", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		intake, NULL },
+			      yes = { EVENT_DECISION, "NOR", OUTCOME_REDACT, SMALL_REDACT, 1,
+				      intake, NULL };
+	uint64_t withheld = small_decide(g->s, &no), redacted = small_decide(g->s, &yes);
+	small_deliver(g->s, "KEN", withheld, 3);
+	expect_log(g, VERIFY_GAP, "a delivery of what is not released");
+	small_deliver(g->s, "NOR", redacted, 3);
+	expect_log(g, VERIFY_GAP, "a delivery of other portions than are released");
+	small_deliver(g->s, "NOR", withheld, 1);
+	expect_log(g, VERIFY_GAP, "a delivery that does not follow the current decision");
+}
+
+static void
+a_delivery_after_the_report_expired_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		intake, NULL };
+	uint64_t released = small_decide(g->s, &d);
+	small_expire(g->s, "NOR", released);
+	expect_log(g, VERIFY_OK, NULL);
+	small_deliver(g->s, "NOR", released, 3);
+	expect_log(g, VERIFY_GAP, "a delivery of what is not released");
+	small_expire(g->s, "NOR", intake);
+	expect_log(g, VERIFY_GAP, "it does not name the current decision for its recipient");
+}
+
+static void
+an_acknowledgement_names_deliveries_to_the_same_party(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_ack(g->s, "KEN", 6);
+	expect_log(g, VERIFY_GAP, "it acknowledges record 6, another's delivery");
+	small_ack(g->s, "NOR", 5);
+	expect_log(g, VERIFY_GAP, "it acknowledges record 5, which is no delivery");
+}
+
+static void
+a_decision_under_another_policy_than_the_last_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint8_t old[32], later[32];
+	small_start(g->s);
+	small_policy(g->s, "policy");
+	memcpy(old, g->s->policy, 32);
+	small_policy(g->s, "policy two");
+	memcpy(later, g->s->policy, 32);
+	small_report(g->s);
+	memcpy(g->s->policy, old, 32);
+	small_intake(g->s);
+	expect_log(g, VERIFY_GAP, "a policy that is not the last POLICY record's");
+	small_policy(g->s, "policy three");
+	expect_log(g, VERIFY_GAP, "it does not name the policy before it");
+}
+
+static void
+a_record_left_out_of_a_partys_tree_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	struct merkle saved = g->s->nor;
+	small_agreement(g->s, "NOR");
+	g->s->nor = saved;
+	small_agreement(g->s, "NOR");
+	small_bundle(g->s, "NOR", 0);
+	expect(g, VERIFY_GAP, "it is number 3 of NOR, but 4 are before it");
+	small_head(g->s, "NOR");
+	expect_log(g, VERIFY_GAP, "it states 4 records of NOR; there are 5");
+}
+
+static void
+heads_of_parties_state_the_tree_and_the_head_before(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_head_of(g->s, "NOR", SLOT_ABSENT, true);
+	expect_log(g, VERIFY_GAP, "it does not name the head before it");
+	small_agreement(g->s, "KEN");
+	g->s->ken.frontier[0][0] ^= 1;
+	small_head(g->s, "KEN");
+	expect_log(g, VERIFY_GAP, "it states another tree of KEN");
+}
+
+static void
+start_and_stop_state_the_tree_they_found(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	struct merkle saved = g->s->log.tree;
+	g->s->log.tree.leaf_count--;
+	struct record r;
+	struct body b;
+	uint8_t root[32];
+	assert_true(merkle_root(&g->s->h, &g->s->log.tree, root, NULL));
+	g->s->log.tree = saved;
+	small_begin(g->s, &r, EVENT_STOP, false);
+	small_by_hub(g->s, &r);
+	event_body_begin(&b, EVENT_STOP);
+	event_body_uint(&b, BODY_STOP_SIZE, saved.leaf_count);
+	event_body_bytes(&b, BODY_STOP_ROOT, bytes_from(root, 32));
+	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of("signal"));
+	small_body(g->s, &r, &b);
+	small_add(g->s, &r, NULL, NULL, 0);
+	expect_log(g, VERIFY_CONSISTENCY, "it states another tree than the records before it");
+}
+
+static void
+an_erased_person_needs_a_record_of_its_erasure(void **state)
+{
+	struct rig *g = *state;
+	struct record r;
+	uint8_t leaf[32], index[8];
+	struct body b;
+	small_usual(g->s);
+	assert_true(record_entry_parse(g->s->entries[3], &r, leaf, NULL));
+	assert_true(record_leaf(&g->s->h, &r, (uint8_t[32]){ 0 }, NULL));
+	RECORD_SLOT(&r, 6)->open = false;
+	uint8_t *entry = arena_alloc(&g->s->a, record_entry_size(&r));
+	record_entry_write(&r, leaf, entry);
+	struct bytes before = g->s->entries[3];
+	g->s->entries[3] = bytes_from(entry, record_entry_size(&r));
+	expect_log(g, VERIFY_GAP, "its person is erased, but no ERASE says so");
+	put_u64(index, 3);
+	small_begin(g->s, &r, EVENT_ERASE, false);
+	small_by_hub(g->s, &r);
+	event_body_begin(&b, EVENT_ERASE);
+	event_body_bytes(&b, BODY_ERASE_RECORDS, bytes_from(index, 8));
+	small_body(g->s, &r, &b);
+	small_add(g->s, &r, NULL, NULL, 0);
+	expect_log(g, VERIFY_OK, NULL);
+	assert_int_equal(g->result.erased, 1);
+	g->s->entries[3] = before;
+	expect_log(g, VERIFY_GAP, "an ERASE names it, but its person is not erased");
+}
+
+static void
+times_that_fall_or_lie_ahead_are_anomalies(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_bundle(g->s, "", 0);
+	g->ask.now_s = SMALL_START_S - 300;
+	expect(g, VERIFY_OK, NULL);
+	g->ask.now_s = SMALL_START_S - 301;
+	expect(g, VERIFY_TIME, "its time is in the future");
+	g->ask.now_s = 0;
+	expect(g, VERIFY_OK, NULL);
+	g->s->log.time = 0;
+	g->s->now = 1000000;
+	small_agreement(g->s, "NOR");
+	expect_log(g, VERIFY_TIME, "its time is before that of a record before it");
+}
+
+static void
+facts_lie_between_acceptance_and_record(void **state)
+{
+	struct rig *g = *state;
+	small_start(g->s);
+	small_policy(g->s, "policy");
+	g->s->now += 1000000;
+	small_report(g->s);
+	g->s->now -= 1000000;
+	small_intake(g->s);
+	expect_log(g, VERIFY_TIME, "do not follow one another in time");
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_decision_must_say_what_its_digest_and_outcome_say),
+		T(a_decision_away_from_its_intake_is_a_gap),
+		T(one_recipient_is_judged_once),
+		T(a_report_is_accepted_once),
+		T(a_later_decision_links_and_only_narrows),
+		T(a_delivery_without_a_decision_that_releases_is_a_gap),
+		T(a_delivery_after_the_report_expired_is_a_gap),
+		T(an_acknowledgement_names_deliveries_to_the_same_party),
+		T(a_decision_under_another_policy_than_the_last_is_a_gap),
+		T(a_record_left_out_of_a_partys_tree_is_a_gap),
+		T(heads_of_parties_state_the_tree_and_the_head_before),
+		T(start_and_stop_state_the_tree_they_found),
+		T(an_erased_person_needs_a_record_of_its_erasure),
+		T(times_that_fall_or_lie_ahead_are_anomalies),
+		T(facts_lie_between_acceptance_and_record),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -138,7 +138,12 @@ KINDS = {
 def make(lab_dir, kind, out_dir):
     """Writes the certificates and the key of a kind; returns both paths."""
     certificates, key = KINDS[kind](lab_dir)
-    stem = os.path.join(out_dir, kind.replace(" ", "-").replace(":", "").replace("'", ""))
+    return write(out_dir, kind.replace(" ", "-").replace(":", "").replace("'", ""), certificates, key)
+
+
+def write(out_dir, stem, certificates, key):
+    """OUT_DIR/STEM.pem and .key; returns both paths."""
+    stem = os.path.join(out_dir, stem)
     with open(stem + ".pem", "wb") as f:
         for c in certificates:
             f.write(c.public_bytes(serialization.Encoding.PEM))

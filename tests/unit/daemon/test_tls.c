@@ -233,6 +233,10 @@ weak_and_unusual_keys_are_refused(void **state)
 	id = world_issue_spec(GBR, &spec, EVP_EC_gen("P-521"));
 	rig_refused(&id, NULL, CHAIN_KEY, 42);
 	world_id_done(&id);
+	id = world_issue_spec(GBR, &spec, mint_p256());
+	assert_true(X509_sign(id.cert, GBR->key, EVP_sha1()) > 0);
+	rig_refused(&id, NULL, CHAIN_KEY, 42);
+	world_id_done(&id);
 	struct ends x;
 	id = world_issue_spec(GBR, &spec, EVP_RSA_gen(2048));
 	rig_join(&x, rig_client(&id, NULL));

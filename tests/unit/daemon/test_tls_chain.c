@@ -83,6 +83,57 @@ a_revoked_certificate_is_refused_and_told_so(void **state)
 	rig_refused(&w.agent, NULL, CHAIN_REVOKED, 44);
 }
 
+/* The same certificate with one bit of its signature turned. */
+static struct world_id
+forged(const struct world_id *id)
+{
+	uint8_t *der = NULL;
+	int len = i2d_X509(id->cert, &der);
+	assert_true(len > 0);
+	der[len - 1] ^= 1;
+	const unsigned char *in = der;
+	struct world_id copy = { d2i_X509(NULL, &in, len), id->key };
+	OPENSSL_free(der);
+	assert_non_null(copy.cert);
+	return copy;
+}
+
+static void
+a_forgery_is_not_told_that_its_model_is_revoked_or_expired(void **state)
+{
+	(void)state;
+	rebuild(world_pem_crl(&w, GBR, w.agent.cert, WORLD_NOW - 60, WORLD_NOW + 30 * WORLD_DAY));
+	struct world_id copy = forged(&w.agent);
+	rig_refused(&copy, NULL, CHAIN_UNTRUSTED, 48);
+	X509_free(copy.cert);
+	struct world_id old = world_issue(GBR, WORLD_AGENT, MINT_CLIENT, FROM, WORLD_NOW - 1);
+	copy = forged(&old);
+	rig_refused(&copy, NULL, CHAIN_UNTRUSTED, 48);
+	X509_free(copy.cert);
+	world_id_done(&old);
+}
+
+static void
+an_issuer_that_does_not_say_that_it_is_an_authority_is_none(void **state)
+{
+	(void)state;
+	/* OpenSSL takes keyCertSign without basicConstraints for a CA */
+	struct world_id middle = intermediate(NOR, "NOR I1");
+	X509_EXTENSION *constraints = X509_delete_ext(
+	    middle.cert, X509_get_ext_by_NID(middle.cert, NID_basic_constraints, -1));
+	assert_non_null(constraints);
+	X509_EXTENSION_free(constraints);
+	assert_true(X509_sign(middle.cert, NOR->key, EVP_sha256()) > 0);
+	struct world_id id =
+	    world_issue(&middle, "spiffe://nor.example/fusion-desk", MINT_CLIENT, FROM, UNTIL);
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	sk_X509_push(chain, middle.cert);
+	rig_refused(&id, chain, CHAIN_UNTRUSTED, 48);
+	sk_X509_free(chain);
+	world_id_done(&middle);
+	world_id_done(&id);
+}
+
 static void
 an_issuer_without_a_list_is_refused_where_lists_are_configured(void **state)
 {
@@ -169,6 +220,8 @@ main(void)
 		T(an_intermediate_that_is_no_authority_makes_no_chain),
 		T(a_certificate_list_that_is_too_long_is_not_read),
 		T(a_revoked_certificate_is_refused_and_told_so),
+		T(a_forgery_is_not_told_that_its_model_is_revoked_or_expired),
+		T(an_issuer_that_does_not_say_that_it_is_an_authority_is_none),
 		T(an_issuer_without_a_list_is_refused_where_lists_are_configured),
 		T(a_list_signed_by_somebody_else_is_none),
 		T(a_list_at_its_hard_age_shuts_the_party_out),

@@ -436,6 +436,20 @@ a_signer_that_was_revoked_later_does_not_stand(void **state)
 }
 
 static void
+a_signer_does_not_stand_on_a_list_that_somebody_else_signed(void **state)
+{
+	(void)state;
+	struct trust_refusal why;
+	struct mint_spec spec = { "GBR CA", NULL, 0, MINT_AUTHORITY, FROM, UNTIL };
+	struct world_id fake = world_issue_spec(NULL, &spec, mint_p256());
+	w.crls[0] = world_pem_crl(&w, &fake, NULL, WORLD_NOW, WORLD_NOW + 30 * WORLD_DAY);
+	rebuild();
+	assert_false(stands(WORLD_NOW, &why));
+	assert_int_equal(why.fault, CHAIN_NO_CRL);
+	world_id_done(&fake);
+}
+
+static void
 a_signer_whose_agent_party_or_authority_is_gone_does_not_stand(void **state)
 {
 	(void)state;
@@ -486,6 +500,7 @@ main(void)
 		T(an_intermediate_that_names_other_usages_cannot_vouch_for_a_signer),
 		T(a_signer_whose_certificate_only_expired_still_stands),
 		T(a_signer_that_was_revoked_later_does_not_stand),
+		T(a_signer_does_not_stand_on_a_list_that_somebody_else_signed),
 		T(a_signer_whose_agent_party_or_authority_is_gone_does_not_stand),
 	};
 #undef T

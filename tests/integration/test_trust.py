@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""test_trust.py - sessions end when trust does: revoked, gone from the policy, expired, list too old (DESIGN S9)."""
+import os
+import shutil
+import sys
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig  # noqa: E402
+import certs  # noqa: E402
+import wire  # noqa: E402
+from wire import pb  # noqa: E402
+
+SWEEP_SECONDS = 1.0  # S9
+
+
+def alive(client):
+    try:
+        client.ask("ping", pb.Ping(), timeout=5)
+        return True
+    except (wire.Closed, wire.Refused, TimeoutError, OSError):
+        return False
+
+
+class Sweep(rig.LabTest):
+    def setUp(self):
+        self.saved = os.path.join(self.lab.base, "policy.saved")
+        shutil.rmtree(self.saved, ignore_errors=True)
+        shutil.copytree(self.lab.path("policy"), self.saved)
+        self.addCleanup(self.restore)
+
+    def restore(self):
+        shutil.rmtree(self.lab.path("policy"))
+        shutil.copytree(self.saved, self.lab.path("policy"))
+        self.reload()
+
+    def reload(self):
+        before = self.lab.messages().count("policy.in-force")
+        self.lab.reload()
+        rig.until(lambda: self.lab.messages().count("policy.in-force") > before, 10, "the reload")
+        return time.monotonic()
+
+    def ends_in_time(self, client, since):
+        self.assertTrue(client.closed(timeout=5), "the session goes on")
+        self.assertLess(time.monotonic() - since, SWEEP_SECONDS)
+
+    def test_a_revoked_agent_is_cut_off_and_the_others_are_not(self):
+        watch, desk, nor = self.client("gbr", "/watch"), self.client("gbr", "/fusion-desk"), self.client("nor")
+        self.lab.relto("lab", "revoke", self.lab.dir, "GBR", "/watch")
+        self.assertTrue(alive(watch), "a list that was not loaded does nothing")
+        self.ends_in_time(watch, self.reload())
+        self.assertTrue(alive(desk))
+        self.assertTrue(alive(nor))
+        with self.assertRaises((wire.Closed, OSError)):
+            self.client("gbr", "/watch")
+
+    def test_an_agent_that_leaves_the_policy_is_cut_off(self):
+        watch, desk = self.client("nor", "/watch"), self.client("nor", "/fusion-desk")
+        self.lab.edit("policy/relto.policy", r"(?s)(party NOR \{.*?)\n\s*agent /watch [^\n]*", r"\1")
+        self.ends_in_time(watch, self.reload())
+        self.assertTrue(alive(desk))
+
+    def test_a_party_with_an_unusable_list_is_shut_out_alone(self):
+        ken, gbr = self.client("ken"), self.client("gbr")
+        self.lab.write("policy/trust/ken.crl", "no list\n")
+        self.ends_in_time(ken, self.reload())
+        self.assertTrue(alive(gbr))
+        self.assertIn('trust.party-shut-out party="KEN"', self.lab.messages())
+
+    def test_a_party_with_an_unusable_bundle_is_shut_out_alone(self):
+        ken, gbr = self.client("ken"), self.client("gbr")
+        self.lab.write("policy/trust/ken-ca.pem", "no bundle\n")
+        self.ends_in_time(ken, self.reload())
+        self.assertTrue(alive(gbr))
+
+    def test_a_policy_with_an_error_changes_nothing(self):
+        gbr = self.client("gbr")
+        self.lab.edit("policy/relto.policy", r"(?m)^hub HUB", "hub NOBODY")
+        before = len(self.lab.messages())
+        self.lab.signal(1)
+        rig.until(lambda: "error" in self.lab.messages()[before:], 10, "a loud word")
+        self.assertTrue(alive(gbr))
+
+
+class Ends(rig.LabTest):
+    def short(self, seconds):
+        certificate, key = certs.issue(certs.Authority.of_lab(self.lab.dir, "GBR"), days=(-1, seconds / 86400))
+        agent = self.lab.agent("gbr", "/fusion-desk")
+        agent.certificate_file, agent.key_file = certs.write(self.lab.base, "short", [certificate], key)
+        agent.chain_der, agent.key = [wire.der(certificate)], key
+        return agent
+
+    def test_a_session_ends_with_its_certificate(self):
+        until = time.time() + 4
+        client = wire.Client(self.short(4))
+        self.addCleanup(client.close)
+        self.assertTrue(alive(client))
+        self.assertTrue(client.closed(timeout=10))
+        # a certificate's times are whole seconds
+        self.assertLess(abs(time.time() - until), 2.5)
+
+
+class OldList(rig.LabTest):
+    @classmethod
+    def prepare(cls):
+        # a lab's lists were made an hour before it
+        cls.lab.edit("reltod.conf", r"crl-max-age\s+\S+", "crl-max-age 3607s")
+
+    def test_a_session_ends_when_the_list_passes_its_hard_age(self):
+        client = self.client("gbr")
+        self.assertTrue(alive(client))
+        self.assertTrue(client.closed(timeout=15))
+        with self.assertRaises((wire.Closed, OSError)):
+            self.client("gbr")
+
+
+if __name__ == "__main__":
+    unittest.main()

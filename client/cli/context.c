@@ -293,6 +293,19 @@ context_free(struct context *c)
 	free(c);
 }
 
+/* A key that others can read is not mine alone. */
+static bool
+key_is_private(const char *path, struct err *e)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return err_set(
+		    e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path, strerror(errno));
+	return (st.st_mode & (S_IRWXG | S_IRWXO)) == 0 ||
+	       err_set(e, ERR_CONFIG, "%s: a key that group or others can read (mode %03o)", path,
+		   (unsigned)st.st_mode & 0777u);
+}
+
 bool
 context_ready(struct context *c, struct err *e)
 {
@@ -311,7 +324,7 @@ context_ready(struct context *c, struct err *e)
 			    c->name[0] == '\0' ? "no context, and the command" : "context '",
 			    c->name, c->name[0] == '\0' ? "" : "'", fields[f].setting,
 			    fields[f].setting, fields[f].variable);
-	return true;
+	return key_is_private(c->key, e);
 }
 
 /* ---- writing ---- */

@@ -57,7 +57,7 @@ void context_free(struct context *c);
 SCOPED_FOR(struct context, context_free)
 /* Reads server-file where no server was said, and checks that all is there that a connection needs:
  * server, hub-id, hub-ca, certificate, key and log-key.  ERR_CONFIG names what is missing and how
- * to say it. */
+ * to say it, or a key that others can read. */
 MUST_USE bool context_ready(struct context *c, struct err *e);
 
 /* The folder HOME, in 'a'. */

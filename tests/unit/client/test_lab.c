@@ -340,6 +340,10 @@ a_context_that_cannot_be_used_says_why(void **state)
 	    "context 'odd' does not say 'hub-id' (or use --hub-id, RELTO_HUB_ID)");
 	put_context("odd", "server 127.0.0.1:1\n", 0620);
 	context_fails("odd", ERR_CONFIG, "group or others can write it (mode 620)");
+	put_context("odd",
+	    "server a\nhub-id a\nhub-ca b\ncertificate c\nkey ../../hub/ca.pem\nlog-key e\n", 0600);
+	context_fails(
+	    "odd", ERR_CONFIG, "hub/ca.pem: a key that group or others can read (mode 644)");
 	put_context("odd", "server-file nowhere\n", 0600);
 	context_fails("odd", ERR_NOT_FOUND, "server-file (is the broker running?)");
 }
@@ -357,8 +361,8 @@ a_server_file_gives_the_address_of_a_broker_that_picked_its_port(void **state)
 	assert_int_equal(chmod(path, 0600), 0);
 	struct context_flags flags = { .value = { [CONTEXT_name] = "ports" } };
 	put_context("ports",
-	    "server-file ../../../addresses\nhub-id a\nhub-ca b\ncertificate c\nkey d\n"
-	    "log-key e\n",
+	    "server-file ../../../addresses\nhub-id a\nhub-ca b\ncertificate c\n"
+	    "key ../../hub/log.key\nlog-key e\n",
 	    0600);
 	SCOPED(context_free) struct context *c = context(&flags);
 	assert_null(c->server);

@@ -1,43 +1,13 @@
-#include "daemon/trust.h"
+#include "daemon/trust_set.h"
 
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/log.h"
-#include "daemon/tls.h"
-
-struct trust_agent {
-	char *path;
-	uint32_t roles;
-};
-
-struct trust_party {
-	char *name, *domain;
-	struct chain_anchors *anchors; /* NULL: shut out */
-	char why[200];		       /* why it is */
-	bool hub;
-	struct trust_agent *agents; /* by path */
-	size_t agent_count;
-};
-
-struct trust {
-	_Atomic unsigned refs;
-	SSL_CTX *ctx;
-	struct trust_party *parties; /* by trust domain */
-	size_t party_count;
-	struct trust_party *hub;
-	struct tls_identity own;
-	char hub_id[LIMIT_SPIFFE_ID_BYTES + 1];
-	int64_t hub_not_after;
-	int64_t crl_max_age_s;
-	int64_t (*now)(void *);
-	void *now_arg;
-};
 
 /* ---- building ---- */
 
@@ -77,6 +47,24 @@ party_agents(struct trust_party *p, const struct trust_party_setup *s, struct er
 	return true;
 }
 
+/* Lengths go in, so that no two sets of files look like one. */
+static bool
+party_material(const struct trust_party_setup *s, uint8_t out[32])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	for (size_t i = 0; ok && i <= s->crl_count; i++) {
+		struct bytes file = i == 0 ? s->bundle : s->crls[i - 1];
+		uint8_t len[8];
+		put_u64(len, file.len);
+		ok = EVP_DigestUpdate(ctx, len, sizeof(len)) == 1 &&
+		     EVP_DigestUpdate(ctx, file.data, file.len) == 1;
+	}
+	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
 /* A party whose files are unusable stays in the set without anchors: nobody can speak for it. */
 static bool
 party_fill(struct trust_party *p, const struct trust_party_setup *s, struct err *e)
@@ -95,6 +83,8 @@ party_fill(struct trust_party *p, const struct trust_party_setup *s, struct err 
 		(void)snprintf(p->why, sizeof(p->why), "%.199s", why.text);
 	if (why.code == ERR_NOMEM)
 		return err_set(e, ERR_NOMEM, "party %s", p->name);
+	if (!party_material(s, p->material))
+		return err_set(e, ERR_CRYPTO, "party %s", p->name);
 	if (p->anchors == NULL)
 		log_error("trust.party-shut-out", "party=%s why=%s", log_quote_text(p->name),
 		    log_quote_text(p->why));
@@ -124,8 +114,8 @@ trust_parties(struct trust *t, const struct trust_setup *s, struct err *e)
 	return t->hub != NULL || err_set(e, ERR_CONFIG, "there is no hub party");
 }
 
-static struct trust_party *
-party_of_domain(const struct trust *t, struct bytes domain)
+const struct trust_party *
+trust_party_of_domain(const struct trust *t, struct bytes domain)
 {
 	for (size_t low = 0, high = t->party_count; low < high;) {
 		size_t mid = low + (high - low) / 2;
@@ -140,8 +130,8 @@ party_of_domain(const struct trust *t, struct bytes domain)
 	return NULL;
 }
 
-static const struct trust_agent *
-agent_of_path(const struct trust_party *p, struct bytes path)
+const struct trust_agent *
+trust_agent_of_path(const struct trust_party *p, struct bytes path)
 {
 	for (size_t i = 0; i < p->agent_count; i++)
 		if (bytes_is(path, p->agents[i].path))
@@ -298,9 +288,8 @@ trust_context(const struct trust *t)
 	return t->ctx;
 }
 
-/* s since 1970: the party's lists pass their hard age, or say themselves that they are over. */
-static int64_t
-crl_until(const struct trust *t, const struct trust_party *p)
+int64_t
+trust_crl_until(const struct trust *t, const struct trust_party *p)
 {
 	int64_t made = chain_crl_made(p->anchors), next = chain_crl_next(p->anchors);
 	if (made == INT64_MAX)
@@ -316,263 +305,9 @@ trust_party_usable(const struct trust *t, struct bytes party, const char **why)
 		if (!bytes_is(party, p->name))
 			continue;
 		*why = p->why; /* empty if it is not shut out */
-		if (p->anchors != NULL && crl_until(t, p) <= t->now(t->now_arg))
+		if (p->anchors != NULL && trust_crl_until(t, p) <= t->now(t->now_arg))
 			*why = chain_fault_text(CHAIN_CRL_STALE);
 		return true;
 	}
 	return false;
-}
-
-/* ---- judging ---- */
-
-static void
-refuse(struct trust_refusal *why, const struct chain_verdict *v, const struct trust_party *p)
-{
-	memset(why, 0, sizeof(*why));
-	why->fault = v->fault;
-	memcpy(why->why, v->why, sizeof(why->why));
-	memcpy(why->leaf, v->cert.digest, sizeof(why->leaf));
-	(void)snprintf(why->agent, sizeof(why->agent), "%s", v->cert.id_text);
-	/* these are found only after the signatures of the chain held: the claim is proved */
-	bool proved = v->fault == CHAIN_EXPIRED || v->fault == CHAIN_NOT_YET_VALID ||
-		      v->fault == CHAIN_REVOKED || v->fault == CHAIN_NO_CRL ||
-		      v->fault == CHAIN_CRL_STALE || v->fault == CHAIN_UNLISTED;
-	if (proved)
-		(void)snprintf(why->party, sizeof(why->party), "%s", p->name);
-}
-
-struct finding {
-	const struct trust_party *party;
-	const struct trust_agent *agent;
-	struct chain_verdict v;
-};
-
-static bool
-found(struct finding *f, enum chain_fault fault, const char *why)
-{
-	f->v.fault = fault;
-	(void)snprintf(f->v.why, sizeof(f->v.why), "%.159s", why);
-	return false;
-}
-
-/* The party that the leaf claims; its anchors alone will judge the claim (S8). */
-static bool
-find_party(const struct trust *t, X509 *leaf, enum chain_use use, struct finding *f)
-{
-	if (!chain_leaf(leaf, use, &f->v))
-		return false;
-	f->party = party_of_domain(t, f->v.cert.id.domain);
-	if (f->party == NULL)
-		return found(f, CHAIN_UNKNOWN_DOMAIN, "no party has the trust domain of the id");
-	if (f->party->anchors == NULL)
-		return found(f, CHAIN_SHUT_OUT, f->party->why);
-	return true;
-}
-
-static bool
-find_agent(struct finding *f)
-{
-	f->agent = agent_of_path(f->party, f->v.cert.id.path);
-	return f->agent != NULL || found(f, CHAIN_UNLISTED, "the policy does not list the agent");
-}
-
-/* Everything that is asked of a session's or a signer's certificate at the present time. */
-static bool
-find(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, enum chain_use use,
-    struct finding *f)
-{
-	int64_t now = t->now(t->now_arg);
-	f->party = NULL;
-	f->agent = NULL;
-	if (!find_party(t, leaf, use, f) ||
-	    !chain_path(f->party->anchors, leaf, others, use, now, &f->v) || !find_agent(f))
-		return false;
-	if (crl_until(t, f->party) <= now)
-		return found(f, CHAIN_CRL_STALE, "past crl-max-age or nextUpdate");
-	return true;
-}
-
-/* ---- sessions ---- */
-
-void
-trust_peer_free(struct trust_peer *p)
-{
-	if (p == NULL)
-		return;
-	free(p->party);
-	free(p->agent);
-	chain_certs_free(p->certs);
-	free(p);
-}
-
-int64_t
-trust_peer_until(const struct trust_peer *p)
-{
-	return p->not_after < p->crl_until ? p->not_after : p->crl_until;
-}
-
-static void
-peer_update(const struct trust *t, const struct finding *f, struct trust_peer *p)
-{
-	p->roles = f->agent->roles;
-	p->hub = f->party->hub;
-	p->not_after = f->v.not_after;
-	p->crl_until = crl_until(t, f->party);
-}
-
-/* The leaf first, then what was sent with it, without the leaf itself. */
-static STACK_OF(X509) * certs_copy(X509 *leaf, STACK_OF(X509) * others)
-{
-	STACK_OF(X509) *certs = sk_X509_new_reserve(NULL, sk_X509_num(others) + 1);
-	if (certs == NULL)
-		return NULL;
-	(void)X509_up_ref(leaf);
-	(void)sk_X509_push(certs, leaf);
-	for (int i = 0; i < sk_X509_num(others); i++) {
-		X509 *x = sk_X509_value(others, i);
-		if (x == leaf || X509_cmp(x, leaf) == 0)
-			continue;
-		(void)X509_up_ref(x);
-		(void)sk_X509_push(certs, x);
-	}
-	return certs;
-}
-
-static struct trust_peer *
-peer_new(const struct trust *t, const struct finding *f, X509 *leaf, STACK_OF(X509) * others)
-{
-	SCOPED(trust_peer_free) struct trust_peer *p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return NULL;
-	p->party = strdup(f->party->name);
-	p->agent = strdup(f->v.cert.id_text);
-	p->certs = certs_copy(leaf, others);
-	if (p->party == NULL || p->agent == NULL || p->certs == NULL)
-		return NULL;
-	memcpy(p->leaf, f->v.cert.digest, sizeof(p->leaf));
-	peer_update(t, f, p);
-	return MOVE(p);
-}
-
-bool
-trust_admit(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, struct trust_peer **out,
-    struct trust_refusal *why)
-{
-	struct finding f;
-	if (!find(t, leaf, others, CHAIN_CLIENT, &f)) {
-		refuse(why, &f.v, f.party);
-		return false;
-	}
-	struct trust_peer *p = peer_new(t, &f, leaf, others);
-	if (p == NULL) {
-		(void)found(&f, CHAIN_INTERNAL, "out of memory");
-		refuse(why, &f.v, f.party);
-		return false;
-	}
-	*out = p;
-	return true;
-}
-
-bool
-trust_still_allowed(const struct trust *t, struct trust_peer *p, struct trust_refusal *why)
-{
-	struct finding f;
-	bool same = find(t, sk_X509_value(p->certs, 0), p->certs, CHAIN_CLIENT, &f);
-	/* a trust domain that moved to another party is another identity */
-	if (same && strcmp(f.party->name, p->party) != 0)
-		same = found(&f, CHAIN_UNLISTED, "the trust domain is now another party's");
-	if (!same) {
-		refuse(why, &f.v, f.party);
-		return false;
-	}
-	peer_update(t, &f, p);
-	return true;
-}
-
-/* ---- signers ---- */
-
-void
-trust_signer_free(struct trust_signer *s)
-{
-	if (s == NULL)
-		return;
-	EVP_PKEY_free(s->key);
-	free(s->party);
-	free(s->agent);
-	free(s);
-}
-
-/* The chain as certificates, its leaf naming exactly 'originator'. */
-static bool
-signer_certs(const struct bytes *chain, size_t count, struct bytes originator,
-    STACK_OF(X509) * *certs, struct finding *f)
-{
-	struct err e = { 0 };
-	memset(f, 0, sizeof(*f));
-	if (!chain_certs_new(chain, count, certs, &e))
-		return found(f, e.code == ERR_NOMEM ? CHAIN_INTERNAL : CHAIN_IDENTITY, e.text);
-	if (!chain_leaf(sk_X509_value(*certs, 0), CHAIN_SIGNER, &f->v))
-		return false;
-	return bytes_equal(f->v.cert.id.text, originator) ||
-	       found(f, CHAIN_OTHER_ID, "the signer's certificate names another agent");
-}
-
-static struct trust_signer *
-signer_new(const struct trust *t, const struct finding *f, X509 *leaf)
-{
-	SCOPED(trust_signer_free) struct trust_signer *s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return NULL;
-	s->key = X509_get_pubkey(leaf);
-	s->party = strdup(f->party->name);
-	s->agent = strdup(f->v.cert.id_text);
-	if (s->key == NULL || s->party == NULL || s->agent == NULL)
-		return NULL;
-	memcpy(s->leaf, f->v.cert.digest, sizeof(s->leaf));
-	memcpy(s->anchor, f->v.anchor, sizeof(s->anchor));
-	s->not_after = f->v.not_after;
-	s->crl_until = crl_until(t, f->party);
-	return MOVE(s);
-}
-
-bool
-trust_signer_new(const struct trust *t, const struct bytes *chain, size_t count,
-    struct bytes originator, struct trust_signer **out, struct trust_refusal *why)
-{
-	STACK_OF(X509) *certs = NULL;
-	struct finding f;
-	struct trust_signer *s = NULL;
-	if (signer_certs(chain, count, originator, &certs, &f) &&
-	    find(t, sk_X509_value(certs, 0), certs, CHAIN_SIGNER, &f)) {
-		s = signer_new(t, &f, sk_X509_value(certs, 0));
-		if (s == NULL || !chain_digest(chain, count, s->chain)) {
-			trust_signer_free(s);
-			s = NULL;
-			(void)found(&f, CHAIN_INTERNAL, "out of memory");
-		}
-	}
-	chain_certs_free(certs);
-	if (s == NULL) {
-		refuse(why, &f.v, f.party);
-		return false;
-	}
-	*out = s;
-	return true;
-}
-
-bool
-trust_signer_stands(const struct trust *t, const struct bytes *chain, size_t count,
-    struct bytes originator, int64_t accepted_s, struct trust_refusal *why)
-{
-	STACK_OF(X509) *certs = NULL;
-	struct finding f;
-	bool stands =
-	    signer_certs(chain, count, originator, &certs, &f) &&
-	    find_party(t, sk_X509_value(certs, 0), CHAIN_SIGNER, &f) &&
-	    chain_judge_again(f.party->anchors, sk_X509_value(certs, 0), certs, accepted_s, &f.v) &&
-	    find_agent(&f);
-	chain_certs_free(certs);
-	if (!stands)
-		refuse(why, &f.v, f.party);
-	return stands;
 }

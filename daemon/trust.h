@@ -67,10 +67,11 @@ struct trust_peer {
 	char *party;
 	char *agent; /* SPIFFE id */
 	uint32_t roles;
-	bool hub;	   /* the party is the hub party */
-	uint8_t leaf[32];  /* SHA-256 of the certificate, DER */
-	int64_t not_after; /* s: earliest of the verified chain */
-	int64_t crl_until; /* s: the party's CRL passes its hard age; INT64_MAX without CRL */
+	bool hub;	      /* the party is the hub party */
+	uint8_t leaf[32];     /* SHA-256 of the certificate, DER */
+	uint8_t material[32]; /* SHA-256 of the bundle and lists that the chain was judged by */
+	int64_t not_after;    /* s: earliest of the verified chain */
+	int64_t crl_until;    /* s: the party's CRL passes its hard age; INT64_MAX without CRL */
 	STACK_OF(X509) *
 	    certs; /* as sent, leaf first: parsed once (FACTS 37), judged again by S9 */
 };

@@ -286,6 +286,29 @@ a_session_is_closed_when_its_certificate_or_list_runs_out(void **state)
 }
 
 static void
+a_sweep_over_unchanged_files_asks_for_agent_and_dates_all_the_same(void **state)
+{
+	(void)state;
+	struct trust_refusal why;
+	SCOPED(trust_peer_free) struct trust_peer *p = admitted();
+	uint8_t before[32];
+	memcpy(before, p->material, sizeof(before));
+	w.agents[WORLD_GBR][0].roles = 2;
+	rebuild();
+	assert_true(trust_still_allowed(t, p, &why));
+	assert_memory_equal(p->material, before, sizeof(before));
+	assert_int_equal(p->roles, 2);
+	/* the shorter way must not be taken once a list has changed by anything */
+	w.crls[0] = world_pem_crl(&w, GBR, NULL, WORLD_NOW - 60, WORLD_NOW + 30 * WORLD_DAY);
+	rebuild();
+	assert_true(trust_still_allowed(t, p, &why));
+	assert_memory_not_equal(p->material, before, sizeof(before));
+	w.agents[WORLD_GBR][0].path = bytes_of("/other-desk");
+	rebuild();
+	swept(p, CHAIN_UNLISTED, "GBR");
+}
+
+static void
 a_set_lives_as_long_as_somebody_holds_it(void **state)
 {
 	(void)state;
@@ -493,6 +516,7 @@ main(void)
 		T(a_session_whose_authority_was_replaced_is_closed),
 		T(a_session_whose_trust_domain_is_now_another_partys_is_closed),
 		T(a_session_is_closed_when_its_certificate_or_list_runs_out),
+		T(a_sweep_over_unchanged_files_asks_for_agent_and_dates_all_the_same),
 		T(a_set_lives_as_long_as_somebody_holds_it),
 		T(a_signer_is_known_by_party_agent_key_and_anchor),
 		T(what_may_not_sign_does_not),

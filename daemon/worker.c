@@ -445,6 +445,8 @@ worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	if (w->running)
+		worker_join(w); /* a start of the broker that failed half way */
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
 	bury_dead(w);
@@ -497,7 +499,8 @@ worker_start(struct worker *w, struct err *e)
 	if (rc != 0)
 		return err_set(e, ERR_NOMEM, "thread of worker %u", w->index);
 	wait_for(&w->started);
-	if (w->start_error.code == ERR_NONE)
+	w->running = w->start_error.code == ERR_NONE;
+	if (w->running)
 		return true;
 	pthread_join(w->thread, NULL);
 	*e = w->start_error;
@@ -522,6 +525,7 @@ worker_join(struct worker *w)
 {
 	worker_mail(w, LETTER_END, &w->end);
 	pthread_join(w->thread, NULL);
+	w->running = false;
 }
 
 void

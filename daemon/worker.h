@@ -86,6 +86,7 @@ struct worker {
 	atomic_uint load; /* connections; the only word that another thread reads */
 	uint32_t magic;
 	pthread_t thread;
+	bool running; /* main's: started and not joined */
 	sem_t started, drained;
 	struct err start_error;
 	struct letter stop, end;
@@ -110,7 +111,7 @@ MUST_USE bool worker_start(struct worker *w, struct err *e);
 void worker_stop(struct worker *w);
 void worker_wait(struct worker *w);
 void worker_join(struct worker *w);
-/* A worker that was joined or never started. */
+/* Joins it first if it still runs. */
 void worker_free(struct worker *w);
 SCOPED_FOR(struct worker, worker_free)
 

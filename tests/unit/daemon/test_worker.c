@@ -82,6 +82,15 @@ every_letter_is_handed_to_its_hook_up_to_the_join(void **state)
 	assert_int_equal(rig.calls.notices, N);
 }
 
+static void
+a_running_worker_may_be_freed(void **state)
+{
+	(void)state; /* rig_down does: the broker gave up half way through its start */
+	start_all();
+	struct peer *p = rig_connect("NOR", 0);
+	hello_over_threads(p);
+}
+
 static bool
 cannot(struct worker *w, struct err *e)
 {
@@ -131,6 +140,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		UP_DOWN(connections_are_handed_over_between_threads),
 		UP_DOWN(every_letter_is_handed_to_its_hook_up_to_the_join),
+		UP_DOWN(a_running_worker_may_be_freed),
 		UP_DOWN(a_worker_that_cannot_start_says_why),
 		UP_DOWN(a_worker_takes_so_many_sockets_and_none_after_the_stop),
 	};

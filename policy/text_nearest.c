@@ -50,10 +50,13 @@ text_nearest(struct bytes name, const struct bytes *known, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (known[i].len == 0 || known[i].len > LONGEST)
 			continue;
-		unsigned d = distance(name, known[i]);
 		/* a third of the longer one may differ; of a very short name one letter */
 		size_t longer = name.len > known[i].len ? name.len : known[i].len;
+		size_t shorter = name.len + known[i].len - longer;
 		size_t allowed = longer < 3 ? 1 : longer / 3;
+		if (longer - shorter > allowed) /* a peer can ask for this: spare the work */
+			continue;
+		unsigned d = distance(name, known[i]);
 		if (d <= allowed && d < longer && (best < 0 || d < best_distance)) {
 			best = (ptrdiff_t)i;
 			best_distance = d;

@@ -88,7 +88,7 @@ class Lab:
         def there():
             if self.process.poll() is not None:
                 raise AssertionError("reltod ended with %d:\n%s" % (self.process.returncode, self.messages()))
-            return os.path.exists(addresses) and open(addresses, encoding="utf-8").read().split()
+            return os.path.exists(addresses) and self.read("run/addresses").split()
 
         self.address = until(there, START_SECONDS, "reltod's addresses")[-1]
         return self
@@ -140,23 +140,23 @@ class Lab:
         folder = self.path("home", "contexts")
         return sorted((os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".conf")), key=lambda p: (len(p), p))
 
-    def agent(self, domain, path=None):
-        """The agent of a trust domain's label ("gbr", "nor"): the first context whose certificate says so."""
+    def context(self, domain, path=None):
+        """(file, agent) of a trust domain's label ("gbr", "hub") and the path of its SPIFFE id."""
+        path = path or ("/inspector" if domain == "hub" else "/fusion-desk")
         for context in self.contexts():
             a = wire.Agent.from_context(context, self.address)
-            if a.id.split("/")[2].split(".")[0] == domain and (path is None or a.id.endswith(path)):
-                return a
-        raise AssertionError("no context for %s %s" % (domain, path or ""))
+            if a.id == "spiffe://%s.example%s" % (domain, path):
+                return context, a
+        raise AssertionError("no context for %s %s" % (domain, path))
+
+    def agent(self, domain, path=None):
+        return self.context(domain, path)[1]
 
     def client(self, domain, path=None, **more):
         return wire.Client(self.agent(domain, path), **more)
 
     def context_name(self, domain, path=None):
-        for context in self.contexts():
-            a = wire.Agent.from_context(context, self.address)
-            if a.id.split("/")[2].split(".")[0] == domain and (path is None or a.id.endswith(path)):
-                return os.path.basename(context)[:-5]
-        raise AssertionError("no context for %s" % domain)
+        return os.path.basename(self.context(domain, path)[0])[:-5]
 
     def relto(self, *args, context=None, stdin=b"", code=0, timeout=60):
         """Runs the command; gives (stdout, stderr) and checks its exit code unless 'code' is None."""

@@ -178,8 +178,7 @@ class Audit(rig.LabTest):
             for c in (nor, ken):
                 c.ack(c.receive())
         folder = os.path.join(self.lab.base, "bundle")
-        inspector = next((c for c in (self.lab.contexts()) if "hub" in os.path.basename(c)), None)
-        self.lab.relto("audit", "pull", folder, context=os.path.basename(inspector)[:-5])
+        self.lab.relto("audit", "pull", folder, context=self.lab.context_name("hub"))
         with open(os.path.join(folder, "log.vkey"), encoding="utf-8") as f:
             vkey = f.read().strip()
         self.assertEqual(vkey, gbr.agent.log_key)

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import importlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -388,10 +389,15 @@ class Agent:
         def place(name):
             return os.path.join(here, said[name]) if name in said else None
 
-        with open(place("log-key"), encoding="ascii") as f:
-            key = f.read().strip()
         return cls(server or said["server"], said["hub-id"], place("hub-ca"), place("certificate"), place("key"),
-                   place("trust"), key)
+                   place("trust"), read_text(place("log-key")))
+
+
+def read_text(path):
+    if path is None or not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as f:
+        return f.read().strip()
 
 
 def read_trust(folder):

@@ -94,7 +94,7 @@ copy_agreements(struct relto_connection *c, struct arena *a, const struct relto_
 	if (list == NULL)
 		return inside_failf(e, ERR_NOMEM, "report");
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *terms;
+		const uint8_t *terms = NULL;
 		if (!find_terms(c, in->agreements.items[i], &terms, e))
 			return false;
 		list[i] = (struct envelope_agreement){ bytes_of(in->agreements.items[i]),

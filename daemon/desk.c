@@ -165,6 +165,14 @@ desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *w
 	slot->has_leaf = true;
 }
 
+bool
+desk_refuse(struct conn *c, uint64_t request, const struct complaint *no, struct err *e)
+{
+	desk_count_refusal(
+	    desk_of(c), c, &(struct refused){ .code = no->code, .field = no->field });
+	return conn_refuse(c, request, no, e);
+}
+
 static bool
 fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, struct record *out,
     struct err *e)

@@ -87,10 +87,14 @@ MUST_USE bool desk_salts(uint8_t salts[RECORD_SALTS], struct err *e);
 /* Counts a refusal towards its REFUSED record. */
 struct refused {
 	enum err_code code;
-	struct bytes field, report; /* absent: none */
+	struct bytes field, report;		 /* absent: none */
 	const struct trust_refusal *certificate; /* not NULL: whom the certificate claims to be */
 };
 void desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why);
+/* Answers what the peer should not have asked with an Error, and counts it; the connection stays.
+ */
+MUST_USE bool desk_refuse(
+    struct conn *c, uint64_t request, const struct complaint *no, struct err *e);
 /* Writes the REFUSED records whose second is over; 'all': every one. */
 void desk_flush_refusals(struct desk *d, bool all);
 /* A record of slots 1, 5, 6, 7 that this connection caused, on its way.  'home' (0: nothing) is

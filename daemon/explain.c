@@ -270,13 +270,15 @@ on_explain(struct conn *c, const struct msg *m, struct arena **request, struct e
 	(void)request;
 	(void)e;
 	if ((c->peer->roles & (ROLE_PUBLISH | ROLE_AUDIT)) == 0)
-		return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 	arena_init(&memory, LIMIT_MESSAGE_BYTES);
 	page.m.report = m->explain.report;
 	bool ok = store_view_open(d->view, &memory, &why) &&
 		  explain_all(c, &page, m->explain.report, &why);
 	store_view_close(d->view);
-	if (!ok)
+	if (!ok && why.code == ERR_UNKNOWN_REPORT) /* somebody guesses ids: on record */
+		ok = desk_refuse(c, m->request, &(struct complaint){ .code = why.code }, e);
+	else if (!ok)
 		ok = conn_refuse(c, m->request, &(struct complaint){ .code = why.code }, e);
 	arena_done(&memory);
 	return ok;

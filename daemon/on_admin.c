@@ -19,8 +19,7 @@ allowed(struct conn *c, const struct msg *m, bool *yes, struct err *e)
 	*yes = c->peer->hub && (c->peer->roles & ROLE_OPERATE) != 0;
 	if (*yes)
 		return true;
-	desk_count_refusal(desk_of(c), c, &(struct refused){ .code = ERR_ROLE });
-	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 }
 
 static bool

@@ -120,7 +120,7 @@ on_audit_list(struct conn *c, const struct msg *m, struct arena **request, struc
 	struct arena memory;
 	(void)request;
 	if ((c->peer->roles & ROLE_AUDIT) == 0)
-		return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 	arena_init(&memory, LIST_ARENA);
 	bool ok = list(c, m, &memory, e);
 	arena_done(&memory);
@@ -133,7 +133,7 @@ on_audit_pull(struct conn *c, const struct msg *m, struct arena **request, struc
 	(void)request;
 	struct complaint no = { .code = ERR_ROLE };
 	if ((c->peer->roles & ROLE_AUDIT) == 0)
-		return conn_refuse(c, m->request, &no, e);
+		return desk_refuse(c, m->request, &no, e);
 	no.code = ERR_BUSY;
 	if (c->session->pull != NULL)
 		return conn_refuse(c, m->request, &no, e);

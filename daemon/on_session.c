@@ -223,11 +223,8 @@ on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct
 	else if (s->topic.len > 0 && topic_check_pattern(s->topic) != TOPIC_GOOD)
 		no = (struct complaint){ .code = ERR_MALFORMED,
 			.field = bytes_of("subscribe.topic") };
-	if (no.code != ERR_NONE) {
-		desk_count_refusal(
-		    desk_of(c), c, &(struct refused){ .code = no.code, .field = no.field });
-		return conn_refuse(c, m->request, &no, e);
-	}
+	if (no.code != ERR_NONE)
+		return desk_refuse(c, m->request, &no, e);
 	struct store_subscription want = { .party = desk_party(c),
 		.mode = (uint8_t)s->mode,
 		.name = s->name,
@@ -274,12 +271,12 @@ session_subscribed(struct worker *w, struct job *j)
 	bool ok = true;
 	if (c != NULL && j->fate == JOB_DONE)
 		ok = subscribed(c, j, &e);
-	else if (c != NULL)
-		ok = conn_refuse(c, j->request,
-		    &(struct complaint){ .code = j->err.code,
-			.detail = j->err.code == ERR_SUBSCRIPTION_DIFFERS ? bytes_of(j->err.text)
-									  : (struct bytes){ 0 } },
+	else if (c != NULL && j->err.code == ERR_SUBSCRIPTION_DIFFERS)
+		ok = desk_refuse(c, j->request,
+		    &(struct complaint){ .code = j->err.code, .detail = bytes_of(j->err.text) },
 		    &e);
+	else if (c != NULL)
+		ok = conn_refuse(c, j->request, &(struct complaint){ .code = j->err.code }, &e);
 	if (!ok)
 		conn_fail(c, j->request, &(struct complaint){ .code = e.code });
 	job_free(j);
@@ -299,7 +296,7 @@ on_ack(struct conn *c, const struct msg *m, struct arena **request, struct err *
 			       conn_refuse(c, m->request,
 				   &(struct complaint){ .code = why.code, .retry_ms = 1000 }, e);
 		}
-	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
+	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
 }
 
 bool

@@ -8,7 +8,6 @@ import datetime
 import hashlib
 import importlib
 import os
-import re
 import secrets
 import shutil
 import socket

@@ -1,12 +1,15 @@
 /* apply_later.c - what comes after the first decision: narrowing, holds, expiry, and what time
  * brings. */
 #include "daemon/batch.h"
+#include "daemon/config.h"
 #include "daemon/ruleset.h"
 
 #include <assert.h>
 
 enum {
-	SWEEP_US = 1000000, /* how often queues and holds are looked over */
+	SWEEP_US = 1000000,	      /* how often queues and holds are looked over */
+	RETENTION_REST_US = 60000000, /* after everything was looked at */
+	STORE_TICK_US = 60000000,
 	SWEEP_ENTRIES = 4096,
 	SWEEP_PAGE = 64
 };
@@ -314,6 +317,22 @@ put_party_heads(struct committer *c, struct err *e)
 	return true;
 }
 
+/* Bodies and ids whose time has passed go, a step at a time (design 9). */
+static bool
+forget(struct committer *c, uint64_t now, struct err *e)
+{
+	const struct config *cfg = c->shell->config;
+	struct retention_rules rules = { .now_us = c->ledger->now_us,
+		.keep_bodies_us = cfg->store_keep_bodies_ms * 1000,
+		.keep_ids_us = cfg->store_keep_ids_ms * 1000 };
+	struct retention_done done = { 0 };
+	if (!retention_step(c->ledger->store, &rules, &c->retention, &done, e))
+		return false;
+	c->ledger->dirty |= done.bodies + done.reports + done.given > 0;
+	c->next_retention_us = now + (done.round ? RETENTION_REST_US : SWEEP_US);
+	return true;
+}
+
 /* So that the head signed after this batch, which is the next to be published, has a round size. */
 static bool
 pad(struct committer *c, struct err *e)
@@ -331,6 +350,12 @@ bool
 apply_time(struct committer *c, struct err *e)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
+	if (now >= c->next_tick_us) {
+		c->next_tick_us = now + STORE_TICK_US;
+		store_tick(c->ledger->store);
+	}
+	if (now >= c->next_retention_us && !wall_in_doubt(&c->shell->wall) && !forget(c, now, e))
+		return false;
 	if (now >= c->next_sweep_us) {
 		c->next_sweep_us = now + SWEEP_US;
 		if (!wall_in_doubt(&c->shell->wall) && (!sweep_queues(c, e) || !tell_holds(c, e)))

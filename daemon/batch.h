@@ -5,6 +5,7 @@
 #pragma once
 #include "audit/checkpoint.h"
 #include "daemon/committer.h"
+#include "daemon/retention.h"
 #include "proto/limits.h"
 
 #include <openssl/types.h>
@@ -45,7 +46,10 @@ struct committer {
 	bool note_published; /* ..and is: tell the workers */
 	bool publish_now;    /* an auditor asked for the newest head */
 	uint64_t published;  /* size */
-	uint64_t next_heads_us, next_party_heads_us, next_sweep_us; /* boot clock */
+	/* boot clock */
+	uint64_t next_heads_us, next_party_heads_us, next_sweep_us, next_retention_us;
+	uint64_t next_tick_us;
+	struct retention_place retention;
 	struct store_queue_key sweep_at;
 	bool sweep_begun;
 };

@@ -53,7 +53,7 @@ open_store(struct broker *b, struct err *e)
 	struct store_config sc = { .path = c->store_path,
 		.map_bytes = c->store_map_size,
 		.reserve_bytes = c->store_reserve,
-		.reserve_percent = 0,
+		.reserve_percent = LIMIT_DISK_FREE_PERCENT,
 		.views = b->worker_count + STORE_VIEWS_EXTRA,
 		.generation = generation(c->log_origin) };
 	if (!store_open(&sc, &b->shell.store, e))

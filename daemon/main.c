@@ -159,15 +159,16 @@ serve(struct config *c, const struct options *o)
 	struct err e = { 0 };
 	struct broker b = { .config = c };
 	harden();
-	bool ok = drop_root(c, &e) && broker_open(&b, o->verify_all, &e) && watch(&b, &e) &&
-		  broker_run(&b, &e);
+	bool open = drop_root(c, &e) && broker_open(&b, o->verify_all, &e) && watch(&b, &e);
+	bool ok = open && broker_run(&b, &e);
 	if (!ok)
 		log_error(
 		    "broker.failed", "code=%s why=%s", err_token(e.code), log_quote_text(e.text));
-	unwatch(&b);
-	if (ok)
-		broker_close(&b);
 	/* a start that failed half way has threads that only the end of the process stops */
+	if (open && !ok)
+		_exit(err_exit(e.code));
+	unwatch(&b);
+	broker_close(&b);
 	return ok ? 0 : err_exit(e.code);
 }
 

@@ -36,7 +36,7 @@ handler on_reload;
 handler on_accept_clock;
 /* Ping and Bye are answered by conn.c itself. */
 
-/* A worker's thread begins and ends: makes and frees w->desk (store view, rules, deliveries).  After
+/* A worker's thread begins and ends: makes and frees w->desk (store view, rules, deliveries). After
  * a start that failed, stop is called too. */
 MUST_USE bool on_worker_start(struct worker *w, struct err *e);
 void on_worker_stop(struct worker *w);

@@ -46,6 +46,7 @@ struct agreement {
 	uint64_t consent_within;  /* µs */
 	const struct rule *rules; /* by name, byte order */
 	size_t rule_count;
+	size_t hold_count;			/* rules that hold */
 	const struct equivalence *equivalences; /* by source vocabulary's index */
 	size_t equivalence_count;
 	size_t group_count; /* groups of members that every rule and check treats alike */

@@ -313,6 +313,8 @@ read_rules(struct compile *c, const struct text_statement *s, struct agreement *
 			text_error(c->errors, compile_second(b, "rule", list[i].name, &s->pos),
 			    NULL, "agreement '%.*s' has two rules '%.*s'", SHOWN(a->name),
 			    SHOWN(list[i].name));
+	for (size_t i = 0; i < a->rule_count; i++)
+		a->hold_count += list[i].verdict == VERDICT_HOLD;
 	a->rules = list;
 	return true;
 }

@@ -11,7 +11,7 @@ static const struct text_setting settings[SET_COUNT] = {
 	[SET_PRECEDENCE] = { "precedence", "vv", TEXT_BLOCK_NONE, false, false,
 	    "precedence at-most PRIORITY" },
 	[SET_CLEARANCE] = { "clearance", "va?v", TEXT_BLOCK_OPTIONAL, true, false,
-	    "clearance VOCABULARY up-to CLASSIFICATION { .. } or clearance VOCABULARY [ .. ] { .. }" },
+	    "clearance VOCABULARY up-to CLASSIFICATION { .. }, or with a list in [ ]" },
 };
 
 static void

@@ -86,8 +86,8 @@ read_topic(struct compile *c, const struct text_statement *s, struct condition *
 	*out = (struct condition){ .kind = CONDITION_TOPIC, .pattern = v->text };
 	if (topic_check_pattern(v->text) != TOPIC_GOOD)
 		text_error(c->errors, &v->pos,
-		    "1 to 16 tokens of A-Z, a-z, 0-9, '_' and '-' joined by dots; '*' is one token, "
-		    "'>' at the end one or more",
+		    "1 to 16 tokens of A-Z, a-z, 0-9, '_' and '-' joined by dots; '*' is one "
+		    "token, '>' at the end one or more",
 		    "'%.*s' is not a topic pattern", SHOWN(v->text));
 	(*count)++;
 }

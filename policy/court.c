@@ -398,11 +398,22 @@ judge_portion(struct court *c, const struct named *n, const struct member *r, ui
 	return true;
 }
 
-/* Whether members of one group get one answer: nothing in the facts speaks of single recipients. */
+/* Whether the member gets the answer of its group: nothing in the facts speaks of single
+ * recipients. A source does where it is the member's own, or where its agreement asks who had it.
+ */
 static bool
-by_group(const struct facts *f)
+as_its_group(const struct court *c, const struct member *r)
 {
-	return !f->later && f->source_count == 0 && f->approval_count == 0 && f->opened_count == 0;
+	const struct facts *f = c->facts;
+	if (f->later || f->approval_count != 0 || f->opened_count != 0)
+		return false;
+	for (size_t i = 0; i < f->source_count; i++) {
+		const struct agreement *a = epoch_agreement(c->epoch, f->sources[i].agreement);
+		if (bytes_equal(f->sources[i].originator, r->party->name) ||
+		    (a != NULL && a->onward == ONWARD_MEMBERS))
+			return false;
+	}
+	return true;
 }
 
 const struct portion_decision *
@@ -412,7 +423,7 @@ court_judge(struct court *c, struct named *n, const struct member *r)
 	struct why why;
 	size_t count = c->facts->portion_count;
 	bool left_out = rules_audience(&q, &why) != VERDICT_RELEASE;
-	bool share = by_group(c->facts);
+	bool share = as_its_group(c, r);
 	size_t slot = left_out ? n->agreement->group_count : r->group;
 	if (share && n->group[slot] != NULL)
 		return n->group[slot];

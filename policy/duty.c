@@ -22,7 +22,7 @@ arise(struct ask *q, struct obligation what, uint64_t within)
 		return &q->duties[i];
 	}
 	if (q->duties == NULL) {
-		size_t most = 1 + q->facts->source_count + q->agreement->rule_count;
+		size_t most = 1 + q->facts->source_count + q->agreement->hold_count;
 		q->duties = arena_zalloc(q->arena, most, sizeof(*q->duties));
 	}
 	if (q->duties == NULL) {

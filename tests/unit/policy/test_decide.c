@@ -333,7 +333,8 @@ recipients_who_approve_for_themselves_share_nothing(void **state)
 	    "\"Releasable To\" [ ATLAS ]");
 	text = rig_edit(&r, text, "clearance TLP up-to AMBER", "");
 	text = rig_edit(&r, text,
-	    "    expect release from GBR to NOR topic maritime.piracy [ \"ATLAS SECRET//REL TO NOR\" ]\n",
+	    "    expect release from GBR to NOR topic maritime.piracy "
+	    "[ \"ATLAS SECRET//REL TO NOR\" ]\n",
 	    "");
 	rig_load_text(&r, rig_edit(&r, text, "of originator", "of recipient"));
 	struct decisions d = decide(&r, &p.facts);

@@ -94,18 +94,21 @@ names_that_a_vocabulary_lacks_are_refused(void **state)
 		{ "label ATLAS has Handling FININT", "label ATLAS has Handling FINANCE",
 		    "94:34: unknown value 'FINANCE' in 'Handling'", NULL },
 		{ "classification SECRET SECRET", "classification SECRAT SECRET",
-		    "74:24: unknown classification 'SECRAT' in 'GBR-NATIONAL'; did you mean 'SECRET'?",
+		    "74:24: unknown classification 'SECRAT' in 'GBR-NATIONAL'; did "
+		    "you mean 'SECRET'?",
 		    NULL },
 		{ "classification SECRET SECRET", "classification SECRET SECRUT",
 		    "74:31: unknown classification 'SECRUT' in 'ATLAS'; did you mean 'SECRET'?",
 		    NULL },
 		{ "\"Eyes Only\" UK ", "\"Eyes Onli\" UK ",
-		    "75:18: unknown category 'Eyes Onli' in 'GBR-NATIONAL'; did you mean 'Eyes Only'?",
+		    "75:18: unknown category 'Eyes Onli' in 'GBR-NATIONAL'; did "
+		    "you mean 'Eyes Only'?",
 		    NULL },
 		{ "\"Eyes Only\" UK ", "\"Eyes Only\" UKX ",
 		    "75:30: unknown value 'UKX' in 'Eyes Only'; did you mean 'UK'?", NULL },
 		{ "\"Releasable To\" GBR", "\"Released To\" GBR",
-		    "75:33: unknown category 'Released To' in 'ATLAS'; did you mean 'Releasable To'?",
+		    "75:33: unknown category 'Released To' in 'ATLAS'; did you "
+		    "mean 'Releasable To'?",
 		    NULL },
 		{ "\"Releasable To\" GBR", "\"Releasable To\" GBX",
 		    "75:49: unknown value 'GBX' in 'Releasable To'; did you mean 'GBR'?", NULL },
@@ -292,14 +295,16 @@ an_equivalence_never_weakens(void **state)
 		    "77:44: the value 'LIMDIS' is obsolete", NULL },
 		{ "classification OFFICIAL-SENSITIVE RESTRICTED",
 		    "classification OFFICIAL-SENSITIVE \"TOP SECRET\"",
-		    "72:5: the equivalence weakens: 'OFFICIAL-SENSITIVE' is not above 'SECRET', but its image 'TOP SECRET' is above 'SECRET'",
+		    "72:5: the equivalence weakens: 'OFFICIAL-SENSITIVE' is not "
+		    "above 'SECRET', but its image 'TOP SECRET' is above 'SECRET'",
 		    NULL },
 		{ "equivalence GBR-NATIONAL to ATLAS", "equivalence ATLAS to ATLAS",
 		    "72:26: 'ATLAS' is mapped to itself", NULL },
 		{ "equivalence GBR-NATIONAL to ATLAS", "equivalence GBR-NATIONAL two ATLAS",
 		    "72:30: 'two' where 'to' belongs", NULL },
 		{ "clearance TLP up-to AMBER", "clearance GBR-NATIONAL up-to SECRET",
-		    "72:17: member 'NOR' has a clearance in 'GBR-NATIONAL', which the equivalence maps",
+		    "72:17: member 'NOR' has a clearance in 'GBR-NATIONAL', which "
+		    "the equivalence maps",
 		    "put them in two agreements" },
 	};
 	(void)state;
@@ -365,7 +370,8 @@ an_expect_must_hold(void **state)
 		    "97:5: the expect does not hold: the report is refused, agreement-not-usable",
 		    "atlas: you may not originate under it" },
 		{ "from GBR to NOR", "from GBR to GBR",
-		    "97:5: the expect does not hold: 'GBR' receives nothing from 'GBR' under the agreement",
+		    "97:5: the expect does not hold: 'GBR' receives nothing from "
+		    "'GBR' under the agreement",
 		    NULL },
 		{ LIST, "{ label ATLAS SECRET { \"Releasable To\" [ ] } }",
 		    "97:5: the expect does not hold: the report is refused, invalid-label", NULL },
@@ -376,7 +382,8 @@ an_expect_must_hold(void **state)
 		{ LIST, LIST " { label TLP GREEN }",
 		    "97:5: an expect has either a list of markings or a block of labels", NULL },
 		{ LIST, "[ \"ATLAS SECRET//REL TO NOBODY\" ]",
-		    "97:60: 'nobody' in 'ATLAS SECRET//REL TO NOBODY' is no part of a marking of 'ATLAS'",
+		    "97:60: 'nobody' in 'ATLAS SECRET//REL TO NOBODY' is no part "
+		    "of a marking of 'ATLAS'",
 		    NULL },
 		{ " topic maritime.piracy", "", "97:5: 'topic' is missing in the expect", NULL },
 		{ "from GBR to NOR", "to NOR", "97:5: 'from' is missing in the expect", NULL },

@@ -112,6 +112,8 @@ struct relto_connection {
 	struct inside_messages deliveries;
 	struct inside_messages answers; /* to 'awaited' */
 	uint64_t awaited;
+	uint64_t last_ack;		/* request of the last ack that is not answered; 0: none */
+	struct relto_error refused_ack; /* code "" if none was */
 	struct inside_chains chains;
 	const char **bound; /* trust domain of each party of the context, once known; in 'arena' */
 

@@ -118,6 +118,16 @@ last_word(struct relto_connection *c, const struct msg_error *m)
 	c->failed.fatal = true;
 }
 
+/* Acknowledgements are answered in their order, so the last one's answer is that of all. */
+static void
+settle(struct relto_connection *c, const struct msg *m)
+{
+	if (m->type == MSG_ERROR && c->refused_ack.code[0] == 0)
+		(void)inside_refused(&c->refused_ack, &m->error);
+	if (m->request == c->last_ack)
+		c->last_ack = 0;
+}
+
 static bool
 hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 {
@@ -141,8 +151,12 @@ hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 	}
 	if (!keep_proof(c, msg, e))
 		return false;
-	if (answers_pending(c, m) || msg->request != c->awaited || c->awaited == 0)
-		return true; /* not awaited: the answer to a keep-alive, or one we gave up on */
+	if (answers_pending(c, m))
+		return true;
+	if (msg->request != c->awaited || c->awaited == 0) {
+		settle(c, msg); /* else the answer to a keep-alive, or one we gave up on */
+		return true;
+	}
 	struct inside_message *a = MOVE(*m);
 	STAILQ_INSERT_TAIL(&c->answers, a, next);
 	return true;

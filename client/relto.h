@@ -213,7 +213,7 @@ RELTO_API size_t relto_overdue(const struct relto_connection *c);
 RELTO_API bool relto_whoami(
     struct relto_connection *c, struct relto_identity **out, struct relto_error *e);
 RELTO_API void relto_identity_free(struct relto_identity *i);
-/* Comes back when all that was sent before is done and durable. */
+/* Asks whether the broker is still there. */
 RELTO_API bool relto_ping(struct relto_connection *c, struct relto_error *e);
 
 /* ------------------------------------------------------------------ reports */
@@ -417,9 +417,12 @@ RELTO_API bool relto_next(
  */
 RELTO_API bool relto_ack(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
-/* The same without waiting: relto_ping says when all is durable.  For high rates. */
+/* The same without waiting, for high rates. */
 RELTO_API bool relto_ack_later(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
+/* Comes back when every relto_ack_later so far is durable; the first that was refused is the error.
+ */
+RELTO_API bool relto_settle(struct relto_connection *c, struct relto_error *e);
 
 /*
  * The same with a callback: calls 'handle' for each delivery until it returns false, or 'limit'

@@ -226,7 +226,30 @@ bool
 relto_ack_later(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
 {
 	struct msg m = ack_of(d);
-	return inside_send_unasked(c, &m, e);
+	c->last_ack = c->last_request + 1; /* the answer may come while we send */
+	if (inside_send(c, &m, 0, e))
+		return true;
+	c->last_ack = 0;
+	return false;
+}
+
+bool
+relto_settle(struct relto_connection *c, struct relto_error *e)
+{
+	int64_t deadline = link_deadline(c->ctx->timeout_ms);
+	while (c->last_ack != 0) {
+		bool came;
+		if (!inside_turn(c, deadline, &came, e))
+			return false;
+		if (!came && link_now() >= deadline)
+			return inside_failf(e, ERR_TIMEOUT, "acknowledgements are not answered");
+	}
+	if (c->refused_ack.code[0] == 0)
+		return true;
+	if (e != NULL)
+		*e = c->refused_ack;
+	c->refused_ack.code[0] = 0;
+	return false;
 }
 
 /* One round of relto_run; *on says whether to go on. */
@@ -258,5 +281,5 @@ relto_run(struct relto_connection *c, const struct relto_handler *h, struct relt
 	for (uint64_t n = 0; on && (h->limit == 0 || n < h->limit); n++)
 		if (!run_one(c, h, &on, e))
 			return false;
-	return relto_ping(c, e);
+	return relto_settle(c, e);
 }

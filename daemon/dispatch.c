@@ -131,6 +131,25 @@ run(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 	return conn_refuse(c, m->request, &going, e);
 }
 
+/* The message is sound but for a value: its sender is told and the connection goes on. */
+static bool
+refuse_value(struct conn *c, uint8_t lane, const struct fault *f, struct err *e)
+{
+	const struct msg head = { .request = f->request, .type = f->type };
+	const struct complaint why = {
+		.code = e->code,
+		.field = bytes_of(f->field),
+		.nearest = bytes_of(f->nearest),
+		.detail = bytes_of(f->detail),
+	};
+	if (!check_request(c, &head, lane, e) || !check_turn(c, &head, e))
+		return false;
+	if (c->state == CONN_HELLO)
+		return false; /* no session yet that could go on */
+	on_refused(c, why.code, why.field, (struct bytes){ NULL, 0 });
+	return conn_refuse(c, f->request, &why, e);
+}
+
 static bool
 handle(struct conn *c, const struct inbox_message *in, struct fault *f, struct err *e)
 {
@@ -139,7 +158,7 @@ handle(struct conn *c, const struct inbox_message *in, struct fault *f, struct e
 		return err_set(e, ERR_NOMEM, "arena of a request");
 	const struct msg *m = decode(request, in->bytes, f, e);
 	if (m == NULL)
-		return false;
+		return f->sound ? refuse_value(c, in->lane, f, e) : false;
 	f->request = m->request;
 	return check_request(c, m, in->lane, e) && check_turn(c, m, e) && run(c, m, &request, e);
 }

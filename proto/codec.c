@@ -251,7 +251,7 @@ static size_t
 allow_entries(struct codec *c, const struct cursor *in, const struct codec_field *f, struct err *e)
 {
 	size_t count = count_entries(*in, (uint64_t)f->number << 3 | WIRE_LEN);
-	return codec_check_count(f, count, e) && spend(c, count, e) ? count : 0;
+	return value(c, codec_check_count(f, count, e)) && spend(c, count, e) ? count : 0;
 }
 
 static bool
@@ -305,7 +305,7 @@ read_packed(
 		count += block.data[i] < 0x80;
 	if (count == 0)
 		return err_set(e, ERR_NOT_CANONICAL, "an empty list that is written out");
-	if (!codec_check_count(f, count, e) || !spend(c, count, e))
+	if (!value(c, codec_check_count(f, count, e)) || !spend(c, count, e))
 		return false;
 	uint8_t *items = room_for(c, count, width, e);
 	if (items == NULL)
@@ -407,16 +407,37 @@ check_absent(struct codec *c, const struct codec_field *f, struct err *e)
 	return value(c, err_set(e, ERR_MALFORMED, "missing"));
 }
 
+/* A tag that no field from 'f' on has. */
 static bool
 no_such_field(
-    const struct codec_shape *shape, uint64_t tag, const struct codec_field *next, struct err *e)
+    const struct codec_shape *shape, const struct codec_field *f, uint64_t tag, struct err *e)
 {
-	for (const struct codec_field *f = shape->fields; f < next; f++)
-		if (f->number == tag >> 3 && wire_of(f) == (tag & 7))
+	for (const struct codec_field *g = shape->fields; g < f; g++)
+		if (g->number == tag >> 3 && wire_of(g) == (tag & 7))
 			return err_set(
-			    e, ERR_NOT_CANONICAL, "field '%s' again or out of order", f->name);
+			    e, ERR_NOT_CANONICAL, "field '%s' again or out of order", g->name);
 	return err_set(e, ERR_UNKNOWN_MESSAGE, "unknown field %llu of type %llu",
 	    (unsigned long long)(tag >> 3), (unsigned long long)(tag & 7));
+}
+
+/* Goes on from 'f' to the field of 'tag', over fields that may be left out; NULL with *e set. */
+static const struct codec_field *
+find_field(struct codec *c, const struct codec_shape *shape, const struct codec_field *f,
+    uint64_t tag, struct err *e)
+{
+	const struct codec_field *end = shape->fields + shape->count, *found = f;
+	while (found < end && found->number < tag >> 3)
+		found++;
+	if (found == end || found->number != tag >> 3 || wire_of(found) != (tag & 7)) {
+		(void)no_such_field(shape, f, tag, e);
+		return NULL;
+	}
+	for (; f < found; f++)
+		if (!check_absent(c, f, e))
+			return NULL;
+	c->path[c->depth - 1].name = found->name;
+	c->path[c->depth - 1].index = CODEC_NO_INDEX;
+	return found;
 }
 
 /* Walks the fields of one message; c->path[c->depth - 1] is the field at hand. */
@@ -429,19 +450,8 @@ read_fields(
 	while (cur.left != 0) {
 		uint64_t tag = 0;
 		c->path[c->depth - 1].name = NULL;
-		if (!codec_varint(&cur, &tag, e))
+		if (!codec_varint(&cur, &tag, e) || (f = find_field(c, shape, f, tag, e)) == NULL)
 			return false;
-		const struct codec_field *next = f;
-		while (f < end && f->number < tag >> 3) {
-			if (!check_absent(c, f, e))
-				return false;
-			f++;
-		}
-		if (f == end || f->number != tag >> 3 || wire_of(f) != (tag & 7)) {
-			return no_such_field(shape, tag, next, e);
-		}
-		c->path[c->depth - 1].name = f->name;
-		c->path[c->depth - 1].index = CODEC_NO_INDEX;
 		if (!spend(c, 1, e) || !read_field(c, &cur, f, out, e))
 			return false;
 		f++;

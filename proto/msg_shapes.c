@@ -22,9 +22,16 @@ enum {
 /* ---- client to broker ---- */
 
 static const struct codec_field hello_fields[] = {
-	{ FIELD_(struct msg_hello, 1, versions.items, CODEC_U32S),
-	    .aside = offsetof(struct msg_hello, versions.count), .least = 1, .most = VERSIONS_MAX,
-	    .min = 1, .max = UINT32_MAX, .ascending = true },
+	{ .name = "versions",
+	    .number = 1,
+	    .kind = CODEC_U32S,
+	    .at = offsetof(struct msg_hello, versions.items),
+	    .aside = offsetof(struct msg_hello, versions.count),
+	    .least = 1,
+	    .most = VERSIONS_MAX,
+	    .min = 1,
+	    .max = UINT32_MAX,
+	    .ascending = true },
 	F_TEXT(struct msg_hello, 2, software, 0, SOFTWARE_MAX),
 	F_TEXT(struct msg_hello, 3, log_origin, 0, ORIGIN_MAX),
 	F_U64(struct msg_hello, 4, log_size, 0, INDEX_MAX),
@@ -61,9 +68,15 @@ static const struct codec_shape subscribe =
 
 static const struct codec_field ack_fields[] = {
 	F_U32(struct msg_ack, 1, subscription, 0, UINT32_MAX),
-	{ FIELD_(struct msg_ack, 2, deliveries.items, CODEC_U64S),
-	    .aside = offsetof(struct msg_ack, deliveries.count), .least = 1, .most = LIMIT_CREDIT,
-	    .max = UINT64_MAX, .ascending = true },
+	{ .name = "deliveries",
+	    .number = 2,
+	    .kind = CODEC_U64S,
+	    .at = offsetof(struct msg_ack, deliveries.items),
+	    .aside = offsetof(struct msg_ack, deliveries.count),
+	    .least = 1,
+	    .most = LIMIT_CREDIT,
+	    .max = UINT64_MAX,
+	    .ascending = true },
 };
 static const struct codec_shape ack = SHAPE(struct msg_ack, "ack", ack_fields);
 

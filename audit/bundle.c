@@ -291,7 +291,7 @@ static bool
 finish_about(struct bundle_writer *w, struct bytes note, const struct note_key *key, struct err *e)
 {
 	char vkey[NOTE_VKEY_MAX + 1];
-	struct bytes about;
+	struct bytes about = { NULL, 0 };
 	struct arena a;
 	note_key_print(key, vkey);
 	size_t n = strlen(vkey);

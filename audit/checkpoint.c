@@ -99,7 +99,7 @@ bool
 checkpoint_sign(struct arena *a, const struct note_signer *log, const struct checkpoint *c,
     struct bytes *note, struct err *e)
 {
-	struct bytes text, line;
+	struct bytes text = { NULL, 0 }, line = { NULL, 0 };
 	assert(bytes_is(c->origin, log->as->name) && log->as->type == NOTE_ED25519);
 	if (!checkpoint_text(a, c, &text, e) || !note_sign(a, log, text, &line, e))
 		return err_wrap(e, "checkpoint of %" PRIu64 " records", c->size);
@@ -112,7 +112,7 @@ checkpoint_cosign(struct arena *a, const struct note_signer *witness, struct byt
     struct bytes *out, struct err *e)
 {
 	struct note n;
-	struct bytes line;
+	struct bytes line = { NULL, 0 };
 	assert(witness->as->type == NOTE_COSIGNATURE);
 	if (!note_parse(a, note, &n, e) || !note_sign(a, witness, n.text, &line, e))
 		return err_wrap(e, "cosigning");
@@ -143,7 +143,7 @@ checkpoint_open(struct arena *a, struct bytes note, const struct checkpoint_trus
 	struct note n;
 	struct note_key keys[1 + CHECKPOINT_WITNESSES_MAX];
 	struct note_seen seen[1 + CHECKPOINT_WITNESSES_MAX];
-	struct checkpoint c;
+	struct checkpoint c = { 0 };
 	assert(trust->witness_count <= CHECKPOINT_WITNESSES_MAX);
 	keys[0] = *trust->log;
 	for (size_t i = 0; i < trust->witness_count; i++)
@@ -170,7 +170,7 @@ checkpoint_proof_write(
 	if (body == NULL)
 		return err_set(e, ERR_NOMEM, "proof");
 	if (p->extra.len != 0) {
-		memcpy(to, "extra ", 6);
+		(void)snprintf(to, 7, "extra ");
 		base64_write(p->extra, to + 6);
 		to += 6 + base64_len(p->extra.len);
 		*to++ = '\n';

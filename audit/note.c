@@ -91,14 +91,14 @@ note_key_of(struct sha256 *h, const struct note_name *name, struct evp_pkey_st *
 static bool
 read_id(struct bytes hex, uint8_t out[4])
 {
-	for (size_t i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8 && hex.len == 8; i++) {
 		static const char digits[] = "0123456789abcdef";
 		const char *at = hex.data[i] == '\0' ? NULL : strchr(digits, hex.data[i]);
 		if (at == NULL)
 			return false;
 		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (at - digits));
 	}
-	return true;
+	return hex.len == 8;
 }
 
 bool
@@ -236,7 +236,8 @@ cosigned_text(struct arena *a, struct bytes text, uint64_t time, struct bytes *o
 	if (all == NULL)
 		return err_set(e, ERR_NOMEM, "cosignature");
 	memcpy(all, head, (size_t)n);
-	memcpy(all + n, text.data, text.len);
+	if (text.len != 0)
+		memcpy(all + n, text.data, text.len);
 	*out = bytes_from(all, (size_t)n + text.len);
 	return true;
 }
@@ -272,7 +273,7 @@ note_verify(const struct note *n, const struct note_key *keys, size_t count, str
     struct err *e)
 {
 	struct note_seen found[NOTE_SIGNATURES_MAX + 1] = { 0 };
-	assert(count <= NOTE_SIGNATURES_MAX);
+	assert(count <= NOTE_SIGNATURES_MAX && (count == 0 || keys != NULL));
 	for (size_t i = 0; i < n->count; i++) {
 		const struct note_signature *s = &n->signatures[i];
 		for (size_t k = 0; k < count; k++)

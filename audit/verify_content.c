@@ -14,26 +14,31 @@ enum {
 
 /* A content, read into 'a' and held against its name; absent: { NULL, 0 } and counted as missing.
  * One that does not match is a finding, and absent too. */
+struct want {
+	enum bundle_dir dir;
+	const uint8_t *digest;
+	struct arena *a;
+};
 static bool
-content(struct verify *v, const struct verify_slots *s, enum bundle_dir dir,
-    const uint8_t digest[32], struct arena *a, struct bytes *out, struct err *e)
+content(struct verify *v, const struct verify_slots *s, const struct want *w, struct bytes *out,
+    struct err *e)
 {
 	char path[BUNDLE_PATH_MAX];
-	uint8_t mine[32], key[33] = { (uint8_t)dir };
-	struct bytes data;
-	memcpy(key + 1, digest, 32);
+	uint8_t mine[32], key[33] = { (uint8_t)w->dir };
+	struct bytes data = { NULL, 0 };
+	memcpy(key + 1, w->digest, 32);
 	bool first = map_find(&v->contents, bytes_from(key, sizeof(key))) == NULL;
 	if (map_at(&v->contents, bytes_from(key, sizeof(key)), NULL) == NULL)
 		return err_set(e, ERR_NOMEM, "contents");
-	bundle_content_path(dir, digest, path);
+	bundle_content_path(w->dir, w->digest, path);
 	*out = (struct bytes){ NULL, 0 };
-	if (!verify_run_read(v, path, a, &data, e) || !sha256_of(v->h, data, mine, e))
+	if (!verify_run_read(v, path, w->a, &data, e) || !sha256_of(v->h, data, mine, e))
 		return false;
 	v->out->missing += first && data.data == NULL;
 	v->out->contents += first && data.data != NULL;
 	if (data.data == NULL)
 		return true;
-	if (memcmp(mine, digest, 32) == 0)
+	if (memcmp(mine, w->digest, 32) == 0)
 		*out = data;
 	else if (first)
 		verify_run_find(
@@ -47,13 +52,13 @@ content_once(struct verify *v, const struct verify_slots *s, enum bundle_dir dir
     const uint8_t digest[32], struct err *e)
 {
 	uint8_t key[33] = { (uint8_t)dir };
-	struct bytes data;
+	struct bytes data = { NULL, 0 };
 	struct arena a;
 	memcpy(key + 1, digest, 32);
 	if (map_find(&v->contents, bytes_from(key, sizeof(key))) != NULL)
 		return true;
 	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s, dir, digest, &a, &data, e);
+	bool ok = content(v, s, &(struct want){ dir, digest, &a }, &data, e);
 	arena_done(&a);
 	return ok;
 }
@@ -149,9 +154,9 @@ check_part(struct verify *v, struct intake *in, enum bundle_dir dir, const uint8
     struct err *e)
 {
 	uint8_t mine[32];
-	struct bytes data;
+	struct bytes data = { NULL, 0 };
 	bool routing = dir == BUNDLE_ROUTING;
-	if (!content(v, in->s, dir, digest, &in->a, &data, e))
+	if (!content(v, in->s, &(struct want){ dir, digest, &in->a }, &data, e))
 		return false;
 	if (data.data == NULL)
 		return true;
@@ -179,8 +184,9 @@ check_heads(struct verify *v, struct intake *in, struct err *e)
 {
 	size_t found = 0;
 	for (size_t i = 0; i < in->line.head_count; i++) {
-		struct bytes data;
-		if (!content(v, in->s, BUNDLE_HEAD, in->heads[i], &in->a, &data, e))
+		struct bytes data = { NULL, 0 };
+		if (!content(
+			v, in->s, &(struct want){ BUNDLE_HEAD, in->heads[i], &in->a }, &data, e))
 			return false;
 		if (data.data == NULL)
 			continue;
@@ -200,9 +206,10 @@ static bool
 check_manifest(struct verify *v, struct intake *in, bool *sound, struct err *e)
 {
 	uint8_t leaf[32];
-	struct bytes data;
+	struct bytes data = { NULL, 0 };
 	*sound = false;
-	if (!content(v, in->s, BUNDLE_MANIFEST, in->line.manifest, &in->a, &data, e))
+	if (!content(
+		v, in->s, &(struct want){ BUNDLE_MANIFEST, in->line.manifest, &in->a }, &data, e))
 		return false;
 	if (data.data == NULL)
 		return true;
@@ -280,12 +287,12 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 static bool
 read_facts(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	struct bytes data;
+	struct bytes data = { NULL, 0 };
 	struct arena a;
 	struct verify_facts facts = { .known = true };
 	memcpy(facts.digest, s->decision.facts, 32);
 	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s, BUNDLE_FACTS, facts.digest, &a, &data, e);
+	bool ok = content(v, s, &(struct want){ BUNDLE_FACTS, facts.digest, &a }, &data, e);
 	struct cursor c = cursor_over(ok ? data : (struct bytes){ NULL, 0 });
 	for (struct wirefield f; wirefield_next(&c, &f);) {
 		if (f.number == 6)
@@ -385,10 +392,12 @@ static bool
 on_policy(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct arena a;
-	struct bytes export;
+	struct bytes export = { NULL, 0 };
 	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s, BUNDLE_POLICY, event_body_get(&s->body, BODY_POLICY_DIGEST).data,
-		      &a, &export, e) &&
+	bool ok = content(v, s,
+		      &(struct want){
+			  BUNDLE_POLICY, event_body_get(&s->body, BODY_POLICY_DIGEST).data, &a },
+		      &export, e) &&
 		  check_spifs(v, s, export, e);
 	arena_done(&a);
 	return ok;

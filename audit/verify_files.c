@@ -81,7 +81,7 @@ verify_files_read(void *ctx, const char *path, struct arena *a, struct bytes *ou
 bool
 verify_files_key(struct sha256 *h, const char *text, struct note_key *out, struct err *e)
 {
-	struct bytes file;
+	struct bytes file = { NULL, 0 };
 	struct arena a;
 	arena_init(&a, 65536);
 	bool ok = slurp_at(AT_FDCWD, text, &a, &file, e) &&
@@ -122,7 +122,7 @@ is_of(struct bytes note, struct bytes origin)
 bool
 verify_files_heads(struct arena *a, const char *path, struct verify_heads *out, struct err *e)
 {
-	struct bytes file, rest, note;
+	struct bytes file = { NULL, 0 }, rest, note;
 	size_t n = sizeof(heads_magic) - 1;
 	if (!slurp_at(AT_FDCWD, path, a, &file, e))
 		return err_wrap(e, "'%s'", path);

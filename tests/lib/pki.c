@@ -2,9 +2,10 @@
 
 #include "tests/lib/test.h"
 
-#include <openssl/ec.h>
+#include "client/cli/mint.h"
+
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
+#include <time.h>
 
 enum { PKI_MAX = 16, DAY_S = 86400 };
 
@@ -17,7 +18,6 @@ struct entry {
 struct pki {
 	struct entry entries[PKI_MAX];
 	size_t count;
-	long serial;
 };
 
 struct pki *
@@ -52,43 +52,17 @@ find(struct pki *p, const char *name)
 }
 
 static void
-extend(X509 *cert, X509 *issuer, int nid, const char *value)
+add(struct pki *p, const char *name, const struct entry *by, const struct mint_spec *spec)
 {
-	X509V3_CTX ctx;
-	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
-	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	assert_non_null(ext);
-	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
-	X509_EXTENSION_free(ext);
-}
-
-/* Everything but extensions and signature. */
-static struct entry *
-add(struct pki *p, const char *name, const char *what)
-{
-	char cn[64];
+	struct err e = { 0 };
 	assert_true(p->count < PKI_MAX);
 	struct entry *n = &p->entries[p->count++];
 	snprintf(n->name, sizeof(n->name), "%s", name);
-	n->key = EVP_EC_gen("P-256");
-	n->cert = X509_new();
-	assert_true(n->key != NULL && n->cert != NULL);
-	X509_set_version(n->cert, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(n->cert), ++p->serial);
-	X509_gmtime_adj(X509_getm_notBefore(n->cert), -DAY_S);
-	X509_gmtime_adj(X509_getm_notAfter(n->cert), DAY_S);
-	X509_set_pubkey(n->cert, n->key);
-	/* names compare without regard to case: a leaf must not look like its own issuer */
-	snprintf(cn, sizeof(cn), "%s %s", what, name);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(n->cert), "CN", MBSTRING_UTF8,
-	    (const unsigned char *)cn, -1, -1, 0);
-	return n;
-}
-
-static void
-sign(struct entry *n, const struct entry *by)
-{
-	assert_true(X509_sign(n->cert, by->key, EVP_sha256()) > 0);
+	n->key = mint_p256();
+	const struct mint_authority issuer = { by == NULL ? NULL : by->cert,
+		by == NULL ? NULL : by->key };
+	if (n->key == NULL || !mint_cert(spec, n->key, by == NULL ? NULL : &issuer, &n->cert, &e))
+		fail_msg("certificate '%s': %s", name, e.text);
 	n->cert_pem = BIO_new(BIO_s_mem());
 	n->key_pem = BIO_new(BIO_s_mem());
 	assert_int_equal(PEM_write_bio_X509(n->cert_pem, n->cert), 1);
@@ -99,29 +73,32 @@ sign(struct entry *n, const struct entry *by)
 void
 pki_ca(struct pki *p, const char *name)
 {
-	struct entry *n = add(p, name, "CA");
-	X509_set_issuer_name(n->cert, X509_get_subject_name(n->cert));
-	extend(n->cert, n->cert, NID_basic_constraints, "critical,CA:TRUE");
-	extend(n->cert, n->cert, NID_key_usage, "critical,keyCertSign,cRLSign");
-	extend(n->cert, n->cert, NID_subject_key_identifier, "hash");
-	sign(n, n);
+	char cn[64];
+	int64_t now = time(NULL);
+	/* names compare without regard to case: a leaf must not look like its own issuer */
+	snprintf(cn, sizeof(cn), "CA %s", name);
+	const struct mint_spec spec = {
+		.name = cn,
+		.usage = MINT_AUTHORITY,
+		.from_s = now - DAY_S,
+		.until_s = now + DAY_S,
+	};
+	add(p, name, NULL, &spec);
 }
 
 void
 pki_leaf(struct pki *p, const char *name, const char *ca, const char *uri, enum pki_use use)
 {
-	char san[512];
-	const struct entry *by = find(p, ca);
-	struct entry *n = add(p, name, "agent");
-	X509_set_issuer_name(n->cert, X509_get_subject_name(by->cert));
-	snprintf(san, sizeof(san), "URI:%s", uri);
-	extend(n->cert, by->cert, NID_basic_constraints, "critical,CA:FALSE");
-	extend(n->cert, by->cert, NID_key_usage, "critical,digitalSignature");
-	extend(
-	    n->cert, by->cert, NID_ext_key_usage, use == PKI_SERVER ? "serverAuth" : "clientAuth");
-	extend(n->cert, by->cert, NID_subject_alt_name, san);
-	extend(n->cert, by->cert, NID_authority_key_identifier, "keyid");
-	sign(n, by);
+	int64_t now = time(NULL);
+	const struct mint_spec spec = {
+		.name = name,
+		.uris = &uri,
+		.uri_count = 1,
+		.usage = use == PKI_SERVER ? MINT_SERVER : MINT_CLIENT,
+		.from_s = now - DAY_S,
+		.until_s = now + DAY_S,
+	};
+	add(p, name, find(p, ca), &spec);
 }
 
 static struct bytes

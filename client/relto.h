@@ -393,7 +393,6 @@ struct relto_delivery {
 	uint64_t created, not_before, expires;
 	uint64_t accepted_us;
 	struct relto_texts agreements; /* name@version of those that released something */
-	uint64_t index;		       /* of the DELIVERY record in the log */
 	struct relto_evidence evidence;
 	const struct relto_received *portions; /* in reading order; none unless it may be shown */
 	size_t portion_count;

@@ -131,7 +131,6 @@ frame_of(const struct msg_deliver *in, struct relto_delivery *d)
 	d->number = in->delivery;
 	d->attempt = in->attempt;
 	d->accepted_us = in->accepted;
-	d->index = in->index;
 	d->evidence.party_index = in->evidence.party_index;
 	memcpy(d->evidence.leaf_hash, in->evidence.leaf_hash.data, sizeof(d->evidence.leaf_hash));
 	d->originator = d->topic = d->party = "";
@@ -166,7 +165,7 @@ make_delivery(
 		return err_set(e, ERR_NOMEM, "delivery");
 	if (found.party != NULL)
 		d->party = found.party;
-	struct inside_proof proof = { "delivery", v.manifest.id, in->index, &in->evidence };
+	struct inside_proof proof = { "delivery", v.manifest.id, 0, &in->evidence };
 	return inside_heads_evidence(c, &proof, e) && judge_chain(c, in, a, d, e);
 }
 

@@ -159,7 +159,6 @@ struct msg_deliver { /* the parts are checked by envelope_open_delivery */
 	uint64_t accepted;	 /* µs */
 	struct bytes chain;	 /* 32 */
 	struct names agreements; /* text name@version, strictly ascending */
-	uint64_t index;
 	struct msg_evidence evidence;
 };
 struct msg_open_obligation {

@@ -222,7 +222,6 @@ static const struct codec_field deliver_fields[] = {
 	F_BLOB(struct msg_deliver, 9, chain, DIGEST_BYTES, DIGEST_BYTES),
 	{ FIELD_(struct msg_deliver, 10, agreements, CODEC_TEXTS),
 	    .most = LIMIT_AGREEMENTS_PER_REPORT, .min = 1, .max = WORDS_MAX, .ascending = true },
-	F_U64(struct msg_deliver, 11, index, 0, INDEX_MAX),
 	F_PART(struct msg_deliver, 12, evidence, &evidence),
 };
 static const struct codec_shape deliver = SHAPE(struct msg_deliver, "deliver", deliver_fields);

@@ -203,7 +203,7 @@ def make_wire(out):
     deliver = (f_uint(1, d["subscription"]) + f_uint(2, d["delivery"]) + f_uint(3, d["attempt"])
                + f_bytes(4, manifest) + f_bytes(6, seal) + f_each(7, [portions[k] for k in d["portions"]])
                + f_uint(8, d["accepted"]) + f_bytes(9, H(b"".join(chain)))
-               + f_each(10, [text(a) for a in d["agreements"]]) + f_uint(11, d["index"])
+               + f_each(10, [text(a) for a in d["agreements"]])
                + f_always(12, f_uint(1, d["party_index"]) + f_bytes(2, blob(d["leaf_hash"]))))
 
     out["wire/manifest.bin"] = manifest

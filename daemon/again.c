@@ -189,7 +189,7 @@ static bool
 same(struct scene *s, struct drafts *d, bool *out, struct err *e)
 {
 	struct bytes masks, names;
-	bool held = s->ask->held_deadline_us != UINT64_MAX;
+	bool held = s->ask->queued.decision == STORE_NONE;
 	*out = false;
 	if ((s->mine->outcome == OUTCOME_HOLD) != held)
 		return true;

@@ -15,7 +15,7 @@ enum again_result {
 struct again {
 	struct store_given given;      /* as read */
 	struct store_queue_key queued; /* of the entry; decision STORE_NONE: it is held */
-	uint64_t held_deadline_us;     /* of the hold; UINT64_MAX: it is queued */
+	uint64_t held_deadline_us;     /* of the hold; UINT64_MAX: it has none, or it is queued */
 	void *flight;		       /* comes back with the job */
 };
 enum again_result again_decide(

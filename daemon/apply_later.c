@@ -98,7 +98,7 @@ move(struct committer *c, struct job *j, const struct store_report *r, struct er
 	struct job_again *a = &j->again;
 	struct store *s = c->ledger->store;
 	bool goes = a->outcome == OUTCOME_RELEASE || a->outcome == OUTCOME_REDACT;
-	bool was_held = a->held_deadline_us != UINT64_MAX;
+	bool was_held = a->queued.decision == STORE_NONE;
 	struct requeue how = { .keep = goes,
 		.good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us,
 		.epoch = j->rules };

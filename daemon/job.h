@@ -86,7 +86,7 @@ struct job_again {
 	struct store_given given; /* as read */
 	struct store_queue_key
 	    queued;		   /* where it waits; decision STORE_NONE: nowhere (it was held) */
-	uint64_t held_deadline_us; /* of the hold that this ends; UINT64_MAX: it was not held */
+	uint64_t held_deadline_us; /* of the hold that this ends; UINT64_MAX: it had none */
 	struct record record;	   /* NARROWED */
 	uint32_t publisher;
 	enum outcome outcome;

@@ -124,8 +124,8 @@ TLP = {"name": "TLP", "releasability": None, "sets": [],
        "classes": ladder("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")}
 
 
-def sample(**more):
-    """The agreement of docs/design.md, section 4."""
+def sample_spec():
+    """The agreement of docs/design.md, section 4, but for its equivalence."""
     def wide(who):
         c = clearance("ATLAS", [], Releasable_To=[who, "ATLAS"], Handling=["ORCON", "FININT"])
         c["up_to"] = "SECRET"
@@ -140,10 +140,12 @@ def sample(**more):
                   approver="originator", within=7200),
              rule("never-finint-to-ken", "withhold", [{"vocabulary": "ATLAS", "op": "has", "category": "Handling",
                                                        "value": "FININT"}], to=[["KEN"]])]
-    spec = {"vocabularies": [ATLAS, TLP], "suspended": [],
+    return {"vocabularies": [ATLAS, TLP], "suspended": [],
             "agreements": [agreement([wide("GBR"), wide("NOR"), ken], rules)]}
-    spec.update(more)
-    return model.Policy(spec)
+
+
+def sample(**more):
+    return model.Policy(dict(sample_spec(), **more))
 
 
 def atlas(classification, *releasable, handling=()):

@@ -183,7 +183,7 @@ golden_list(void *ctx, const char *path, struct arena *a, struct names *out, str
 static void
 assert_file(struct rig *r, const char *path, struct bytes text)
 {
-	struct bytes want;
+	struct bytes want = { 0 };
 	struct err e;
 	assert_true(rig_disk(path, &r->arena, &want, &e));
 	assert_true(bytes_equal(want, text));

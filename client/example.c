@@ -1,9 +1,8 @@
 /* example.c - publishes one report and receives one: cc example.c $(pkg-config --cflags --libs
  * relto) */
-#include "client/relto.h"
+#include <relto.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void
 die(const char *what, const struct relto_error *e)
@@ -30,27 +29,24 @@ main(int argc, char **argv)
 	struct relto_connection *c = relto_connect(ctx, &e);
 	if (c == NULL)
 		die("connect", &e);
-
 	const char *to[] = { "NOR", "GBR" }, *under[] = { "atlas" };
 	struct relto_category rel = { "Releasable To", { to, 2 } };
 	struct relto_label labels[] = { { "ATLAS", "SECRET", &rel, 1 },
 		{ "TLP", "AMBER", NULL, 0 } };
-	struct relto_portion text = {
-		.labels = labels, .label_count = 2, .content = { "Two skiffs.", 11 }
-	};
-	struct relto_report report = { .topic = "maritime.piracy",
-		.agreements = { under, 1 },
-		.portions = &text,
-		.portion_count = 1 };
+	struct relto_portion text = { labels, 2, "text/plain", "Skiffs", { "Two of them.", 12 } };
+	struct relto_report report = { .topic = "maritime.piracy" };
+	report.agreements = (struct relto_texts){ under, 1 };
+	report.portions = &text;
+	report.portion_count = 1;
 	struct relto_receipt *receipt;
 	if (!relto_publish(c, &report, &receipt, &e))
 		die("publish", &e);
 	printf("durable as record %llu\n", (unsigned long long)receipt->index);
 	relto_receipt_free(receipt);
 
-	struct relto_subscription_request wanted = { .topic = NULL };
+	struct relto_subscription_request inbox = { .name = "inbox" };
 	struct relto_delivery *d;
-	if (!relto_subscribe(c, &wanted, NULL, &e))
+	if (!relto_subscribe(c, &inbox, NULL, &e))
 		die("subscribe", &e);
 	if (relto_next(c, 5000, &d, &e)) {
 		printf("%s: %zu portions on %s\n", d->why, d->portion_count, d->topic);

@@ -103,7 +103,8 @@ struct relto_connection {
 	uint8_t signer_digest[32];
 	const char *signer_id; /* NULL: the certificate may not sign */
 	struct msg_limits limits;
-	bool more_agreements; /* than Welcome had room for */
+	bool more_agreements;	    /* than Welcome had room for */
+	struct relto_identity *all; /* with all of them, once they were asked for */
 	uint64_t last_request;
 	int64_t last_sent_ms;
 	struct relto_error failed; /* code "" while the connection is of use */
@@ -198,6 +199,8 @@ MUST_USE bool inside_publish(struct relto_connection *c, const struct relto_repo
 
 /* What Hello says of the log, loaded from the state. */
 MUST_USE bool inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct err *e);
+/* The broker says that it never published so much: the same fork, found by the other side. */
+bool inside_heads_disowned(struct relto_connection *c, struct err *e);
 MUST_USE bool inside_heads_welcome(
     struct relto_connection *c, const struct msg_welcome *w, struct err *e);
 MUST_USE bool inside_heads_take(

@@ -72,9 +72,14 @@ find_terms(struct relto_connection *c, const char *name, const uint8_t **out, st
 {
 	static const uint8_t none[32];
 	const uint8_t *shown = none, *pinned = NULL;
-	for (size_t i = 0; i < c->session.agreement_count; i++)
-		if (strcmp(c->session.agreements[i].name, name) == 0)
-			shown = c->session.agreements[i].terms;
+	const struct relto_identity *known = &c->session;
+	if (c->more_agreements && c->all == NULL && !relto_whoami(c, &c->all, e))
+		return false;
+	if (c->all != NULL)
+		known = c->all;
+	for (size_t i = 0; i < known->agreement_count; i++)
+		if (strcmp(known->agreements[i].name, name) == 0)
+			shown = known->agreements[i].terms;
 	for (size_t i = 0; i < c->ctx->pin_count; i++)
 		if (strcmp(c->ctx->pins[i].agreement, name) == 0)
 			pinned = c->ctx->pins[i].terms;

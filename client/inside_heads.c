@@ -155,6 +155,13 @@ take_head(struct relto_connection *c, struct bytes note, const struct names *pro
 }
 
 bool
+inside_heads_disowned(struct relto_connection *c, struct err *e)
+{
+	return fork_found(
+	    c, bytes_of(""), "the broker has not published so much as was verified", e);
+}
+
+bool
 inside_heads_welcome(struct relto_connection *c, const struct msg_welcome *w, struct err *e)
 {
 	if (!c->ctx->has_log)

@@ -275,7 +275,7 @@ push(struct relto_connection *c, struct relto_error *e)
 	while (came || link_queued(c->link) > QUEUED_MAX) {
 		bool full = link_queued(c->link) > QUEUED_MAX;
 		if (!turn(c, full ? deadline : 0, true, &came, e))
-			return false;
+			return !STAILQ_EMPTY(&c->answers); /* the answer came, and then the end */
 		if (full && !came && link_now() >= deadline)
 			return inside_failf(e, ERR_TIMEOUT, "the broker takes nothing");
 	}

@@ -70,22 +70,6 @@ link_limit(struct link *l, size_t message_max)
 	frame_lanes_limit(&l->lanes, message_max, message_max * LIMIT_LANES);
 }
 
-void
-link_free(struct link *l)
-{
-	if (l == NULL)
-		return;
-	SSL_free(l->ssl);
-	SSL_CTX_free(l->tls);
-	frame_lanes_done(&l->lanes);
-	if (l->fd >= 0)
-		(void)close(l->fd);
-	if (l->wake >= 0)
-		(void)close(l->wake);
-	explicit_bzero(l->plain, sizeof(l->plain));
-	free(l);
-}
-
 /* Waits for the socket; false with ERR_INTERRUPTED or ERR_IO, true with *timeout set or not. */
 static bool
 wait_for(struct link *l, short events, int64_t deadline, bool *timeout, struct err *e)
@@ -129,8 +113,7 @@ connect_one(struct link *l, const struct addrinfo *a, int64_t deadline, struct e
 static bool
 connect_any(struct link *l, const struct link_target *t, int64_t deadline, struct err *e)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG },
-			*all = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all = NULL;
 	int bad = getaddrinfo(t->host, t->port, &hints, &all);
 	if (bad != 0)
 		return err_set(
@@ -171,6 +154,35 @@ flush_out(struct link *l, struct err *e)
 		n = BIO_get_mem_data(l->out, &data);
 	}
 	return true;
+}
+
+/* close_notify, if TLS is in a state to say it; nobody waits for its arrival. */
+static void
+say_end(struct link *l)
+{
+	if (l->ssl == NULL || !SSL_is_init_finished(l->ssl))
+		return;
+	(void)SSL_shutdown(l->ssl);
+	ERR_clear_error();
+	if (!flush_out(l, NULL))
+		l->ended = true; /* it is gone already */
+}
+
+void
+link_free(struct link *l)
+{
+	if (l == NULL)
+		return;
+	say_end(l);
+	SSL_free(l->ssl);
+	SSL_CTX_free(l->tls);
+	frame_lanes_done(&l->lanes);
+	if (l->fd >= 0)
+		(void)close(l->fd);
+	if (l->wake >= 0)
+		(void)close(l->wake);
+	explicit_bzero(l->plain, sizeof(l->plain));
+	free(l);
 }
 
 /* Takes what the kernel has; a FIN is remembered, a reset is an error. */

@@ -193,7 +193,7 @@ RELTO_API void relto_close(struct relto_connection *c);
  * nothing: bytes may already have been read. */
 RELTO_API int relto_fd(const struct relto_connection *c);
 /* Makes a wait of this connection end with the code "interrupted"; any thread, any signal handler.
- */
+ * A publish that was interrupted may have been accepted: publish it again under the same id. */
 RELTO_API void relto_wake(struct relto_connection *c);
 
 /* As of Welcome: party, agent, hub party, node; lives as long as the connection.  Roles are empty,
@@ -282,8 +282,9 @@ RELTO_API bool relto_publish(struct relto_connection *c, const struct relto_repo
 /*
  * Many reports at once: relto_submit takes a report (copied, not yet signed), relto_flush signs all
  * that gathered, 64 under one signature, and sends them; relto_answer waits for the next answer, in
- * no order.  relto_submit flushes by itself at 64.  At the broker's window relto_submit waits for
- * room (answers are kept for relto_answer meanwhile).
+ * no order.  relto_submit flushes by itself before it takes the 65th.  At the broker's window a
+ * flush waits for room (answers are kept for relto_answer meanwhile); if that fails the reports
+ * that were not sent stay, for the next flush.
  */
 RELTO_API bool relto_submit(struct relto_connection *c, const struct relto_report *report,
     void *cookie, struct relto_error *e);

@@ -36,6 +36,7 @@ connection_free(struct relto_connection *c)
 		chain_certs_free(chain->certs);
 		free(chain);
 	}
+	relto_identity_free(c->all);
 	free_messages(&c->deliveries);
 	free_messages(&c->answers);
 	free_pendings(&c->unsent);
@@ -149,8 +150,14 @@ say_hello(struct relto_connection *c, struct relto_error *e)
 	if (!add_chain(c, &m.hello, &why) || !inside_heads_load(c, &m.hello, &why))
 		return inside_fail(e, &why);
 	struct inside_message *answer = NULL;
-	if (!inside_ask(c, &m, MSG_WELCOME, &answer, e))
+	struct relto_error refused;
+	if (!inside_ask(c, &m, MSG_WELCOME, &answer, &refused)) {
+		if (strcmp(refused.code, err_token(ERR_FORK)) == 0 && c->has_head)
+			return inside_heads_disowned(c, &why) || inside_fail(e, &why);
+		if (e != NULL)
+			*e = refused;
 		return false;
+	}
 	bool ok = take_session(c, &answer->msg.welcome, &why);
 	inside_message_free(answer);
 	if (!ok)

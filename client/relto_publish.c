@@ -69,7 +69,7 @@ relto_submit(struct relto_connection *c, const struct relto_report *report, void
 	p->cookie = cookie;
 	STAILQ_INSERT_TAIL(&c->unsent, p, next);
 	c->unsent_count++;
-	return c->unsent_count < ENVELOPE_BATCH_MAX || relto_flush(c, e);
+	return true;
 }
 
 static bool

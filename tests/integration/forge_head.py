@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""forge_head.py LAB STATE - puts a checkpoint into a client's state that the lab's log never had, signed by its key."""
+"""forge_head.py LAB STATE SIZE - puts a checkpoint into a client's state that the lab's log never had, signed by its key."""
 import base64
 import glob
 import hashlib
@@ -8,14 +8,14 @@ import sys
 from cryptography.hazmat.primitives import serialization
 
 
-def main(lab, state):
+def main(lab, state, size):
     origin = "hub.example/relto/g1"
     with open(lab + "/hub/log.key", "rb") as f:
         key = serialization.load_pem_private_key(f.read(), None)
     public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     keyid = hashlib.sha256(origin.encode() + b"\n\x01" + public).digest()[:4]
     root = base64.b64encode(hashlib.sha256(b"never").digest()).decode()
-    text = "%s\n3\n%s\n" % (origin, root)
+    text = "%s\n%s\n%s\n" % (origin, size, root)
     blob = base64.b64encode(keyid + key.sign(text.encode())).decode()
     kept = glob.glob(state + "/checkpoint-*")
     if len(kept) != 1:

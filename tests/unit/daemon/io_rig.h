@@ -42,7 +42,7 @@ struct rig_calls { /* atomic: some tests run the workers as threads */
 struct rig {
 	struct worker *worker[RIG_WORKERS];
 	bool in_worker; /* broker code is running, not the test's */
-	bool threads; /* the workers run by themselves: only clients are stepped */
+	bool threads;	/* the workers run by themselves: only clients are stepped */
 	struct trust *trust;
 	struct io_limits limits;
 	_Atomic uint64_t now_ms;

@@ -145,8 +145,8 @@ release_slot(struct drafts *d, const struct recipient_decision *r, struct slot_r
     uint8_t digest[32], struct err *e)
 {
 	*s = (struct slot_release){ .recipient = r->recipient };
-	if (r->outcome == OUTCOME_WITHHOLD)
-		return true;
+	if (r->outcome != OUTCOME_RELEASE && r->outcome != OUTCOME_REDACT)
+		return true; /* a hold releases nothing yet */
 	s->released = digest;
 	return agreements(d, r, &s->agreements, e) &&
 	       policy_marking(d->desk->rules->epoch, d->facts, r, d->a, &s->marking, e) &&

@@ -203,6 +203,16 @@ add_policy(struct pull *p, const struct record *r, struct err *e)
 	return true;
 }
 
+/* What the parties agreed to, byte for byte. */
+static bool
+add_terms(struct pull *p, const struct record *r, struct err *e)
+{
+	struct body b;
+	return event_body_parse(EVENT_AGREEMENT, RECORD_SLOT(r, 7)->value, &b, e) &&
+	       add_blob(p, STORE_POLICY, BUNDLE_POLICY,
+		   event_body_get(&b, BODY_AGREEMENT_TERMS).data, e);
+}
+
 static bool
 add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
 {
@@ -216,6 +226,8 @@ add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
 		return add_intake(p, index, &r, e);
 	if (common.type == EVENT_POLICY)
 		return add_policy(p, &r, e);
+	if (common.type == EVENT_AGREEMENT)
+		return add_terms(p, &r, e);
 	if (common.type == EVENT_NARROWED)
 		return add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e);
 	return true;

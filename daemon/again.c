@@ -198,7 +198,7 @@ same(struct scene *s, struct drafts *d, bool *out, struct err *e)
 	if (!bytes_equal(masks, s->ask->given.masks))
 		return true;
 	if (held) {
-		*out = true;
+		*out = drafts_deadline(d, s->mine) == s->ask->held_deadline_us;
 		return true;
 	}
 	if (!drafts_agreements(d, s->mine, &names, e))

@@ -263,6 +263,30 @@ sweep_queues(struct committer *c, struct err *e)
 	return true;
 }
 
+/* A held report that expired ends here; true in *done. */
+static bool
+expire_held(struct committer *c, const struct store_held *h, bool *done, struct err *e)
+{
+	struct store *s = c->ledger->store;
+	struct store_report report;
+	struct store_given g;
+	bool found = false, given = false;
+	*done = false;
+	if (!store_find_report(store_batch_view(s), &h->report, &report, &found, e) ||
+	    !store_find_given(store_batch_view(s), h->party, &h->report, &g, &given, e))
+		return false;
+	if (!found || !given || report.expires_us == 0 || report.expires_us > c->ledger->now_us)
+		return true;
+	struct store_queued q = { .report = h->report, .expires_us = report.expires_us };
+	struct roll_party *recipient = roll_find(&c->ledger->roll, h->party);
+	struct roll_party *publisher = roll_find(&c->ledger->roll, h->report.originator);
+	if (recipient == NULL || publisher == NULL)
+		return err_set(e, ERR_CORRUPT, "a hold of nobody");
+	*done = true;
+	return put_expire(c, &q, recipient, publisher, &g, e) &&
+	       store_drop_hold(s, h->deadline_us, h->decision, e);
+}
+
 /* Holds whose deadline has come are judged again by the worker of their recipient. */
 static bool
 tell_holds(struct committer *c, struct err *e)
@@ -272,6 +296,11 @@ tell_holds(struct committer *c, struct err *e)
 	if (!store_read_holds(store_batch_view(c->ledger->store), NULL, due, &count, e))
 		return false;
 	for (size_t i = 0; i < count && due[i].deadline_us <= c->ledger->now_us; i++) {
+		bool expired = false;
+		if (!expire_held(c, &due[i], &expired, e))
+			return false;
+		if (expired)
+			continue;
 		struct roll_party *p = roll_find(&c->ledger->roll, due[i].party);
 		struct notice *n = p == NULL ? NULL : batch_notice(c, p->worker);
 		if (n == NULL || n->hold_count == sizeof(n->holds) / sizeof(n->holds[0]))

@@ -41,15 +41,28 @@ real(struct wall *w)
 	return w->source.real_us(w->source.arg);
 }
 
+/* Notices a clock that is too far ahead of the boot clock. */
+static void
+look(struct wall *w, uint64_t now)
+{
+	int64_t offset = atomic_load_explicit(&w->offset_us, memory_order_relaxed);
+	if (offset == INT64_MIN)
+		return;
+	int64_t expected = (int64_t)wall_boot(w) + offset;
+	if ((int64_t)now > expected + (int64_t)LIMIT_CLOCK_AHEAD_S * 1000000)
+		atomic_store(&w->doubt, true);
+}
+
 void
 wall_resume(struct wall *w, uint64_t last_us, uint64_t boot_us, bool rebooted)
 {
 	atomic_store(&w->last_us, last_us);
 	if (last_us == 0)
 		return;
-	if (!rebooted)
+	if (!rebooted) {
 		atomic_store(&w->offset_us, (int64_t)(last_us - boot_us));
-	else if (real(w) > last_us + w->gap_us)
+		look(w, real(w));
+	} else if (real(w) > last_us + w->gap_us)
 		atomic_store(&w->doubt, true);
 }
 
@@ -57,12 +70,7 @@ bool
 wall_now(struct wall *w, uint64_t *us)
 {
 	uint64_t now = real(w);
-	int64_t offset = atomic_load_explicit(&w->offset_us, memory_order_relaxed);
-	if (offset != INT64_MIN) {
-		int64_t expected = (int64_t)wall_boot(w) + offset;
-		if ((int64_t)now > expected + (int64_t)LIMIT_CLOCK_AHEAD_S * 1000000)
-			atomic_store(&w->doubt, true);
-	}
+	look(w, now);
 	if (atomic_load(&w->doubt))
 		return false;
 	uint64_t last = atomic_load_explicit(&w->last_us, memory_order_relaxed);
@@ -75,6 +83,8 @@ wall_best(struct wall *w)
 {
 	uint64_t now = real(w);
 	uint64_t last = atomic_load(&w->last_us);
+	/* whoever asks first finds the jump: a commit would make it the log's time */
+	look(w, now);
 	/* a clock in doubt must not drag the log's time forward for good */
 	if (atomic_load(&w->doubt))
 		return last;

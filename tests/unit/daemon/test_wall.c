@@ -78,6 +78,37 @@ doubt_stays_until_somebody_accepts_the_clock(void **state)
 }
 
 static void
+a_commit_that_nobody_asked_the_time_for_does_not_let_a_jump_in(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t now = 0, before = real_us;
+	wall_committed(&w, real_us);
+	real_us += 7200ull * S;
+	assert_int_equal(wall_best(&w), before);
+	wall_committed(&w, wall_best(&w));
+	assert_false(wall_now(&w, &now));
+}
+
+static void
+a_jump_while_we_were_down_is_found_at_the_start(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	uint64_t last = real_us;
+	wall_resume(&w, last, boot_us, false);
+	assert_false(wall_in_doubt(&w));
+	real_us += 7200ull * S;
+	start(&w);
+	real_us = last + 7200ull * S;
+	wall_resume(&w, last, boot_us, false);
+	assert_true(wall_in_doubt(&w));
+	assert_int_equal(wall_best(&w), last);
+}
+
+static void
 after_a_reboot_only_a_gap_beyond_the_setting_is_doubted(void **state)
 {
 	(void)state;
@@ -101,6 +132,8 @@ main(void)
 		cmocka_unit_test(a_clock_put_back_stands_still_at_the_last_commit),
 		cmocka_unit_test(sixty_seconds_ahead_of_the_boot_clock_is_believed_and_more_is_not),
 		cmocka_unit_test(doubt_stays_until_somebody_accepts_the_clock),
+		cmocka_unit_test(a_commit_that_nobody_asked_the_time_for_does_not_let_a_jump_in),
+		cmocka_unit_test(a_jump_while_we_were_down_is_found_at_the_start),
 		cmocka_unit_test(after_a_reboot_only_a_gap_beyond_the_setting_is_doubted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

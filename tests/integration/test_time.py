@@ -70,6 +70,16 @@ class Held(AgainTest):
         self.assertIsNone(nor.receive(timeout=QUIET))
         self.proven()
 
+    def test_a_shorter_deadline_of_a_newer_policy_counts_for_what_is_held(self):
+        self.policy(lambda: self.lab.edit(ATLAS, r"within 2s", "within 2h"))
+        _, report = publish(self.client("gbr"), [(SECRET, canary())], precedence="IMMEDIATE")
+        self.policy(lambda: self.lab.edit(ATLAS, r"within 2h", "within 5s"))
+        held = self.recorded(report, "NARROWED")
+        self.assertEqual((held.outcome, held.reasons), (HOLD, ["review"]))
+        late = self.recorded(report, "NARROWED", count=2)
+        self.assertEqual((late.outcome, late.reasons, late.link), (WITHHOLD, ["timed-out"], held.index))
+        self.assertEqual(rows(self.lab, "hold"), [])
+
 
 class Waiting(AgainTest):
     @classmethod

@@ -1,6 +1,7 @@
 /* inside_build.c - from the caller's report to the parts that are signed and sent. */
 #include "client/inside.h"
 
+#include <assert.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <time.h>
@@ -262,6 +263,7 @@ inside_publish(struct relto_connection *c, const struct relto_report *report, bo
 	struct inside_pending *p = NULL;
 	if (!inside_build(c, report, &p, e))
 		return false;
+	assert(p != NULL);
 	struct msg_publish *one = &p->report;
 	struct envelope_batch b = { &one, 1, !c->ctx->batch };
 	struct msg m = { .type = MSG_PUBLISH };

@@ -1,6 +1,7 @@
 /* inside_turn.c - requests, answers, and what comes unasked. */
 #include "client/inside.h"
 
+#include <assert.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,7 @@ settle(struct relto_connection *c, const struct msg *m)
 static bool
 hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 {
+	assert(*m != NULL);
 	const struct msg *msg = &(*m)->msg;
 	if (msg->type == MSG_HEADS)
 		return inside_heads_take(c, &msg->heads, e);
@@ -347,6 +349,7 @@ inside_expect(struct relto_connection *c, enum msg_type type, struct inside_mess
 	struct err why;
 	if (!inside_await(c, &m, e))
 		return false;
+	assert(m != NULL);
 	if (m->msg.type == MSG_ERROR)
 		return inside_refused(e, &m->msg.error);
 	if (m->msg.type != type) {

@@ -281,13 +281,16 @@ start_tls(struct link *l, const struct link_target *t, struct err *e)
 bool
 link_open(const struct link_target *t, struct link **out, struct err *e)
 {
-	SCOPED(link_free) struct link *l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return err_set(e, ERR_NOMEM, "connection");
-	l->fd = -1;
-	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->wake < 0)
+	int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake < 0)
 		return err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
+	SCOPED(link_free) struct link *l = calloc(1, sizeof(*l));
+	if (l == NULL) {
+		(void)close(wake);
+		return err_set(e, ERR_NOMEM, "connection");
+	}
+	l->fd = -1;
+	l->wake = wake;
 	frame_lanes_init(&l->lanes, LIMIT_MESSAGE_BYTES, (size_t)LIMIT_MESSAGE_BYTES * LIMIT_LANES);
 	int64_t deadline = link_deadline(t->timeout_ms);
 	if (!connect_any(l, t, deadline, e) || !start_tls(l, t, e) ||

@@ -14,18 +14,19 @@ static const struct {
 } alerts[] = {
 	{ 40, "handshake_failure", "it has nothing in common with us to encrypt or sign with" },
 	{ 42, "bad_certificate",
-	    "our certificate is not acceptable: it needs exactly one URI name, a SPIFFE id, CA:FALSE, "
-	    "no right to sign certificates and a strong key" },
+	    "our certificate is not acceptable: it needs exactly one URI name, a SPIFFE "
+	    "id, CA:FALSE, no right to sign certificates and a strong key" },
 	{ 43, "unsupported_certificate",
-	    "our certificate may not be used for this: it lacks the extended key usage clientAuth" },
+	    "our certificate may not be used for this: it lacks the extended key usage "
+	    "clientAuth" },
 	{ 44, "certificate_revoked", "our certificate has been revoked" },
 	{ 45, "certificate_expired", "our certificate has expired or is not valid yet" },
 	{ 46, "certificate_unknown",
-	    "our certificate is genuine, but its agent is not listed at the broker, or our party's "
-	    "revocation list is missing or too old there" },
+	    "our certificate is genuine, but its agent is not listed at the broker, or our "
+	    "party's revocation list is missing or too old there" },
 	{ 48, "unknown_ca",
-	    "no party of the broker has our trust domain, or our certificate does not come from the "
-	    "CA that the broker knows for it" },
+	    "no party of the broker has our trust domain, or our certificate does not come "
+	    "from the CA that the broker knows for it" },
 	{ 49, "access_denied", "we are not allowed in" },
 	{ 51, "decrypt_error", "our private key does not belong to our certificate" },
 	{ 70, "protocol_version", "it does not speak TLS 1.3" },
@@ -102,12 +103,13 @@ bool
 link_tls_new(
     const struct link_target *t, struct link_tls_check *check, SSL_CTX **out, struct err *e)
 {
+	char newest[] = "X25519MLKEM768:X25519:P-256", plain[] = "X25519:P-256";
 	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
 	*check = (struct link_tls_check){ .hub = t->hub };
 	/* X25519MLKEM768 is unknown to OpenSSL 3.0, which refuses the whole list for it (FACTS) */
 	bool ok = tls != NULL && SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) == 1 &&
-		  (SSL_CTX_set1_groups_list(tls, "X25519MLKEM768:X25519:P-256") == 1 ||
-		      SSL_CTX_set1_groups_list(tls, "X25519:P-256") == 1) &&
+		  (SSL_CTX_set1_groups_list(tls, newest) == 1 ||
+		      SSL_CTX_set1_groups_list(tls, plain) == 1) &&
 		  SSL_CTX_set_alpn_protos(tls, alpn, sizeof(alpn)) == 0;
 	ERR_clear_error();
 	if (!ok || !use_identity(tls, t, e)) {

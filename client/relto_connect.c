@@ -258,7 +258,6 @@ relto_identity_free(struct relto_identity *i)
 	arena_done(&((struct held_identity *)i)->arena);
 	free(i);
 }
-SCOPED_FOR(struct relto_identity, relto_identity_free)
 
 /* Adds one page: who I am stands on the first, agreements on all. */
 static bool

@@ -165,7 +165,7 @@ bool
 relto_context_hub_file(
     struct relto_context *ctx, const char *hub_id, const char *ca_path, struct relto_error *e)
 {
-	struct relto_bytes pem;
+	struct relto_bytes pem = { NULL, 0 };
 	return read_file(ctx, ca_path, false, &pem, e) && relto_context_hub(ctx, hub_id, pem, e);
 }
 
@@ -240,7 +240,7 @@ bool
 relto_context_identity_files(struct relto_context *ctx, const char *certificate_path,
     const char *key_path, struct relto_error *e)
 {
-	struct relto_bytes certificate, key;
+	struct relto_bytes certificate = { NULL, 0 }, key = { NULL, 0 };
 	return read_file(ctx, certificate_path, false, &certificate, e) &&
 	       read_file(ctx, key_path, true, &key, e) &&
 	       relto_context_identity(ctx, certificate, key, e);
@@ -350,7 +350,7 @@ relto_context_trust(struct relto_context *ctx, const char *party, const char *do
     struct relto_bytes ca_pem, struct relto_error *e)
 {
 	struct err why;
-	char found[256];
+	char found[256] = "";
 	struct inside_party p = { 0 };
 	if (!syntax_is_name(bytes_of(party)) ||
 	    (domain != NULL && !spiffe_is_domain(bytes_of(domain))))
@@ -377,7 +377,7 @@ static bool
 trust_file(struct relto_context *ctx, const char *folder, const char *name, struct relto_error *e)
 {
 	char path[4096], party[LIMIT_PARTY_NAME_BYTES + 1];
-	struct relto_bytes pem;
+	struct relto_bytes pem = { NULL, 0 };
 	size_t n = strlen(name) - strlen(".pem");
 	if (n > LIMIT_PARTY_NAME_BYTES)
 		return inside_failf(e, ERR_CONFIG, "'%s/%s': not PARTY.pem", folder, name);

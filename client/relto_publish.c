@@ -1,5 +1,6 @@
 #include "client/inside.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { SEALS_BYTES = 1 << 20, RECEIPT_BYTES = 64 << 10 };
@@ -66,6 +67,7 @@ relto_submit(struct relto_connection *c, const struct relto_report *report, void
 		return false;
 	if (!inside_build(c, report, &p, e))
 		return false;
+	assert(p != NULL);
 	p->cookie = cookie;
 	STAILQ_INSERT_TAIL(&c->unsent, p, next);
 	c->unsent_count++;

@@ -2,6 +2,7 @@
 
 #include "client/judge.h"
 #include "proto/syntax.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -266,6 +267,7 @@ run_one(struct relto_connection *c, const struct relto_handler *h, bool *on, str
 			*e = why;
 		return false;
 	}
+	assert(d != NULL);
 	*on = h->handle(h->arg, d, &ack);
 	if (ack)
 		ok = relto_ack_later(c, d, e);

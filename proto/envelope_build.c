@@ -282,7 +282,7 @@ grow(const struct envelope_maker *by, const struct envelope_batch *b, struct tre
 static bool
 sign_root(EVP_PKEY *key, const uint8_t root[32], struct arena *a, struct bytes *out, struct err *e)
 {
-	struct envelope_scheme s;
+	struct envelope_scheme s = { NULL, false };
 	uint8_t message[ENVELOPE_SIGNED_MAX];
 	size_t len = envelope_signed_message(root, message), n = LIMIT_SIGNATURE_BYTES;
 	if (!envelope_key_scheme(key, &s, e))

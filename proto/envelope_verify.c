@@ -123,7 +123,7 @@ envelope_set_padding(EVP_PKEY_CTX *ctx, const struct envelope_scheme *s)
 bool
 envelope_signature(EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e)
 {
-	struct envelope_scheme s;
+	struct envelope_scheme s = { NULL, false };
 	uint8_t message[ENVELOPE_SIGNED_MAX];
 	size_t len = envelope_signed_message(root, message);
 	if (!envelope_key_scheme(key, &s, e))

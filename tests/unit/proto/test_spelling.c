@@ -88,9 +88,7 @@ a_path_stays_below_its_folder(void **state)
 	struct err e;
 	static const char *const good[] = { "a", "tile/0/x001/067", "log.vkey", "a/..b", "a.b/c" };
 	static const char *const bad[] = { "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b",
-		"a/./b", "a b", "a\\b",
-		"~"
-		"/a" };
+		"a/./b", "a b", "a\\b", "~/a" };
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(syntax_path(bytes_of(good[i]), &e));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -251,7 +251,7 @@ static size_t
 allow_entries(struct codec *c, const struct cursor *in, const struct codec_field *f, struct err *e)
 {
 	size_t count = count_entries(*in, (uint64_t)f->number << 3 | WIRE_LEN);
-	return value(c, codec_check_count(f, count, e)) && spend(c, count, e) ? count : 0;
+	return spend(c, count, e) && value(c, codec_check_count(f, count, e)) ? count : 0;
 }
 
 static bool
@@ -305,7 +305,7 @@ read_packed(
 		count += block.data[i] < 0x80;
 	if (count == 0)
 		return err_set(e, ERR_NOT_CANONICAL, "an empty list that is written out");
-	if (!value(c, codec_check_count(f, count, e)) || !spend(c, count, e))
+	if (!spend(c, count, e) || !value(c, codec_check_count(f, count, e)))
 		return false;
 	uint8_t *items = room_for(c, count, width, e);
 	if (items == NULL)

@@ -218,6 +218,7 @@ fill_job(struct scene *s, struct drafts *d, struct job *j, struct err *e)
 	to->outcome = s->mine->outcome;
 	to->decided_us = s->facts.time;
 	to->good_until_us = s->decided.good_until;
+	to->not_before_ms = s->report.manifest.not_before;
 	to->topic = s->report.manifest.topic;
 	to->precedence = (uint8_t)s->report.manifest.precedence;
 	to->mode = (uint8_t)s->report.manifest.mode;
@@ -244,7 +245,9 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		(void)err_set(e, ERR_CLOCK, "clock in doubt");
 		return AGAIN_FAILED;
 	}
-	if (s->facts.expires != 0 && s->facts.expires <= s->facts.time)
+	/* what is queued gets an EXPIRE; a hold ends by a decision that says `expired` */
+	if (s->ask->held_deadline_us == UINT64_MAX && s->facts.expires != 0 &&
+	    s->facts.expires <= s->facts.time)
 		return AGAIN_GONE;
 	if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e))
 		return AGAIN_FAILED;

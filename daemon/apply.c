@@ -263,9 +263,13 @@ apply_deliver(struct committer *c, struct job *j, struct err *e)
 	struct job_deliver *d = &j->deliver;
 	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
 	bool same = false;
-	if (!same_given(c, &d->given, &same, e))
+	struct store_queued entry;
+	bool waits = false;
+	if (!same_given(c, &d->given, &same, e) ||
+	    !store_find_queued(store_batch_view(c->ledger->store), &d->queued, &entry, &waits, e))
 		return false;
-	if (!same || rules->number != j->rules) {
+	waits = waits && (entry.expires_us == 0 || entry.expires_us > c->ledger->now_us);
+	if (!same || !waits || rules->number != j->rules) {
 		j->fate = JOB_STALE;
 		return true;
 	}

@@ -82,6 +82,7 @@ queue_anew(struct committer *c, struct job *j, const struct store_report *r, str
 	struct apply_queue q = { .mode = a->mode,
 		.topic = a->topic,
 		.entry = { .key = { .precedence = a->precedence, .decision = a->index },
+		    .not_before_ms = a->not_before_ms,
 		    .epoch = j->rules,
 		    .good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us,
 		    .expires_us = r->expires_us,

@@ -236,7 +236,8 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 	if (b->base == NULL)
 		return err_set(e, ERR_NOMEM, "event base");
 	return read_boot_id(b->boot_id, e) && load_log_key(b->config, &b->log_key, e) &&
-	       fill_shell(b, e) && load_rules(b->config, false, stderr, &b->rules, e) &&
+	       fill_shell(b, e) &&
+	       load_rules(&(struct load){ b->config, false, NULL }, stderr, &b->rules, e) &&
 	       make_run_dir(b, e) && make_workers(b, e) && open_store(b, e) &&
 	       open_log(b, verify_all, e);
 }
@@ -288,7 +289,8 @@ broker_reload(struct broker *b, struct job *asked)
 	}
 	if (j == NULL)
 		j = job_new(JOB_RULES, NULL, 65536);
-	if (j == NULL || !load_rules(b->config, true, stderr, &next, &e)) {
+	if (j == NULL ||
+	    !load_rules(&(struct load){ b->config, true, b->rules }, stderr, &next, &e)) {
 		log_error("reload.failed", "code=%s why=%s action=%s", err_token(e.code),
 		    log_quote_text(e.text), log_quote_text("the old policy stays"));
 		if (j != NULL) {
@@ -321,6 +323,7 @@ static void
 rules_home(struct broker *b, struct job *j)
 {
 	b->reloading = false;
+	b->has_rules |= j->fate == JOB_DONE;
 	if (j->fate == JOB_DONE) {
 		ruleset_unref(b->rules);
 		b->rules = j->policy.rules;
@@ -355,6 +358,20 @@ broker_mail(struct broker *b)
 	}
 }
 
+/* At the end nobody is left to tell. */
+static void
+drop_mail(struct broker *b)
+{
+	struct mailbox_item *next, *item = mailbox_take(b->shell.main, SIZE_MAX);
+	for (; item != NULL; item = next) {
+		next = item->next;
+		struct letter *l = MAILBOX_ENTRY(item, struct letter, item);
+		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+		ruleset_unref(j->policy.rules);
+		job_free(j);
+	}
+}
+
 /* The first rules: as a reload, before anybody is let in. */
 static bool
 first_rules(struct broker *b, struct err *e)
@@ -375,7 +392,7 @@ first_rules(struct broker *b, struct err *e)
 		(void)mailbox_wait(b->shell.main, -1);
 		broker_mail(b);
 	}
-	return b->rules->number != 0 || err_set(e, ERR_STORE, "the policy could not be recorded");
+	return b->has_rules || err_set(e, ERR_STORE, "the policy could not be recorded");
 }
 
 /* ---- running ---- */
@@ -418,7 +435,7 @@ broker_run(struct broker *b, struct err *e)
 	committer_stop(b->committer, b->cause == NULL ? "end" : b->cause);
 	for (unsigned i = 0; i < b->worker_count; i++)
 		worker_join(b->workers[i]);
-	broker_mail(b);
+	drop_mail(b);
 	return true;
 }
 

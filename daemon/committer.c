@@ -404,7 +404,8 @@ serve(struct committer *c)
 		bool stopping = atomic_load(&c->stopping);
 		if (c->waiting == NULL && !stopping)
 			(void)mailbox_wait(c->shell->committer, TICK_MS);
-		gather(c);
+		if (c->waiting == NULL) /* what waits elsewhere is what slows the senders */
+			gather(c);
 		size_t count = pick(c, jobs, LIMIT_BATCH_RECORDS);
 		if (count > 0 || (time_has_come(c) && !stopping))
 			run(c, jobs, count);

@@ -121,6 +121,9 @@ conn_last_word(struct conn *c, uint64_t request, const struct complaint *why)
 		conn_cut(c);
 		return;
 	}
+	/* off READY first: what is cleared must not be queued here again */
+	if (c->state != CONN_DRAINING)
+		conn_move(c, CONN_DRAINING);
 	outbox_clear(&c->outbox, &c->pump, c);
 	if (!conn_refuse(c, request, why, &e))
 		log_warn(

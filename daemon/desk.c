@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { NOTE_ARENA = 65536, REFUSAL_MS = 1000 };
 
@@ -20,19 +21,20 @@ desk_party(const struct conn *c)
 	return ruleset_party_id(d->rules, bytes_of(c->peer->party));
 }
 
-void
+bool
 desk_post(struct conn *c, struct job **j)
 {
 	(*j)->home = c->worker->index;
 	(*j)->conn = c->id;
 	uint64_t request = (*j)->request;
 	if (committer_take(desk_of(c)->shell, j))
-		return;
+		return true;
 	job_free(MOVE(*j));
 	struct complaint busy = { .code = ERR_BUSY, .retry_ms = 100 };
 	struct err e;
 	if (!conn_refuse(c, request, &busy, &e))
 		conn_fail(c, request, &busy);
+	return false;
 }
 
 bool
@@ -43,6 +45,15 @@ desk_post_own(struct desk *d, struct job **j)
 		return true;
 	job_free(MOVE(*j));
 	return false;
+}
+
+void
+desk_stop_for_good(struct desk *d, const struct err *e)
+{
+	atomic_store(&d->shell->broken, true);
+	log_error("store.damaged", "code=%s why=%s action=%s", err_token(e->code),
+	    log_quote_text(e->text), log_quote_text("stopping; start with --verify-all"));
+	_exit(74);
 }
 
 struct slot_hub
@@ -222,7 +233,7 @@ desk_flush_refusals(struct desk *d, bool all)
 		if (!fill_refused(d, r, j->arena, &j->notes.records[count], &e))
 			break;
 		count++;
-		r->count = 0;
+		r->flushing = true;
 	}
 	if (count == 0) {
 		job_free(j);
@@ -230,13 +241,18 @@ desk_flush_refusals(struct desk *d, bool all)
 	}
 	j->notes.count = count;
 	j->records = count;
-	if (!desk_post_own(d, &j))
-		log_error("refused.unrecorded", "count=%zu", count);
+	bool posted = desk_post_own(d, &j);
+	for (size_t i = 0; i < DESK_REFUSALS; i++) {
+		if (d->refusals[i].flushing && posted)
+			d->refusals[i].count = 0;
+		d->refusals[i].flushing = false;
+	}
 }
 
 bool
-desk_note(struct conn *c, const struct desk_note *n, struct err *e)
+desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e)
 {
+	*posted = false;
 	const struct body *b = n->body;
 	SCOPED(job_free) struct job *j = job_new(JOB_RECORDS, NULL, NOTE_ARENA);
 	uint8_t salts[RECORD_SALTS];
@@ -258,7 +274,9 @@ desk_note(struct conn *c, const struct desk_note *n, struct err *e)
 	j->request = n->request;
 	j->notes.publish = n->publish;
 	j->notes.errand = n->errand;
-	desk_post(c, &j);
+	j->notes.from = n->from;
+	j->notes.wanted = n->count;
+	*posted = desk_post(c, &j);
 	return true;
 }
 

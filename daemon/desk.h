@@ -26,6 +26,7 @@ enum {
 struct refusal_count {
 	uint64_t first_ms;
 	uint64_t count; /* 0: free */
+	bool flushing;	/* its record is being made */
 	enum err_code code;
 	char party[65], agent[256], field[96], peer[64];
 	uint8_t report[16];
@@ -44,6 +45,7 @@ struct desk {
 	struct outlet *outlets; /* by subscription id */
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
+	bool holds_due;	    /* every hold is to be judged again */
 	uint64_t looked_ms; /* when every outlet was last asked for more */
 };
 
@@ -71,13 +73,16 @@ desk_of(const struct conn *c)
 
 /* The party id of the session; 0 if its party left the policy. */
 uint32_t desk_party(const struct conn *c);
-/* Posts the job; a full mailbox answers the request with BUSY (job freed).  Takes the job always.
+/* Posts the job; a full mailbox answers the request with BUSY (job freed): false.  Takes it always.
  */
-void desk_post(struct conn *c, struct job **j);
+bool desk_post(struct conn *c, struct job **j);
 /* Keeps a stale job until the next rules come. */
 void desk_park(struct desk *d, struct job *j);
 /* For jobs without a connection: posted, or freed and false. */
 MUST_USE bool desk_post_own(struct desk *d, struct job **j);
+/* Stored data is damaged: nothing may be sent or acknowledged any more (DESIGN 9).  Does not
+ * return. */
+_Noreturn void desk_stop_for_good(struct desk *d, const struct err *e);
 /* Slots 5 and 6 for what this connection does. */
 struct slot_hub desk_hub(const struct conn *c);
 /* The subject of the session's certificate, RFC 2253; empty when out of memory. */
@@ -99,14 +104,16 @@ MUST_USE bool desk_refuse(
 void desk_flush_refusals(struct desk *d, bool all);
 /* A record of slots 1, 5, 6, 7 that this connection caused, on its way.  'home' (0: nothing) is
  * what the job comes home as: its sender.  False: nothing was sent. */
-enum desk_errand { DESK_NOTHING = 0, DESK_PULL };
+enum desk_errand { DESK_NOTHING = 0, DESK_PULL, DESK_LIST };
 struct desk_note {
 	const struct body *body;
 	uint64_t request;
 	bool publish;
 	enum desk_errand errand;
+	uint64_t from, count; /* of a list */
 };
-MUST_USE bool desk_note(struct conn *c, const struct desk_note *n, struct err *e);
+/* *posted false: the mailbox was full and the request was answered BUSY. */
+MUST_USE bool desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e);
 /* The certificates of a stored chain: DER, one after the other; views into 'in'. */
 MUST_USE bool desk_split_chain(struct arena *a, struct bytes in, struct names *out, struct err *e);
 /* The text of a report id, 36 characters and a NUL. */

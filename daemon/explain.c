@@ -47,6 +47,9 @@ page_add(struct page *p, const struct msg_recipient_decision *r, struct err *e)
 {
 	if (p->lines > 0 && p->lines + r->portion_count > PAGE_LINES && !page_send(p, true, e))
 		return false;
+	if (p->room == 0)
+		return err_set(e, ERR_LIMIT, "more recipients than were counted");
+	p->room--;
 	p->lines += r->portion_count;
 	p->items[p->m.decision_count++] = *r;
 	return true;
@@ -252,7 +255,7 @@ explain_all(struct conn *c, struct page *page, struct bytes id, struct err *e)
 		return false;
 	if (!found) /* not yours and not there are one answer (S7) */
 		return err_set(e, ERR_UNKNOWN_REPORT, "no such report of yours");
-	if (!page_begin(page, epoch_party_count(d->rules->epoch) + r.decisions + 1024, e))
+	if (!page_begin(page, LIMIT_PARTIES + r.decisions, e))
 		return false;
 	for (uint32_t i = 0; i < r.decisions; i++)
 		if (!explain_one(d, &r, r.intake + 1 + i, page, e))

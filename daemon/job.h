@@ -76,7 +76,8 @@ struct job_publish {
 	size_t unusable_count;
 };
 struct job_deliver {
-	struct store_given given; /* as read; another one now is JOB_STALE */
+	struct store_given given;      /* as read; another one now is JOB_STALE */
+	struct store_queue_key queued; /* the entry that waits; gone or expired is JOB_STALE, too */
 	struct record record;
 	uint32_t publisher;
 	void *flight;	/* the outlet's; opaque here */
@@ -94,7 +95,7 @@ struct job_again {
 	struct bytes facts;  /* part 4 of the new record */
 	struct bytes opened; /* as in job_recipient */
 	uint64_t hold_deadline_us;
-	uint64_t decided_us, good_until_us;
+	uint64_t decided_us, good_until_us, not_before_ms;
 	struct bytes topic;
 	uint8_t precedence, mode;
 	void *flight;
@@ -124,9 +125,10 @@ struct job_subscribe {
 struct job_records {
 	struct record *records;
 	size_t count;
-	bool publish;	/* the head that covers them is given out at once (AUDIT 5) */
-	uint64_t index; /* out: of the last one */
-	int errand;	/* the sender's: enum desk_errand */
+	bool publish;	       /* the head that covers them is given out at once (AUDIT 5) */
+	uint64_t index;	       /* out: of the last one */
+	int errand;	       /* the sender's: enum desk_errand.. */
+	uint64_t from, wanted; /* ..and what it is about */
 };
 struct job_rules {
 	struct ruleset *rules; /* a reference */

@@ -29,18 +29,22 @@ root_file(const char *path, struct arena *a)
 }
 
 bool
-load_rules(const struct config *cfg, bool reload, FILE *to, struct ruleset **out, struct err *e)
+load_rules(const struct load *from, FILE *to, struct ruleset **out, struct err *e)
 {
+	const struct config *cfg = from->config;
+	struct epoch_source source = file_policy;
+	bool reload = from->reload;
 	struct text_errors errors;
 	struct arena a;
 	SCOPED(epoch_free) struct epoch *epoch = NULL;
 	SCOPED(trust_unref) struct trust *trust = NULL;
 	struct trust_clock clock = { now_s, NULL };
 	text_errors_init(&errors);
+	source.previous = from->previous == NULL ? NULL : from->previous->epoch;
 	arena_init(&a, 1 << 20);
 	const char *path = root_file(cfg->policy, &a);
 	bool ok = path != NULL || err_set(e, ERR_NOMEM, "policy");
-	ok = ok && epoch_load(&file_policy, path, reload ? EPOCH_TOLERANT : 0, &errors, &epoch, e);
+	ok = ok && epoch_load(&source, path, reload ? EPOCH_TOLERANT : 0, &errors, &epoch, e);
 	const char *said = text_errors_format(&errors, &a);
 	if (said != NULL && said[0] != 0)
 		(void)fputs(said, to);

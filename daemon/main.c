@@ -145,7 +145,8 @@ test(const struct config *c)
 	struct err e = { 0 };
 	SCOPED(ruleset_unref) struct ruleset *rules = NULL;
 	struct evp_pkey_st *key = NULL;
-	if (!load_rules(c, false, stderr, &rules, &e) || !load_log_key(c, &key, &e))
+	if (!load_rules(&(struct load){ c, false, NULL }, stderr, &rules, &e) ||
+	    !load_log_key(c, &key, &e))
 		return failed(&e);
 	EVP_PKEY_free(key);
 	(void)printf("configuration and policy are good: %zu parties, %zu agreements\n",

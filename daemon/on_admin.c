@@ -29,7 +29,8 @@ note(struct conn *c, const char *command, const char *result, struct err *e)
 	event_body_begin(&b, EVENT_ADMIN);
 	event_body_bytes(&b, BODY_ADMIN_COMMAND, bytes_of(command));
 	event_body_bytes(&b, BODY_ADMIN_RESULT, bytes_of(result));
-	return desk_note(c, &(struct desk_note){ .body = &b }, e);
+	bool posted;
+	return desk_note(c, &(struct desk_note){ .body = &b }, &posted, e);
 }
 
 static bool
@@ -140,7 +141,7 @@ on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, str
 		return err_set(e, ERR_NOMEM, "clock");
 	j->request = m->request;
 	j->records = 2;
-	desk_post(c, &j);
+	(void)!desk_post(c, &j);
 	return true;
 }
 

@@ -14,18 +14,17 @@ enum {
 
 /* Which act, what it read from, how many. */
 static bool
-record_read(struct conn *c, const struct desk_note *how, unsigned act, uint64_t first,
-    uint64_t count, struct err *e)
+record_read(struct conn *c, const struct desk_note *how, unsigned act, bool *posted, struct err *e)
 {
 	struct body b;
 	struct desk_note n = *how;
 	event_body_begin(&b, EVENT_AUDIT_READ);
 	event_body_bytes(&b, BODY_AUDIT_READ_PARTY, bytes_of(c->peer->party));
 	event_body_enum(&b, BODY_AUDIT_READ_ACT, act);
-	event_body_uint(&b, BODY_AUDIT_READ_FIRST, first);
-	event_body_uint(&b, BODY_AUDIT_READ_COUNT, count);
+	event_body_uint(&b, BODY_AUDIT_READ_FIRST, how->from);
+	event_body_uint(&b, BODY_AUDIT_READ_COUNT, how->count);
 	n.body = &b;
-	return desk_note(c, &n, e);
+	return desk_note(c, &n, posted, e);
 }
 
 struct list {
@@ -86,14 +85,14 @@ scan(struct desk *d, struct list *l, struct err *e)
 }
 
 static bool
-list(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
+list(struct conn *c, const struct job *j, struct arena *a, struct err *e)
 {
 	struct desk *d = desk_of(c);
 	struct heads now;
 	struct list l = { .a = a,
 		.who = { bytes_of(c->peer->party), c->peer->hub },
-		.at = m->audit_list.from,
-		.room = m->audit_list.count };
+		.at = j->notes.from,
+		.room = j->notes.wanted };
 	l.items = arena_zalloc(a, l.room + 1, sizeof(*l.items));
 	if (l.items == NULL)
 		return err_set(e, ERR_NOMEM, "list");
@@ -104,27 +103,48 @@ list(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
 	store_view_close(d->view);
 	if (!ok)
 		return false;
-	struct msg out = { .request = m->request, .type = MSG_AUDIT_PART };
+	struct msg out = { .request = j->request, .type = MSG_AUDIT_PART };
 	out.audit_part = (struct msg_audit_part){ .last = true,
 		.records = l.items,
 		.record_count = l.count,
 		.next = l.at < l.end ? l.at : 0 };
-	struct desk_note quiet = { .errand = DESK_NOTHING };
-	return record_read(c, &quiet, 1, m->audit_list.from, l.count, e) &&
-	       conn_send(c, 1, &out, e);
+	return conn_send(c, 1, &out, e);
 }
 
 bool
 on_audit_list(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
-	struct arena memory;
+	bool posted;
 	(void)request;
 	if ((c->peer->roles & ROLE_AUDIT) == 0)
-		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
-	arena_init(&memory, LIST_ARENA);
-	bool ok = list(c, m, &memory, e);
-	arena_done(&memory);
-	return ok;
+		return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+	struct desk_note how = { .request = m->request,
+		.errand = DESK_LIST,
+		.from = m->audit_list.from,
+		.count = m->audit_list.count };
+	return record_read(c, &how, 1, &posted, e);
+}
+
+void
+audit_home(struct conn *c, const struct job *j)
+{
+	struct arena memory;
+	struct err e = { 0 };
+	bool ok = true;
+	if (j->fate != JOB_DONE) {
+		if (j->notes.errand == DESK_PULL)
+			pull_drop(c);
+		ok = conn_refuse(c, j->request,
+		    &(struct complaint){ .code = j->err.code, .retry_ms = 1000 }, &e);
+	} else if (j->notes.errand == DESK_PULL)
+		pull_recorded(c, j->notes.index);
+	else if (j->notes.errand == DESK_LIST && (c->peer->roles & ROLE_AUDIT) != 0) {
+		arena_init(&memory, LIST_ARENA);
+		ok = list(c, j, &memory, &e);
+		arena_done(&memory);
+	}
+	if (!ok)
+		conn_fail(c, j->request, &(struct complaint){ .code = e.code });
 }
 
 bool
@@ -140,6 +160,11 @@ on_audit_pull(struct conn *c, const struct msg *m, struct arena **request, struc
 	struct desk_note how = {
 		.request = m->request, .publish = c->peer->hub, .errand = DESK_PULL
 	};
-	return pull_begin(c, m->request, m->audit_pull.from, e) &&
-	       record_read(c, &how, 2, m->audit_pull.from, 0, e);
+	bool posted = false;
+	how.from = m->audit_pull.from;
+	if (!pull_begin(c, m->request, how.from, e) || !record_read(c, &how, 2, &posted, e))
+		return false;
+	if (!posted)
+		pull_drop(c);
+	return true;
 }

@@ -58,6 +58,19 @@ desk_park(struct desk *d, struct job *j)
 	d->parked = j;
 }
 
+/* Decides again what was parked. */
+static void
+unpark(struct desk *d)
+{
+	struct job *waiting = d->parked;
+	d->parked = NULL;
+	while (waiting != NULL) {
+		struct job *j = waiting;
+		waiting = j->parked_next;
+		publish_home(d->worker, j);
+	}
+}
+
 void
 on_rules(struct worker *w, struct letter *l)
 {
@@ -68,17 +81,11 @@ on_rules(struct worker *w, struct letter *l)
 	d->rules = r->rules;
 	free(r);
 	w->trust = d->rules->trust;
-	struct job *waiting = d->parked;
-	d->parked = NULL;
-	while (waiting != NULL) {
-		struct job *j = waiting;
-		waiting = j->parked_next;
-		publish_home(w, j);
-	}
+	unpark(d);
 	HASH_ITER (hh, d->outlets, o, tmp) {
 		outlet_new_rules(o);
 	}
-	again_all_holds(d);
+	d->holds_due = true;
 }
 
 void
@@ -96,6 +103,12 @@ on_tick(struct worker *w)
 		outlet_tick(o);
 	}
 	desk_flush_refusals(d, false);
+	if (look)
+		unpark(d);
+	if (d->holds_due) { /* after the sessions were judged (S9) */
+		d->holds_due = false;
+		again_all_holds(d);
+	}
 }
 
 /* ---- what comes by mail ---- */
@@ -122,8 +135,8 @@ on_committed(struct worker *w, struct letter *l)
 		return;
 	case JOB_RECORDS: {
 		struct conn *c = worker_find_conn(w, j->conn);
-		if (c != NULL && j->notes.errand == DESK_PULL && j->fate == JOB_DONE)
-			pull_recorded(c, j->notes.index);
+		if (c != NULL && c->session != NULL && j->notes.errand != DESK_NOTHING)
+			audit_home(c, j);
 		job_free(j);
 		return;
 	}

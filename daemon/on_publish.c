@@ -9,7 +9,12 @@
 
 #include <inttypes.h>
 
-enum { TRIES = 8 };
+enum {
+	TRIES = 8,
+	/* what a decision for an agreement of 1,000 members takes in records and rows, beside the
+	 * message's own arena; taken only as far as it is needed */
+	DECISION_BYTES = 24 << 20
+};
 
 /* ---- refusing ---- */
 
@@ -327,6 +332,7 @@ on_publish(struct conn *c, const struct msg *m, struct arena **request, struct e
 	struct fault f = { 0 };
 	struct err why = { 0 };
 	struct bytes no_id = { NULL, 0 };
+	(*request)->cap += DECISION_BYTES;
 	struct publish *p = arena_zalloc(*request, 1, sizeof(*p));
 	if (p == NULL)
 		return err_set(e, ERR_NOMEM, "publication");
@@ -407,12 +413,27 @@ again(struct desk *d, struct conn *c, struct job *j)
 	if (p->tries >= TRIES) {
 		struct complaint busy = { .code = ERR_BUSY, .retry_ms = 1000 };
 		conn_paid(c, p->size);
-		(void)refuse(c, j->request, &busy, p->report.manifest.id);
+		(void)!refuse(c, j->request, &busy, p->report.manifest.id);
 		job_free(j);
 		return;
 	}
 	if (d->rules->number == j->rules && p->tries > 1) {
 		desk_park(d, j);
+		return;
+	}
+	/* the rules may be others now: who publishes and who signed are asked again, too */
+	struct trust_refusal gone;
+	struct complaint no = { .code = ERR_NONE };
+	if (c->ending != CONN_ENDING_NOT || !trust_still_allowed(d->rules->trust, c->peer, &gone))
+		no.code = ERR_SHUT_OUT;
+	else if ((c->peer->roles & ROLE_PUBLISH) == 0)
+		no.code = ERR_NOT_PUBLISHER;
+	else if (!verify(c, p, &e))
+		no.code = e.code;
+	if (no.code != ERR_NONE) {
+		conn_paid(c, p->size);
+		(void)!refuse(c, j->request, &no, p->report.manifest.id);
+		job_free(j);
 		return;
 	}
 	j->fate = JOB_PENDING;

@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { LATER_MS = 1000, JOBS_AT_ONCE = 64 };
+
 /* ---- opening, joining, leaving ---- */
 
 struct outlet *
@@ -80,6 +82,13 @@ flight_ready(struct flight *f)
 		TAILQ_INSERT_TAIL(lane, f, of_lane);
 	else
 		TAILQ_INSERT_BEFORE(at, f, of_lane);
+}
+
+void
+flight_later(struct flight *f)
+{
+	f->state = FLIGHT_LATER;
+	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
 }
 
 /* Nobody's any more: off its consumer's list. */
@@ -244,12 +253,21 @@ take_off(struct outlet *o, unsigned lane)
 
 /* ---- sending ---- */
 
+/* Credit, the role, and judged under the present rules (S9). */
+static bool
+may_take(const struct consumer *k)
+{
+	const struct conn *c = k->conn;
+	return k->out < k->credit && c->state == CONN_READY && c->peer != NULL &&
+	       (c->peer->roles & ROLE_SUBSCRIBE) != 0 && c->judged == c->worker->trust_serial;
+}
+
 static struct consumer *
 reader(struct outlet *o, unsigned lane)
 {
 	struct consumer *k;
 	LIST_FOREACH (k, &o->consumers, of_outlet) {
-		if (k->out >= k->credit || k->conn->state != CONN_READY)
+		if (!may_take(k))
 			continue;
 		if (conn_room(k->conn, lane) > 0)
 			break;
@@ -273,9 +291,19 @@ any_reader(const struct outlet *o)
 {
 	const struct consumer *k;
 	LIST_FOREACH (k, &o->consumers, of_outlet)
-		if (k->out < k->credit && k->conn->state == CONN_READY)
+		if (may_take(k))
 			return true;
 	return false;
+}
+
+static unsigned
+free_credit(const struct outlet *o)
+{
+	const struct consumer *k;
+	unsigned n = 0;
+	LIST_FOREACH (k, &o->consumers, of_outlet)
+		n += may_take(k) ? k->credit - k->out : 0;
+	return n;
 }
 
 /* The hint for the committer (decision 0002). */
@@ -297,7 +325,8 @@ outlet_pump(struct outlet *o)
 	if (o->pumping || o->desk->rules == NULL)
 		return;
 	o->pumping = true;
-	while (any_reader(o)) {
+	/* what is asked for ahead of its credit would be recorded for bytes that cannot go yet */
+	while (any_reader(o) && o->jobs < JOBS_AT_ONCE && o->jobs < free_credit(o)) {
 		unsigned lane = next_lane(o);
 		struct consumer *k = lane == OUTLET_LANES ? NULL : reader(o, lane);
 		struct flight *f = k == NULL ? NULL : take_off(o, lane);

@@ -69,6 +69,7 @@ struct outlet {
 		uint64_t after; /* decision index of the last one fetched */
 		bool more;	/* the store may have more */
 	} lanes[OUTLET_LANES];
+	unsigned jobs;	 /* flights with the committer */
 	unsigned picked; /* since the lowest lane had its turn */
 	bool pumping;
 	UT_hash_handle hh;
@@ -105,6 +106,8 @@ void outlet_acked(struct desk *d, struct job *j);
  * the flight's entry is gone. */
 MUST_USE bool prepare_flight(struct flight *f, struct consumer *k);
 void flight_ready(struct flight *f);
+/* The same, after a second: what it needs failed. */
+void flight_later(struct flight *f);
 void flight_drop(struct flight *f);
 /* Sends the ack of a SENT flight off on its own. */
 void flight_ack(struct flight *f);

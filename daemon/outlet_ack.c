@@ -46,7 +46,7 @@ put_back(struct job *j)
 {
 	struct flight **flights = j->sender;
 	for (size_t i = 0; i < j->ack.count; i++)
-		flight_ready(flights[i]);
+		flight_later(flights[i]);
 }
 
 static bool
@@ -113,7 +113,7 @@ outlet_acked(struct desk *d, struct job *j)
 		if (j->fate == JOB_DONE)
 			flight_drop(flights[i]);
 		else
-			flight_ready(flights[i]);
+			flight_later(flights[i]);
 	}
 	if (c != NULL && j->ack.answer != 0) {
 		struct msg m = { .request = j->ack.answer, .type = MSG_PONG };
@@ -137,9 +137,12 @@ outlet_delivered(struct desk *d, struct job *j)
 	struct flight *f = j->deliver.flight;
 	struct outlet *o = f->outlet;
 	(void)d;
-	if (j->fate == JOB_FAILED)
+	o->jobs--;
+	if (j->fate == JOB_FAILED) {
 		log_warn("delivery.not-recorded", "why=%s", log_quote_text(j->err.text));
-	flight_ready(f);
+		flight_later(f);
+	} else
+		flight_ready(f);
 	job_free(j);
 	outlet_pump(o);
 }
@@ -149,13 +152,18 @@ outlet_decided(struct desk *d, struct job *j)
 {
 	struct flight *f = j->again.flight;
 	(void)d;
-	if (j->fate == JOB_FAILED)
+	bool failed = j->fate == JOB_FAILED;
+	if (failed)
 		log_warn("decision.not-recorded", "why=%s", log_quote_text(j->err.text));
 	job_free(j);
 	if (f == NULL)
 		return;
 	struct outlet *o = f->outlet;
+	o->jobs--;
 	f->checked = false;
-	flight_ready(f);
+	if (failed)
+		flight_later(f);
+	else
+		flight_ready(f);
 	outlet_pump(o);
 }

@@ -93,6 +93,7 @@ ask_for_delivery(struct scene *s, struct err *e)
 	if (!ok || !draft_delivery(s, &j->deliver.record, publisher, e))
 		return false;
 	j->deliver.given = s->given;
+	j->deliver.queued = s->f->entry.key;
 	j->deliver.publisher = s->given.report.originator;
 	j->deliver.flight = s->f;
 	j->rules = s->desk->rules->number;
@@ -300,15 +301,19 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 	struct flight_list *lane = &f->outlet->ready[f->entry.key.precedence - 1];
 	if (is_stale(s, now)) {
 		bool go = decide_again(s, gone, e);
-		if (f->state == FLIGHT_JOB)
+		if (f->state == FLIGHT_JOB) {
 			TAILQ_REMOVE(lane, f, of_lane);
+			f->outlet->jobs++;
+		}
 		if (!go)
 			return false;
 	}
 	if (s->given.delivery != STORE_NONE)
 		return true;
-	if (ask_for_delivery(s, e))
+	if (ask_for_delivery(s, e)) {
 		TAILQ_REMOVE(lane, f, of_lane);
+		f->outlet->jobs++;
+	}
 	return false;
 }
 
@@ -327,6 +332,13 @@ prepare_flight(struct flight *f, struct consumer *k)
 	if (e.code != ERR_NONE && e.code != ERR_BUSY)
 		log_error("delivery.failed", "subscription=%u code=%s why=%s", f->outlet->id,
 		    err_token(e.code), log_quote_text(e.text));
+	if (e.code == ERR_CORRUPT || e.code == ERR_STORE)
+		desk_stop_for_good(s.desk, &e);
+	/* one that cannot go for a reason of its own must not block those behind it */
+	if (e.code != ERR_NONE && e.code != ERR_BUSY && !gone && f->state == FLIGHT_READY) {
+		TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
+		flight_later(f);
+	}
 	arena_done(&memory);
 	return !gone;
 }

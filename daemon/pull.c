@@ -44,6 +44,13 @@ pull_free(struct pull *p)
 	free(p);
 }
 
+void
+pull_drop(struct conn *c)
+{
+	pull_free(c->session->pull);
+	c->session->pull = NULL;
+}
+
 bool
 pull_begin(struct conn *c, uint64_t request, uint64_t first, struct err *e)
 {
@@ -319,8 +326,13 @@ pull_step(struct conn *c)
 	struct pull *p = c->session == NULL ? NULL : c->session->pull;
 	struct err e = { 0 };
 	bool over = false;
-	if (p == NULL || p->wait == UINT64_MAX || c->state != CONN_READY)
+	if (p == NULL || p->wait == UINT64_MAX || c->state != CONN_READY ||
+	    c->judged != c->worker->trust_serial)
 		return;
+	if ((c->peer->roles & ROLE_AUDIT) == 0) {
+		conn_fail(c, p->request, &(struct complaint){ .code = ERR_ROLE });
+		return;
+	}
 	bool ok = step(p, &over, &e);
 	if (!ok) {
 		log_error("export.failed", "why=%s", log_quote_text(e.text));

@@ -16,3 +16,7 @@ void pull_recorded(struct conn *c, uint64_t index);
 /* A head was published, or there is room: goes on. */
 void pull_step(struct conn *c);
 void pull_free(struct pull *p);
+/* Gives the session's export up. */
+void pull_drop(struct conn *c);
+/* A record that a reading waited for came home (on_audit.c). */
+void audit_home(struct conn *c, const struct job *j);

@@ -81,14 +81,9 @@ wall_now(struct wall *w, uint64_t *us)
 uint64_t
 wall_best(struct wall *w)
 {
-	uint64_t now = real(w);
-	uint64_t last = atomic_load(&w->last_us);
-	/* whoever asks first finds the jump: a commit would make it the log's time */
-	look(w, now);
 	/* a clock in doubt must not drag the log's time forward for good */
-	if (atomic_load(&w->doubt))
-		return last;
-	return now > last ? now : last;
+	uint64_t now;
+	return wall_now(w, &now) ? now : atomic_load(&w->last_us);
 }
 
 uint64_t

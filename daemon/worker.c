@@ -196,8 +196,8 @@ end_all(struct worker *w)
 static void
 take_rules(struct worker *w, struct letter *l)
 {
+	w->trust_serial++; /* from here on nobody counts as judged */
 	on_rules(w, l);
-	w->trust_serial++;
 	w->judging = true;
 	schedule(w->again_event);
 }

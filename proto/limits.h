@@ -98,5 +98,5 @@
 #define LIMIT_SPIF_VALUES 4096u /* of a vocabulary: a label is at most 64 words */
 #define LIMIT_LABEL_XML_BYTES (1u << 20)
 #define LIMIT_POLICY_DURATION_MS (36500ull * 86400000) /* 'within': a hundred years */
-#define LIMIT_EPOCH_BYTES (4ull << 30) /* one compiled policy: 4,096 agreements of 1,024 members \
-					*/
+/* one compiled policy: 4,096 agreements of 1,024 members */
+#define LIMIT_EPOCH_BYTES (4ull << 30)

@@ -273,7 +273,7 @@ desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e
 	j->notes.count = j->records = 1;
 	j->request = n->request;
 	j->notes.publish = n->publish;
-	j->notes.errand = n->errand;
+	j->notes.errand = (int)n->errand;
 	j->notes.from = n->from;
 	j->notes.wanted = n->count;
 	*posted = desk_post(c, &j);

@@ -14,7 +14,7 @@
 /* The two compiler features that relto uses (HOUSE section 3). */
 #define SCOPED(done) __attribute__((cleanup(done##_scoped)))
 #define SCOPED_FOR(type, done) \
-	static inline void done##_scoped(type **p) \
+	__attribute__((unused)) static inline void done##_scoped(type **p) \
 	{ \
 		done(*p); \
 	}

@@ -23,7 +23,7 @@ static struct label
 read_back(const struct vocab *v, const char *text)
 {
 	struct raw_label raw;
-	struct label l;
+	struct label l = { 0 };
 	struct err e = { 0 };
 	bool ok = marking_read(&spif_arena, &v, 1, bytes_of(text), &raw, &e) &&
 		  label_resolve(&spif_arena, v, &raw, &l, &e);

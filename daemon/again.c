@@ -245,9 +245,8 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		(void)err_set(e, ERR_CLOCK, "clock in doubt");
 		return AGAIN_FAILED;
 	}
-	/* what is queued gets an EXPIRE; a hold ends by a decision that says `expired` */
-	if (s->ask->held_deadline_us == UINT64_MAX && s->facts.expires != 0 &&
-	    s->facts.expires <= s->facts.time)
+	/* the committer's EXPIRE ends it, queued or held */
+	if (s->facts.expires != 0 && s->facts.expires <= s->facts.time)
 		return AGAIN_GONE;
 	if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e))
 		return AGAIN_FAILED;

@@ -212,8 +212,7 @@ drafts_masks(
 uint64_t
 drafts_deadline(const struct drafts *d, const struct recipient_decision *r)
 {
-	/* UINT64_MAX is "not held" */
-	uint64_t deadline = d->facts->expires == 0 ? UINT64_MAX - 1 : d->facts->expires;
+	uint64_t deadline = d->facts->expires == 0 ? UINT64_MAX : d->facts->expires;
 	for (size_t i = 0; i < d->decided->portion_count; i++)
 		for (size_t k = 0; k < r->portions[i].open_count; k++)
 			if (r->portions[i].open[k].deadline < deadline)

@@ -40,7 +40,7 @@ MUST_USE bool drafts_narrowed(
 /* name@version of the agreements that release something, as slot 2 has them. */
 MUST_USE bool drafts_agreements(
     struct drafts *d, const struct recipient_decision *r, struct bytes *text, struct err *e);
-/* The masks of a recipient, and the earliest deadline of what is open (UINT64_MAX - 1: none). */
+/* The masks of a recipient, and the earliest deadline of what is open (UINT64_MAX: none). */
 MUST_USE bool drafts_masks(
     struct drafts *d, const struct recipient_decision *r, struct bytes *masks, struct err *e);
 uint64_t drafts_deadline(const struct drafts *d, const struct recipient_decision *r);

@@ -61,7 +61,7 @@ a_part_comes_back_byte_for_byte(void **state)
 		SCOPED(arena_done) struct arena a;
 		struct parts_place at = { .arena = &a };
 		const struct codec_shape *shape = parts_shape((enum schema_type)t);
-		struct bytes in, again;
+		struct bytes in = { 0 }, again = { 0 };
 		struct err e;
 		arena_init(&a, ROOM);
 		void *full = shape_fill(&a, shape), *out = arena_zalloc(&a, 1, shape->size);

@@ -73,9 +73,9 @@ apply_subscribe(struct committer *c, struct job *j, struct err *e)
 static bool
 put_inboxes(struct committer *c, struct roll_party *p, struct err *e)
 {
-	for (uint8_t mode = MODE_LIVE; mode <= MODE_EXERCISE; mode++) {
+	for (unsigned mode = MODE_LIVE; mode <= MODE_EXERCISE; mode++) {
 		struct store_subscription s = { .party = p->id,
-			.mode = mode,
+			.mode = (uint8_t)mode,
 			.name = bytes_of("inbox"),
 			.pattern = bytes_of(">") };
 		if (!create(c, p, &s, e))

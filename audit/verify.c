@@ -319,6 +319,7 @@ open_about(struct verify *v, bool *go_on, struct err *e)
 		    "'bundle' speaks of another log or size than the checkpoint");
 	else
 		*go_on = true;
+	v->out->from = v->about.first;
 	v->out->hub = v->about.party.len == 0;
 	memcpy(v->out->party,
 	    v->about.party.data == NULL ? (const uint8_t *)"" : v->about.party.data,

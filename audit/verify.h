@@ -69,6 +69,7 @@ struct verify_result {
 	size_t witnesses; /* that signed */
 	bool hub;	  /* the bundle is said to be that of an auditor of the hub party */
 	char party[65];	  /* or of this party */
+	uint64_t from;	  /* records below are not in the bundle: no history can be rebuilt then */
 	bool walked;	  /* every record was looked at, and the tree to its root */
 	uint64_t opened;  /* records with something to read */
 	uint64_t by_type[EVENT_END];

@@ -64,8 +64,9 @@ checked(const struct verify_say *s)
 	add(&l, "that the leaf hashes give the signed root");
 	add(&l, "that every record opened here is the one in the tree, field by field");
 	add(&l, "order: times, links between decisions, deliveries only of what is released");
-	add(&l, r->hub ? "every party's history, rebuilt, against its heads"
-		       : "the party's history, rebuilt, against its heads");
+	if (r->from == 0)
+		add(&l, r->hub ? "every party's history, rebuilt, against its heads"
+			       : "the party's history, rebuilt, against its heads");
 	if (r->hub && r->contents != 0)
 		add(&l, "contents in the bundle: facts, manifests, routing, heads, seals, chains, "
 			"policies");
@@ -87,6 +88,9 @@ unchecked(const struct verify_say *s)
 		add(&l, "all records: the bundle could be read only in part");
 	add(&l, "whether the decisions follow the policy (relto audit replay judges them again)");
 	add(&l, "the publishers' signatures and the parties' attestations, beyond their digests");
+	if (r->from != 0)
+		add(&l, "the histories of parties, and links to earlier records: the bundle begins "
+			"after record 0");
 	if (!r->hub)
 		add(&l,
 		    "records of others, and the slots of these that are not opened to the party");
@@ -113,10 +117,13 @@ concluded(const struct verify_say *s)
 	    s->kept_size != 0
 		? "nothing recorded was changed or removed since the earliest checkpoint compared"
 		: "nothing recorded was changed or removed since this checkpoint was signed");
-	if (s->result->by_type[EVENT_ACK] != 0)
-		add(&l, "what parties attested was delivered");
-	add(&l, s->result->hub ? "each party's history is complete for that party"
-			       : "the party's history is complete for that party");
+	if (s->result->from == 0)
+		add(&l, s->result->hub ? "each party's history is complete for that party"
+				       : "the party's history is complete for that party");
+	else
+		add(&l, "NOT: that any party's history is complete (the bundle begins later)");
+	/* an ACK record is the broker's word until its attestation's signature is checked here */
+	add(&l, "NOT: that what is recorded as delivered or acknowledged arrived");
 	add(&l, "NOT: that the recorded decisions follow the recorded policy (relto audit replay)");
 	add(&l, "NOT: that nothing else left the machine by another way");
 	return l;

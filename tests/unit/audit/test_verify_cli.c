@@ -130,8 +130,24 @@ a_good_bundle_is_ok_and_says_what_may_be_concluded(void **state)
 	says(g->out, "party    NOR: 3 records, 3 covered by 1 heads\n");
 	says(g->out, "NOT: that nothing else left the machine by another way");
 	says(g->out, "contents that are not in the bundle");
+	says(g->out, "each party's history is complete for that party");
+	says(g->out, "NOT: that what is recorded as delivered or acknowledged arrived");
 	/* the key from a file */
 	assert_int_equal(RUN(g, "verify", "b", "--key", "b/log.vkey"), 0);
+}
+
+static void
+a_bundle_that_begins_later_claims_no_history(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_bundle(g->s, "", 3);
+	write_bundle(g, "late");
+	assert_int_equal(RUN(g, "verify", "late", "--key", g->vkey), 0);
+	says(g->out, "the histories of parties, and links to earlier records");
+	says(g->out, "NOT: that any party's history is complete (the bundle begins later)");
+	assert_null(strstr(g->out, "history is complete for that party"));
+	assert_null(strstr(g->out, "rebuilt, against its heads"));
 }
 
 static void
@@ -503,6 +519,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_good_bundle_is_ok_and_says_what_may_be_concluded),
+		T(a_bundle_that_begins_later_claims_no_history),
 		T(json_is_one_object_with_the_findings),
 		T(show_picks_by_every_field),
 		T(show_prints_text_json_and_csv),

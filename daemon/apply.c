@@ -432,6 +432,7 @@ apply_clock(struct committer *c, struct job *j, struct err *e)
 	}
 	uint64_t before = c->ledger->now_us;
 	(void)wall_accept(&c->shell->wall);
+	c->accepted_in_batch = true;
 	c->ledger->now_us = wall_best(&c->shell->wall);
 	struct body b;
 	struct log_out out;

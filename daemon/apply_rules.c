@@ -248,6 +248,11 @@ apply_rules(struct committer *c, struct job *j, struct err *e)
 	if (!put_texts(c, rules, e) || !put_agreements(c, rules, e) ||
 	    !put_policy(c, &j->policy, e))
 		return false;
+	struct ledger_place nowhere = { 0 };
+	struct log_out out;
+	if (j->policy.admin != NULL &&
+	    !ledger_append(c->ledger, j->policy.admin, &nowhere, &out, e))
+		return false;
 	c->next = rules;
 	return true;
 }

@@ -50,6 +50,8 @@ struct committer {
 	uint64_t next_heads_us, next_party_heads_us, next_sweep_us, next_retention_us;
 	uint64_t next_tick_us;
 	struct retention_place retention;
+	bool doubt_told, doubt_in_batch; /* the CLOCK record that says that doubt began */
+	bool accepted_in_batch;
 	struct store_queue_key sweep_at;
 	bool sweep_begun;
 };

@@ -140,9 +140,6 @@ open_log(struct broker *b, bool verify_all, struct err *e)
 	atomic_store(&b->shell.signed_size, found.size);
 	bool rebooted = memcmp(st.stamp.boot_id, b->boot_id, sizeof(b->boot_id)) != 0;
 	wall_resume(&b->shell.wall, st.stamp.time_us, st.stamp.boot_us, rebooted);
-	if (wall_in_doubt(&b->shell.wall))
-		log_error("clock.doubt", "action=%s",
-		    log_quote_text("intake and delivery wait for `relto admin clock accept`"));
 	struct committer_setup cs = { .shell = &b->shell,
 		.ledger = b->ledger,
 		.key = b->log_key,
@@ -271,6 +268,21 @@ answer(struct broker *b, struct job *j)
 	committer_return(&b->shell, j);
 }
 
+/* What the POLICY record says beside the digest: the lists in use, and who is shut out. */
+static bool
+describe(struct job *j, const struct ruleset *r, struct err *e)
+{
+	uint8_t crls[32];
+	char *shut_out = load_shut_out(r);
+	if (shut_out == NULL)
+		return err_set(e, ERR_NOMEM, "policy record");
+	bool ok = arena_copy(j->arena, bytes_of(shut_out), &j->policy.shut_out, e);
+	free(shut_out);
+	if (ok && trust_lists_digest(r->trust, crls))
+		ok = arena_copy(j->arena, bytes_from(crls, sizeof(crls)), &j->policy.crls, e);
+	return ok;
+}
+
 /* Compile, commit the POLICY record; broker_mail swaps once it is durable. */
 void
 broker_reload(struct broker *b, struct job *asked)
@@ -300,10 +312,13 @@ broker_reload(struct broker *b, struct job *asked)
 		}
 		return;
 	}
-	char *shut_out = load_shut_out(next);
-	if (shut_out != NULL && !arena_copy(j->arena, bytes_of(shut_out), &j->policy.shut_out, &e))
-		j->policy.shut_out = (struct bytes){ NULL, 0 };
-	free(shut_out);
+	if (!describe(j, next, &e)) {
+		ruleset_unref(next);
+		j->fate = JOB_FAILED;
+		j->err = e;
+		answer(b, j);
+		return;
+	}
 	j->policy.rules = next;
 	j->home = JOB_HOME_MAIN;
 	j->records = 64;
@@ -313,6 +328,7 @@ broker_reload(struct broker *b, struct job *asked)
 		ruleset_unref(next);
 		log_error(
 		    "reload.failed", "code=busy action=%s", log_quote_text("the old policy stays"));
+		j->policy.rules = NULL;
 		j->fate = JOB_FAILED;
 		(void)err_set(&j->err, ERR_BUSY, "the committer is busy");
 		answer(b, j);
@@ -379,6 +395,10 @@ first_rules(struct broker *b, struct err *e)
 	struct job *j = job_new(JOB_RULES, NULL, 65536);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "rules");
+	if (!describe(j, b->rules, e)) {
+		job_free(j);
+		return false;
+	}
 	j->policy.rules = ruleset_ref(b->rules);
 	j->policy.at_start = true;
 	j->home = JOB_HOME_MAIN;

@@ -278,6 +278,7 @@ run(struct committer *c, struct job **jobs, size_t count)
 	c->ack_count = 0;
 	c->room_checked = false;
 	c->note_published = false;
+	c->doubt_in_batch = c->accepted_in_batch = false;
 	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
 		  fill(c, jobs, count, &e) && finish(c, &e);
 	if (!ok) {
@@ -288,7 +289,14 @@ run(struct committer *c, struct job **jobs, size_t count)
 		log_error("batch.failed", "jobs=%zu code=%s why=%s", count, err_token(e.code),
 		    log_quote_text(e.text));
 		c->note_publish = false;
+		if (c->accepted_in_batch)
+			wall_doubt(&c->shell->wall);
 		drop_notices(c);
+	}
+	if (ok && c->doubt_in_batch) {
+		c->doubt_told = true;
+		log_error("clock.doubt", "action=%s",
+		    log_quote_text("intake and delivery wait for `relto admin clock accept`"));
 	}
 	if (ok)
 		take_rules(c);

@@ -250,24 +250,27 @@ desk_flush_refusals(struct desk *d, bool all)
 }
 
 bool
-desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e)
+desk_record(struct conn *c, const struct body *b, struct arena *a, struct record *r, struct err *e)
 {
-	*posted = false;
-	const struct body *b = n->body;
-	SCOPED(job_free) struct job *j = job_new(JOB_RECORDS, NULL, NOTE_ARENA);
 	uint8_t salts[RECORD_SALTS];
 	struct slot_common common = { .type = b->type };
 	struct slot_hub hub = desk_hub(c);
-	if (j == NULL)
-		return err_set(e, ERR_NOMEM, "record");
-	struct record *r = arena_zalloc(j->arena, 1, sizeof(*r));
-	struct slot_person person = { .actor = desk_actor(c, j->arena) };
+	struct slot_person person = { .actor = desk_actor(c, a) };
+	return desk_salts(salts, e) && record_begin(r, a, salts, e) &&
+	       record_set_common(r, a, &common, e) && record_set_hub(r, a, &hub, e) &&
+	       record_set_person(r, a, &person, e) && record_set_body(r, a, b, e) &&
+	       record_hash_early(&desk_of(c)->sha, r, e);
+}
+
+bool
+desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e)
+{
+	*posted = false;
+	SCOPED(job_free) struct job *j = job_new(JOB_RECORDS, NULL, NOTE_ARENA);
+	struct record *r = j == NULL ? NULL : arena_zalloc(j->arena, 1, sizeof(*r));
 	if (r == NULL)
 		return err_set(e, ERR_NOMEM, "record");
-	if (!desk_salts(salts, e) || !record_begin(r, j->arena, salts, e) ||
-	    !record_set_common(r, j->arena, &common, e) || !record_set_hub(r, j->arena, &hub, e) ||
-	    !record_set_person(r, j->arena, &person, e) || !record_set_body(r, j->arena, b, e) ||
-	    !record_hash_early(&desk_of(c)->sha, r, e))
+	if (!desk_record(c, n->body, j->arena, r, e))
 		return false;
 	j->notes.records = r;
 	j->notes.count = j->records = 1;

@@ -104,6 +104,9 @@ MUST_USE bool desk_refuse(
 void desk_flush_refusals(struct desk *d, bool all);
 /* A record of slots 1, 5, 6, 7 that this connection caused, on its way.  'home' (0: nothing) is
  * what the job comes home as: its sender.  False: nothing was sent. */
+/* The record itself, in 'a', for a job that carries it with its act. */
+MUST_USE bool desk_record(
+    struct conn *c, const struct body *b, struct arena *a, struct record *r, struct err *e);
 enum desk_errand { DESK_NOTHING = 0, DESK_PULL, DESK_LIST };
 struct desk_note {
 	const struct body *body;

@@ -134,7 +134,7 @@ struct job_rules {
 	struct ruleset *rules; /* a reference */
 	bool at_start;
 	struct bytes crls, shut_out; /* fields of the POLICY body */
-	struct bytes actor;	     /* who asked for it; absent: a signal */
+	struct record *admin;	     /* the ADMIN record of who asked; NULL: a signal */
 	uint64_t asked_conn, asked_request;
 	unsigned asked_home;
 };

@@ -40,6 +40,8 @@ handler on_accept_clock;
  * a start that failed, stop is called too. */
 MUST_USE bool on_worker_start(struct worker *w, struct err *e);
 void on_worker_stop(struct worker *w);
+/* The stop begins: what was kept back goes out now. */
+void on_stopping(struct worker *w);
 /* LETTER_JOB: a job is back from the committer, durable or failed; its connection may be gone.  The
  * job is the callee's now (MAILBOX_ENTRY(l, struct job, letter)). */
 void on_committed(struct worker *w, struct letter *l);

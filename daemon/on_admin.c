@@ -41,6 +41,21 @@ reply(struct conn *c, uint64_t request, const char *json, struct err *e)
 	return conn_send(c, 3, &m, e);
 }
 
+/* The ADMIN record of a command that succeeds, for the transaction of what it does. */
+static bool
+draft(struct conn *c, const char *command, struct job *j, struct record **out, struct err *e)
+{
+	struct body b;
+	struct record *r = arena_zalloc(j->arena, 1, sizeof(*r));
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "record");
+	event_body_begin(&b, EVENT_ADMIN);
+	event_body_bytes(&b, BODY_ADMIN_COMMAND, bytes_of(command));
+	event_body_bytes(&b, BODY_ADMIN_RESULT, bytes_of("ok"));
+	*out = r;
+	return desk_record(c, &b, j->arena, r, e);
+}
+
 /* ---- Status ---- */
 
 static void
@@ -114,16 +129,19 @@ on_reload(struct conn *c, const struct msg *m, struct arena **request, struct er
 	(void)request;
 	if (!allowed(c, m, &yes, e) || !yes)
 		return !yes && e->code == ERR_NONE;
-	struct job *j = job_new(JOB_RULES, NULL, ADMIN_ARENA);
+	SCOPED(job_free) struct job *j = job_new(JOB_RULES, NULL, ADMIN_ARENA);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "reload");
+	if (!draft(c, "reload", j, &j->policy.admin, e))
+		return false;
 	j->home = JOB_HOME_MAIN;
 	j->conn = c->id;
 	j->request = m->request;
 	j->records = 1;
 	j->policy.asked_home = c->worker->index;
 	j->policy.asked_conn = c->id;
-	mailbox_reply(desk_of(c)->shell->main, &j->letter.item);
+	struct job *sent = MOVE(j);
+	mailbox_reply(desk_of(c)->shell->main, &sent->letter.item);
 	return true;
 }
 
@@ -136,9 +154,12 @@ on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, str
 	(void)request;
 	if (!allowed(c, m, &yes, e) || !yes)
 		return !yes && e->code == ERR_NONE;
-	struct job *j = job_new(JOB_CLOCK, NULL, ADMIN_ARENA);
+	SCOPED(job_free) struct job *j = job_new(JOB_CLOCK, NULL, ADMIN_ARENA);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "clock");
+	if (!draft(c, "clock accept", j, &j->notes.records, e))
+		return false;
+	j->notes.count = 1;
 	j->request = m->request;
 	j->records = 2;
 	(void)!desk_post(c, &j);
@@ -153,7 +174,7 @@ admin_home(struct worker *w, struct job *j)
 	const char *command = j->kind == JOB_CLOCK ? "clock accept" : "reload";
 	bool ok = true;
 	if (c != NULL && j->fate == JOB_DONE)
-		ok = note(c, command, "ok", &e) && reply(c, j->request, "{\"ok\":true}", &e);
+		ok = reply(c, j->request, "{\"ok\":true}", &e);
 	else if (c != NULL)
 		ok =
 		    note(c, command, err_token(j->err.code), &e) &&

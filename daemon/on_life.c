@@ -52,6 +52,13 @@ on_worker_stop(struct worker *w)
 }
 
 void
+on_stopping(struct worker *w)
+{
+	if (w->desk != NULL)
+		desk_flush_refusals(w->desk, true);
+}
+
+void
 desk_park(struct desk *d, struct job *j)
 {
 	j->parked_next = d->parked;
@@ -217,6 +224,8 @@ on_gone(struct conn *c)
 	arena_done(&s->memory);
 	free(s);
 	c->session = NULL;
+	if (c->worker->stopping)
+		on_stopping(c->worker);
 }
 
 void

@@ -116,6 +116,10 @@ check(struct conn *c, struct publish *p, struct arena *a, struct fault *f, struc
 	/* the committer asks again, in the transaction; here it only sets the order of refusals */
 	if (found && memcmp(known.manifest, digest, sizeof(digest)) != 0)
 		return err_set(e, ERR_ID_CONFLICT, "the id is taken");
+	/* answered with the first receipt, whatever has expired since (design 5) */
+	p->known = found && !p->dry_run && known.intake < atomic_load(&d->shell->signed_size);
+	if (p->known)
+		return true;
 	if (!verify(c, p, e))
 		return false;
 	if (p->report.has_notice)
@@ -326,6 +330,21 @@ decide_and_go(struct conn *c, struct publish *p, struct job **j, struct err *e)
 	return refuse(c, request, &busy, (struct bytes){ NULL, 0 });
 }
 
+static bool send_receipt(struct conn *c, const struct job *j, struct err *e);
+
+/* The first receipt again: read from the log what it said. */
+static bool
+recall_receipt(struct conn *c, struct job *j, struct err *e)
+{
+	struct job_publish *p = &j->publish;
+	struct desk *d = desk_of(c);
+	if (!store_view_open(d->view, j->arena, e))
+		return false;
+	bool ok = explain_receipt(d, p, e);
+	store_view_close(d->view);
+	return ok && send_receipt(c, j, e);
+}
+
 bool
 on_publish(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
@@ -354,7 +373,7 @@ on_publish(struct conn *c, const struct msg *m, struct arena **request, struct e
 			return refuse_err(c, m->request, &why, id);
 		return refuse(c, m->request, &bad, id);
 	}
-	if (!fill_facts(p, *request, e))
+	if (!p->known && !fill_facts(p, *request, e))
 		return false;
 	for (size_t i = 0; i < p->report.portion_count; i++)
 		p->size += p->report.portions[i].body_bytes.len;
@@ -364,6 +383,12 @@ on_publish(struct conn *c, const struct msg *m, struct arena **request, struct e
 		return err_set(e, ERR_NOMEM, "job");
 	j->request = m->request;
 	j->sender = p;
+	if (p->known) {
+		j->fate = JOB_KNOWN;
+		j->publish.report.key.originator = p->party_id;
+		memcpy(j->publish.report.key.id, p->report.manifest.id.data, STORE_ID_BYTES);
+		return recall_receipt(c, j, e);
+	}
 	return decide_and_go(c, p, &j, e);
 }
 
@@ -388,19 +413,6 @@ send_receipt(struct conn *c, const struct job *j, struct err *e)
 		.again = j->fate == JOB_KNOWN,
 	};
 	return conn_send(c, 3, &m, e);
-}
-
-/* The first receipt again: read from the log what it said. */
-static bool
-recall_receipt(struct conn *c, struct job *j, struct err *e)
-{
-	struct job_publish *p = &j->publish;
-	struct desk *d = desk_of(c);
-	if (!store_view_open(d->view, j->arena, e))
-		return false;
-	bool ok = explain_receipt(d, p, e);
-	store_view_close(d->view);
-	return ok && send_receipt(c, j, e);
 }
 
 /* Decided on what no longer holds: once more, or when the new rules are here. */

@@ -14,6 +14,7 @@ struct publish {
 	struct bytes party, agent;
 	uint32_t party_id;
 	bool dry_run;
+	bool known;  /* this very manifest is stored, and under a signed head */
 	size_t size; /* of the message, for the window */
 	unsigned tries;
 };

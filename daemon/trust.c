@@ -1,4 +1,5 @@
 #include "daemon/trust_set.h"
+#include "proto/sha256.h"
 
 #include <assert.h>
 #include <openssl/err.h>
@@ -218,6 +219,45 @@ own_judge(struct trust *t, bool reload, struct err *e)
 	return true;
 }
 
+static int
+by_digest(const void *a, const void *b)
+{
+	return memcmp(a, b, 32);
+}
+
+/* For the POLICY record: which lists were in use. */
+static bool
+digest_lists(struct trust *t, const struct trust_setup *setup, struct err *e)
+{
+	struct sha256 sha;
+	size_t count = 0, n = 0;
+	for (size_t i = 0; i < setup->party_count; i++)
+		count += setup->parties[i].crl_count;
+	t->has_lists = count > 0;
+	uint8_t(*all)[32] = calloc(count + 1, sizeof(*all));
+	bool ok = all != NULL && sha256_init(&sha, e);
+	if (!ok) {
+		free(all);
+		return err_set(e, ERR_NOMEM, "revocation lists");
+	}
+	for (size_t i = 0; ok && i < setup->party_count; i++)
+		for (size_t k = 0; ok && k < setup->parties[i].crl_count; k++)
+			ok = sha256_of(&sha, setup->parties[i].crls[k], all[n++], e);
+	qsort(all, n, sizeof(*all), by_digest);
+	ok = ok && sha256_of(&sha, bytes_from(all, n * sizeof(*all)), t->lists, e);
+	sha256_done(&sha);
+	free(all);
+	return ok;
+}
+
+bool
+trust_lists_digest(const struct trust *t, uint8_t out[32])
+{
+	if (t->has_lists)
+		memcpy(out, t->lists, 32);
+	return t->has_lists;
+}
+
 bool
 trust_new(const struct trust_setup *setup, struct trust **out, struct err *e)
 {
@@ -228,9 +268,10 @@ trust_new(const struct trust_setup *setup, struct trust **out, struct err *e)
 	t->crl_max_age_s = setup->crl_max_age_s;
 	t->now = setup->now;
 	t->now_arg = setup->now_arg;
-	if (!trust_parties(t, setup, e) || !own_certificates(&t->own, setup->certificate, e) ||
-	    !own_key(&t->own, setup->key, e) || !own_judge(t, setup->reload, e) ||
-	    !tls_context_new(&t->own, &t->ctx, e) || !tls_try(t, &t->own, e))
+	if (!digest_lists(t, setup, e) || !trust_parties(t, setup, e) ||
+	    !own_certificates(&t->own, setup->certificate, e) || !own_key(&t->own, setup->key, e) ||
+	    !own_judge(t, setup->reload, e) || !tls_context_new(&t->own, &t->ctx, e) ||
+	    !tls_try(t, &t->own, e))
 		return false;
 	*out = MOVE(t);
 	return true;

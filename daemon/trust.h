@@ -57,6 +57,8 @@ const char *trust_hub_id(const struct trust *t);
 int64_t trust_hub_not_after(const struct trust *t);
 /* The context inside; tls_open alone makes connections from it. */
 SSL_CTX *trust_context(const struct trust *t);
+/* SHA-256 over the ascending SHA-256 of all revocation lists given; false if there were none. */
+bool trust_lists_digest(const struct trust *t, uint8_t out[32]);
 /* For `admin status`: false if there is no such party; *why is "" or why it is shut out. */
 bool trust_party_usable(const struct trust *t, struct bytes party, const char **why);
 

@@ -31,6 +31,8 @@ struct trust {
 	char hub_id[LIMIT_SPIFFE_ID_BYTES + 1];
 	int64_t hub_not_after;
 	int64_t crl_max_age_s;
+	bool has_lists;
+	uint8_t lists[32]; /* trust_lists_digest */
 	int64_t (*now)(void *);
 	void *now_arg;
 };

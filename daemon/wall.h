@@ -38,3 +38,7 @@ void wall_committed(struct wall *w, uint64_t us);
 /* The operator says that the clock is right.  Returns by how much it is ahead, µs. */
 int64_t wall_accept(struct wall *w);
 bool wall_in_doubt(const struct wall *w);
+/* The acceptance could not be recorded: doubt again. */
+void wall_doubt(struct wall *w);
+/* What the system's clock says, believed or not, µs since 1970. */
+uint64_t wall_says(struct wall *w);

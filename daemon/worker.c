@@ -179,6 +179,7 @@ static void
 drain_all(struct worker *w)
 {
 	w->stopping = true;
+	on_stopping(w);
 	struct conn *c, *next;
 	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
 	conn_drain(c);

@@ -217,22 +217,28 @@ show_json(struct call *c, const struct relto_delivery *d)
 /* ---- saving, handing over ---- */
 
 static bool
-put_file(const char *path, const void *data, size_t len)
+write_all(int fd, const void *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == EEXIST; /* it came before: a redelivery */
 	const char *at = data;
 	while (len > 0) {
 		ssize_t n = write(fd, at, len);
 		if (n < 0 && errno != EINTR)
-			break;
+			return false;
 		if (n > 0) {
 			at += n;
 			len -= (size_t)n;
 		}
 	}
-	bool ok = len == 0 && fsync(fd) == 0;
+	return true;
+}
+
+static bool
+put_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST; /* it came before: a redelivery */
+	bool ok = write_all(fd, data, len) && fsync(fd) == 0;
 	if (close(fd) != 0 || !ok) {
 		(void)unlink(path);
 		return false;
@@ -259,8 +265,8 @@ save(struct call *c, const struct relto_delivery *d)
 	return ok;
 }
 
-/* The report's first portion on standard input, the rest in the environment's words; acknowledged
- * if the program says 0. */
+/* The portions on standard input, one after the other, and RELTO_REPORT, _TOPIC, _ORIGINATOR in the
+ * environment; acknowledged if the program says 0. */
 static bool
 hand_over(struct call *c, const struct relto_delivery *d)
 {
@@ -282,8 +288,8 @@ hand_over(struct call *c, const struct relto_delivery *d)
 	(void)close(pipes[0]);
 	for (size_t i = 0; child > 0 && i < d->portion_count; i++) {
 		const struct relto_bytes *b = &d->portions[i].portion.content;
-		if (write(pipes[1], b->data, b->len) != (ssize_t)b->len)
-			break;
+		if (!write_all(pipes[1], b->data, b->len))
+			break; /* it need not read all; its own status counts */
 	}
 	(void)close(pipes[1]);
 	if (child < 0 || waitpid(child, &status, 0) != child)

@@ -39,8 +39,14 @@ main(int argc, char **argv)
 		return out_end(0);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+				(void)printf("usage: relto %s\n%s\n", commands[i].usage,
+				    commands[i].summary);
+				return out_end(0);
+			}
 			return out_end(commands[i].run(argc - 1, argv + 1));
+		}
 	(void)fprintf(
 	    stderr, "relto: there is no command '%s'; 'relto help' lists them\n", argv[1]);
 	return err_exit(ERR_USAGE);

@@ -305,6 +305,10 @@ class Revoked(AgainTest):
         others = [self.client("nor"), self.client("ken"), self.client("gbr", "/watch")]
         self.signer_is_gone(lambda: self.lab.relto("lab", "revoke", self.lab.dir, "GBR", "/fusion-desk"),
                             self.client("gbr"), others, "gbr", "nor")
+        before, now = self.log(kind="POLICY")[-2:]
+        self.assertEqual(before.slots[7][0], now.slots[7][0], "a revocation is no other policy..")
+        self.assertEqual((len(before.slots[7][3]), len(now.slots[7][3])), (32, 32))
+        self.assertNotEqual(before.slots[7][3], now.slots[7][3], "..but the log says that the lists changed")
 
     def test_what_an_agent_that_left_the_policy_sent_is_held(self):
         others = [self.client("nor", "/watch"), self.client("ken")]

@@ -92,6 +92,17 @@ class Terms(AgainTest):
         self.assertEqual(receipt.released, 2)
         self.drain("nor", "ken")
 
+    def test_a_report_that_was_accepted_gets_its_first_receipt_though_its_terms_changed_since(self):
+        gbr = self.client("gbr")
+        sealed = wire.Report(gbr.agent, "maritime.piracy", [("atlas", gbr.terms["atlas"])]).portion(
+            TEARLINE, canary()).seal()
+        first = gbr.publish(sealed)
+        self.policy(lambda: self.lab.edit(ATLAS, r"information exchange", "information sharing"))
+        again = gbr.publish(sealed)
+        self.assertEqual((again.index, again.accepted, again.released, again.again),
+                         (first.index, first.accepted, first.released, True))
+        self.drain("nor", "ken")
+
     def test_a_member_that_may_not_originate_reads_that(self):
         ken = self.client("ken")
         self.assertRegex(self.refused(ken, "atlas", ken.terms["atlas"]), "originat")

@@ -198,7 +198,10 @@ class Clock(OtherTimes):
         self.assertIn('"clock_in_doubt":true', self.operator("status", "--json")[0].replace(" ", ""))
         self.assertLess(max(r.time for r in self.log() if r.index > last), (now_ms() + 60000) * 1000)
         self.operator("clock", "accept")
-        self.assertEqual(len(self.log(kind="CLOCK")), 1)
+        said = self.log(kind="CLOCK")
+        self.assertEqual([r.slots[7][0] for r in said], [b"\1", b"\2"], "ahead, once; then accepted")
+        admin = [r for r in self.log(kind="ADMIN") if r.slots[7][0] == b"clock accept"]
+        self.assertEqual([r.index for r in admin], [said[1].index + 1], "in the transaction of what it did")
         # the recipient's own clock is right: it would refuse an acceptance in the future, not one of before
         got = nor.receive()
         self.assertEqual((got.manifest.id, got.contents), (waits, [body]))

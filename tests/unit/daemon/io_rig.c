@@ -56,6 +56,12 @@ on_rules(struct worker *w, struct letter *l)
 }
 
 void
+on_stopping(struct worker *w)
+{
+	(void)w;
+}
+
+void
 on_tick(struct worker *w)
 {
 	(void)w;

@@ -283,6 +283,22 @@ describe(struct job *j, const struct ruleset *r, struct err *e)
 	return ok;
 }
 
+/* The file of settings is not taken over by a reload; whoever changed it is told what waits. */
+static void
+compare_settings(const struct broker *b)
+{
+	SCOPED(config_free) struct config *next = NULL;
+	char *report = NULL, names[1024];
+	struct err e = { 0 };
+	if (!config_load(b->config->path, &next, &report, &e))
+		log_error("config.unusable", "why=%s action=%s", log_quote_text(e.text),
+		    log_quote_text("the settings in force stay; the next start would fail"));
+	else if (config_needs_restart(b->config, next, names, sizeof(names)))
+		log_warn("config.waits", "settings=%s action=%s", log_quote_text(names),
+		    log_quote_text("they take a restart"));
+	free(report);
+}
+
 /* Compile, commit the POLICY record; broker_mail swaps once it is durable. */
 void
 broker_reload(struct broker *b, struct job *asked)
@@ -299,6 +315,7 @@ broker_reload(struct broker *b, struct job *asked)
 		}
 		return;
 	}
+	compare_settings(b);
 	if (j == NULL)
 		j = job_new(JOB_RULES, NULL, 65536);
 	if (j == NULL ||

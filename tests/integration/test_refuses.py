@@ -58,6 +58,12 @@ class Policies(AgainTest):
                 nor.ack(got)
                 self.assertEqual(len(self.log(kind="POLICY")), policies)
 
+    def test_a_changed_setting_is_named_at_a_reload_and_waits_for_a_restart(self):
+        self.lab.edit("reltod.conf", r"crl-max-age +\S+", "crl-max-age  3649d")
+        before = len(self.lab.messages())
+        self.reload()
+        self.assertRegex(self.lab.messages()[before:], r'config\.waits settings="crl-max-age"')
+
     def test_nothing_starts_with_a_broken_policy(self):
         self.lab.stop()
         self.addCleanup(self.lab.start)

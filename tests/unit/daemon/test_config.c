@@ -302,7 +302,10 @@ a_reload_says_which_settings_take_a_restart(void **state)
 	SCOPED(config_free) struct config *b = load(LEAST "limits { credit 7 }\n");
 	SCOPED(config_free)
 	struct config *c = load(LEAST "workers 7\nlisten 127.0.0.1:0\nstore { path other }\n");
-	assert_false(config_needs_restart(a, b, names, sizeof(names)));
+	assert_false(config_needs_restart(a, a, names, sizeof(names)));
+	assert_string_equal(names, "");
+	assert_true(config_needs_restart(a, b, names, sizeof(names)));
+	assert_string_equal(names, "limits credit");
 	assert_true(config_needs_restart(a, c, names, sizeof(names)));
 	assert_string_equal(names, "listen, workers, store path");
 }

@@ -21,15 +21,23 @@ apply_record(struct committer *c, const struct apply_begin *b, struct record *r,
 	struct slot_hub hub = { .node = c->shell->node,
 		.connection = SLOT_ABSENT,
 		.clock = bytes_of(wall_in_doubt(&c->shell->wall) ? "doubt" : "free") };
+	struct slot_person person = { 0 };
+	if (b->by != NULL && b->by->conn != 0) {
+		hub.connection = b->by->conn;
+		hub.certificate = b->by->leaf;
+		person.actor = b->by->actor;
+	}
 	return record_begin(r, a, salts, e) && record_set_common(r, a, &common, e) &&
-	       (!b->hub || record_set_hub(r, a, &hub, e));
+	       (!b->hub || record_set_hub(r, a, &hub, e)) &&
+	       (person.actor.len == 0 || record_set_person(r, a, &person, e));
 }
 
 bool
-apply_own_record(struct committer *c, const struct body *body, struct log_out *out, struct err *e)
+apply_own_record(struct committer *c, const struct body *body, const struct job_by *by,
+    struct log_out *out, struct err *e)
 {
 	struct record r;
-	struct apply_begin b = { .type = body->type, .hub = true };
+	struct apply_begin b = { .type = body->type, .hub = true, .by = by };
 	struct ledger_place nowhere = { 0 };
 	return apply_record(c, &b, &r, e) &&
 	       (event_body_size(body) == 0 || record_set_body(&r, &c->ledger->scratch, body, e)) &&
@@ -440,7 +448,7 @@ apply_clock(struct committer *c, struct job *j, struct err *e)
 	event_body_enum(&b, BODY_CLOCK_EVENT, 2);
 	event_body_uint(&b, BODY_CLOCK_WALL, c->ledger->now_us);
 	event_body_uint(&b, BODY_CLOCK_EXPECTED, before);
-	return apply_own_record(c, &b, &out, e) && apply_notes(c, j, e);
+	return apply_own_record(c, &b, &j->by, &out, e) && apply_notes(c, j, e);
 }
 
 bool

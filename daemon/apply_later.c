@@ -329,7 +329,7 @@ put_party_head(struct committer *c, struct roll_party *p, struct err *e)
 	if (p->head_index != STORE_NONE)
 		event_body_uint(&b, BODY_PARTY_HEAD_PREVIOUS, p->head_index);
 	roll_touch(&c->ledger->roll, p);
-	if (!apply_own_record(c, &b, &out, e))
+	if (!apply_own_record(c, &b, NULL, &out, e))
 		return false;
 	p->head_index = out.index;
 	p->head_size = p->tree.leaf_count;
@@ -371,7 +371,7 @@ pad(struct committer *c, struct err *e)
 	struct log_out out;
 	event_body_begin(&b, EVENT_PAD);
 	while (c->set.pad > 1 && c->ledger->log.tree.leaf_count % c->set.pad != 0)
-		if (!apply_own_record(c, &b, &out, e))
+		if (!apply_own_record(c, &b, NULL, &out, e))
 			return false;
 	return true;
 }
@@ -387,7 +387,7 @@ tell_doubt(struct committer *c, struct err *e)
 	event_body_uint(&b, BODY_CLOCK_WALL, wall_says(&c->shell->wall));
 	event_body_uint(&b, BODY_CLOCK_EXPECTED, c->ledger->now_us);
 	c->doubt_in_batch = true;
-	return apply_own_record(c, &b, &out, e);
+	return apply_own_record(c, &b, NULL, &out, e);
 }
 
 bool

@@ -9,7 +9,7 @@
 
 static bool
 put_subscription_record(struct committer *c, const struct roll_party *p,
-    const struct store_subscription *s, uint64_t *index, struct err *e)
+    const struct store_subscription *s, const struct job_by *by, uint64_t *index, struct err *e)
 {
 	struct body b;
 	struct log_out out;
@@ -19,7 +19,7 @@ put_subscription_record(struct committer *c, const struct roll_party *p,
 	event_body_bytes(&b, BODY_SUBSCRIPTION_NAME, s->name);
 	event_body_bytes(&b, BODY_SUBSCRIPTION_PATTERN, s->pattern);
 	event_body_enum(&b, BODY_SUBSCRIPTION_ACT, 1);
-	if (!apply_own_record(c, &b, &out, e))
+	if (!apply_own_record(c, &b, by, &out, e))
 		return false;
 	*index = out.index;
 	return true;
@@ -27,9 +27,10 @@ put_subscription_record(struct committer *c, const struct roll_party *p,
 
 /* New in the log, the store and the roll; the roll forgets it again if the batch fails. */
 static bool
-create(struct committer *c, struct roll_party *p, struct store_subscription *s, struct err *e)
+create(struct committer *c, struct roll_party *p, struct store_subscription *s,
+    const struct job_by *by, struct err *e)
 {
-	if (!put_subscription_record(c, p, s, &s->created, e) ||
+	if (!put_subscription_record(c, p, s, by, &s->created, e) ||
 	    !store_put_subscription(c->ledger->store, s, e))
 		return false;
 	if (!roll_subscribe(p, s))
@@ -64,7 +65,7 @@ apply_subscribe(struct committer *c, struct job *j, struct err *e)
 	if (s->want.pattern.len == 0)
 		s->want.pattern = bytes_of(">");
 	s->created = true;
-	return create(c, p, &s->want, e);
+	return create(c, p, &s->want, &j->by, e);
 }
 
 /* ---- RULES ---- */
@@ -78,7 +79,7 @@ put_inboxes(struct committer *c, struct roll_party *p, struct err *e)
 			.mode = (uint8_t)mode,
 			.name = bytes_of("inbox"),
 			.pattern = bytes_of(">") };
-		if (!create(c, p, &s, e))
+		if (!create(c, p, &s, NULL, e))
 			return false;
 	}
 	return true;
@@ -218,8 +219,9 @@ put_texts(struct committer *c, const struct ruleset *rules, struct err *e)
 }
 
 static bool
-put_policy(struct committer *c, struct job_rules *j, struct err *e)
+put_policy(struct committer *c, struct job *job, struct err *e)
 {
+	struct job_rules *j = &job->policy;
 	const struct epoch *epoch = j->rules->epoch;
 	struct body b;
 	struct log_out out;
@@ -232,7 +234,7 @@ put_policy(struct committer *c, struct job_rules *j, struct err *e)
 		event_body_bytes(&b, BODY_POLICY_CRLS, j->crls);
 	if (j->shut_out.len > 0)
 		event_body_bytes(&b, BODY_POLICY_SHUT_OUT, j->shut_out);
-	if (!apply_own_record(c, &b, &out, e))
+	if (!apply_own_record(c, &b, &job->by, &out, e))
 		return false;
 	j->rules->number = out.index;
 	return store_put_epoch(c->ledger->store, out.index, epoch_digest(epoch), e);
@@ -245,8 +247,7 @@ apply_rules(struct committer *c, struct job *j, struct err *e)
 	for (size_t i = 0; i < epoch_party_count(rules->epoch); i++)
 		if (!put_party(c, rules, epoch_party_at(rules->epoch, i), e))
 			return false;
-	if (!put_texts(c, rules, e) || !put_agreements(c, rules, e) ||
-	    !put_policy(c, &j->policy, e))
+	if (!put_texts(c, rules, e) || !put_agreements(c, rules, e) || !put_policy(c, j, e))
 		return false;
 	struct ledger_place nowhere = { 0 };
 	struct log_out out;

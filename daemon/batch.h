@@ -69,14 +69,16 @@ MUST_USE bool apply_acks(struct committer *c, struct err *e);
 /* What time brings: PARTY_HEADs, expiries, holds that are due, the padding of a published head. */
 MUST_USE bool apply_time(struct committer *c, struct err *e);
 
-/* A record of the broker's own doing (slots 1, 5, 7), appended. */
-MUST_USE bool apply_own_record(
-    struct committer *c, const struct body *body, struct log_out *out, struct err *e);
+/* A record of slots 1, 5, 7, appended; of the broker's own doing if 'by' is NULL or nobody, else
+ * with slot 6. */
+MUST_USE bool apply_own_record(struct committer *c, const struct body *body,
+    const struct job_by *by, struct log_out *out, struct err *e);
 /* An open record with fresh salts and slots 1 (type, report) and 5 (node) set. */
 struct apply_begin {
 	enum event_type type;
-	const uint8_t *report; /* 16 or NULL */
-	bool hub;	       /* slot 5 is used by this type */
+	const uint8_t *report;	 /* 16 or NULL */
+	bool hub;		 /* slot 5 is used by this type */
+	const struct job_by *by; /* NULL or nobody: the broker itself */
 };
 MUST_USE bool apply_record(
     struct committer *c, const struct apply_begin *b, struct record *r, struct err *e);

@@ -355,7 +355,7 @@ say(struct committer *c, const struct body *body, struct err *e)
 {
 	struct log_out out;
 	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
-		  apply_own_record(c, body, &out, e) && finish(c, e);
+		  apply_own_record(c, body, NULL, &out, e) && finish(c, e);
 	if (!ok)
 		ledger_undo(c->ledger);
 	return ok;

@@ -90,6 +90,15 @@ desk_actor(const struct conn *c, struct arena *a)
 	return out;
 }
 
+void
+desk_say_who(const struct conn *c, struct job *j)
+{
+	j->by.conn = c->id;
+	j->by.actor = desk_actor(c, j->arena);
+	if (c->peer != NULL)
+		memcpy(j->by.leaf, c->peer->leaf, sizeof(j->by.leaf));
+}
+
 bool
 desk_salts(uint8_t salts[RECORD_SALTS], struct err *e)
 {

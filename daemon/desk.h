@@ -85,6 +85,8 @@ MUST_USE bool desk_post_own(struct desk *d, struct job **j);
 _Noreturn void desk_stop_for_good(struct desk *d, const struct err *e);
 /* Slots 5 and 6 for what this connection does. */
 struct slot_hub desk_hub(const struct conn *c);
+/* Says in a job who asked for it. */
+void desk_say_who(const struct conn *c, struct job *j);
 /* The subject of the session's certificate, RFC 2253; empty when out of memory. */
 struct bytes desk_actor(const struct conn *c, struct arena *a);
 /* Eight fresh salts. */

@@ -36,6 +36,12 @@ enum job_fate {
 enum { JOB_PART_OPENED = 6 };
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
+/* Who asked, for slots 5 and 6 of records that the committer makes: a session, as it was. */
+struct job_by {
+	uint64_t conn;	    /* 0: nobody, the broker itself */
+	uint8_t leaf[32];   /* SHA-256 of its certificate */
+	struct bytes actor; /* the certificate's subject */
+};
 struct job_part {
 	uint16_t number; /* enum store_part */
 	struct bytes bytes;
@@ -147,6 +153,7 @@ struct job {
 	struct arena *arena;
 	uint64_t rules;	       /* number of the ruleset that it was decided under */
 	size_t records, bytes; /* what it adds to a batch */
+	struct job_by by;      /* what it leads to, in the records */
 	enum job_fate fate;
 	struct err err;
 	void *sender;		 /* the sender's own, in the arena */

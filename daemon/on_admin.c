@@ -140,6 +140,7 @@ on_reload(struct conn *c, const struct msg *m, struct arena **request, struct er
 	j->records = 1;
 	j->policy.asked_home = c->worker->index;
 	j->policy.asked_conn = c->id;
+	desk_say_who(c, j);
 	struct job *sent = MOVE(j);
 	mailbox_reply(desk_of(c)->shell->main, &sent->letter.item);
 	return true;
@@ -162,6 +163,7 @@ on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, str
 	j->notes.count = 1;
 	j->request = m->request;
 	j->records = 2;
+	desk_say_who(c, j);
 	(void)!desk_post(c, &j);
 	return true;
 }

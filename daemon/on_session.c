@@ -237,6 +237,7 @@ on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct
 	j->records = 1;
 	j->bytes = 1024;
 	j->subscribe = (struct job_subscribe){ .want = want, .credit = credit };
+	desk_say_who(c, j);
 	(void)!desk_post(c, &j);
 	return true;
 }

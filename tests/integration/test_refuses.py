@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_refuses.py - what the broker does not start with, does not reload, and does not take: broken policies, stale
 terms, a log that somebody changed (design 4, 5, 7; audit 8)."""
+import hashlib
 import os
 import re
 import subprocess
@@ -38,6 +39,20 @@ class Policies(AgainTest):
     def run_reltod(self, *more):
         return subprocess.run([self.lab.reltod_path, "-c", self.lab.path("reltod.conf")] + list(more),
                               capture_output=True, timeout=30)
+
+    def test_the_log_says_who_asked_for_a_policy_and_for_a_subscription(self):
+        nor = self.client("nor")
+        nor.subscribe(name="night-shift")
+        self.lab.relto("admin", "reload", context="operator")
+        made = [r for r in self.log(kind="SUBSCRIPTION") if r.text(7, 2) == "night-shift"]
+        policies = self.log(kind="POLICY")
+        self.assertEqual([bool(r.slots[6]) for r in policies], [False] * (len(policies) - 1) + [True])
+        for record in (made[0], policies[-1]):
+            self.assertIn("CN=", record.text(6, 0))
+            self.assertTrue(record.slots[5][1], "the connection")
+            self.assertEqual(len(record.slots[5][2]), 32, "the certificate")
+        self.assertEqual(made[0].slots[5][2], hashlib.sha256(nor.agent.chain_der[0]).digest())
+        self.assertFalse([r for r in self.log(kind="SUBSCRIPTION") if r.text(7, 2) == "inbox" and r.slots[6]])
 
     def test_a_reload_of_a_broken_policy_keeps_the_old_one_loudly(self):
         gbr, nor = self.client("gbr"), self.reader("nor")

@@ -200,6 +200,7 @@ class Clock(OtherTimes):
         self.operator("clock", "accept")
         said = self.log(kind="CLOCK")
         self.assertEqual([r.slots[7][0] for r in said], [b"\1", b"\2"], "ahead, once; then accepted")
+        self.assertEqual([bool(r.slots[6]) for r in said], [False, True], "who accepted it")
         admin = [r for r in self.log(kind="ADMIN") if r.slots[7][0] == b"clock accept"]
         self.assertEqual([r.index for r in admin], [said[1].index + 1], "in the transaction of what it did")
         # the recipient's own clock is right: it would refuse an acceptance in the future, not one of before

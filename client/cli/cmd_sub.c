@@ -2,15 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "client/cli/cmd.h"
-#include "client/cli/session.h"
+#include "client/cli/delivery.h"
 
 static const char usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
@@ -37,7 +35,8 @@ struct call {
 	bool no_ack, unverified, json;
 	struct session *session;
 	uint64_t seen;
-	bool bad; /* a report that could not be verified came */
+	bool bad;    /* a report that could not be verified came */
+	bool unkept; /* one could not be shown, saved or handed over */
 };
 
 static const struct option options[] = {
@@ -115,106 +114,7 @@ parse(struct call *c, int argc, char **argv)
 	return optind < argc ? out_usage(usage, "what is '%s'?", argv[optind]) : 0;
 }
 
-/* ---- showing ---- */
-
-static const char *
-precedence(enum relto_precedence p)
-{
-	static const char *const names[] = { "?", "ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH" };
-	return (unsigned)p < 5 ? names[p] : names[0];
-}
-
-static bool
-is_text(const char *type)
-{
-	return strncmp(type, "text/", 5) == 0 || strstr(type, "json") != NULL;
-}
-
-/* Line by line, since a report's text must not steer the terminal. */
-static void
-show_content(FILE *to, struct bytes content)
-{
-	while (content.len > 0) {
-		const uint8_t *end = memchr(content.data, '\n', content.len);
-		size_t len = end == NULL ? content.len : (size_t)(end - content.data);
-		(void)fputs("    ", to);
-		out_clean(to, bytes_from(content.data, len));
-		(void)fputc('\n', to);
-		content.data += len + (end != NULL);
-		content.len -= len + (end != NULL);
-	}
-}
-
-static void
-show(struct call *c, const struct relto_delivery *d)
-{
-	char id[RELTO_ID_TEXT], time[32];
-	bool colour = session_colour(stdout);
-	relto_id_print(d->id, id);
-	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
-	    precedence(d->precedence));
-	out_clean(stdout, bytes_of(d->topic));
-	(void)printf("%s\n  %s\n  created %s", d->exercise ? "  EXERCISE" : "", d->why,
-	    session_time(d->created, time));
-	for (size_t i = 0; i < d->agreements.count; i++)
-		(void)printf("%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
-	(void)putchar('\n');
-	for (size_t i = 0; i < d->portion_count; i++) {
-		const struct relto_portion *p = &d->portions[i].portion;
-		(void)fputs("  [", stdout);
-		for (size_t k = 0; k < p->label_count; k++) {
-			(void)fputs(k == 0 ? "" : " | ", stdout);
-			out_clean(stdout, bytes_of(session_marking(c->session, &p->labels[k])));
-		}
-		(void)fputs("] ", stdout);
-		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
-		(void)printf("  (%s, %zu bytes)\n", p->content_type, p->content.len);
-		if (is_text(p->content_type) && p->content.len <= 4096)
-			show_content(stdout, bytes_from(p->content.data, p->content.len));
-	}
-}
-
-static void
-portion_json(struct out_json *j, struct call *c, const struct relto_portion *p)
-{
-	out_json_begin(j, NULL, '{');
-	session_labels_json(j, "labels", c->session, p->labels, p->label_count);
-	out_json_text(j, "content_type", p->content_type);
-	out_json_text(j, "title", p->title == NULL ? "" : p->title);
-	out_json_uint(j, "bytes", p->content.len);
-	if (is_text(p->content_type))
-		out_json_bytes(j, "content", bytes_from(p->content.data, p->content.len));
-	out_json_end(j, '}');
-}
-
-static void
-show_json(struct call *c, const struct relto_delivery *d)
-{
-	struct out_json j = { .to = stdout };
-	char id[RELTO_ID_TEXT];
-	relto_id_print(d->id, id);
-	out_json_begin(&j, NULL, '{');
-	out_json_text(&j, "report", id);
-	out_json_text(&j, "originator", d->originator);
-	out_json_text(&j, "party", d->party);
-	out_json_bool(&j, "verified", d->trust == RELTO_VERIFIED);
-	out_json_text(&j, "signature", d->why);
-	out_json_text(&j, "topic", d->topic);
-	out_json_text(&j, "precedence", precedence(d->precedence));
-	out_json_text(&j, "mode", d->exercise ? "exercise" : "live");
-	out_json_uint(&j, "created_ms", d->created);
-	out_json_uint(&j, "accepted_us", d->accepted_us);
-	out_json_uint(&j, "attempt", d->attempt);
-	session_texts_json(&j, "agreements", &d->agreements);
-	out_json_begin(&j, "portions", '[');
-	for (size_t i = 0; i < d->portion_count; i++)
-		portion_json(&j, c, &d->portions[i].portion);
-	out_json_end(&j, ']');
-	out_json_end(&j, '}');
-	out_json_line(&j);
-}
-
-/* ---- saving, handing over ---- */
+/* ---- handing over ---- */
 
 static bool
 write_all(int fd, const void *data, size_t len)
@@ -232,37 +132,15 @@ write_all(int fd, const void *data, size_t len)
 	return true;
 }
 
-static bool
-put_file(const char *path, const void *data, size_t len)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == EEXIST; /* it came before: a redelivery */
-	bool ok = write_all(fd, data, len) && fsync(fd) == 0;
-	if (close(fd) != 0 || !ok) {
-		(void)unlink(path);
-		return false;
-	}
-	return true;
-}
-
-/* DIR/ID/NN.body for each portion: safe on disk before it is acknowledged. */
+/* Safe on disk before it is acknowledged. */
 static bool
 save(struct call *c, const struct relto_delivery *d)
 {
-	char id[RELTO_ID_TEXT];
-	relto_id_print(d->id, id);
-	const char *folder = arena_printf(&c->session->arena, "%s/%s", c->save, id);
-	bool ok = folder != NULL && (mkdir(c->save, 0700) == 0 || errno == EEXIST) &&
-		  (mkdir(folder, 0700) == 0 || errno == EEXIST);
-	for (size_t i = 0; ok && i < d->portion_count; i++) {
-		const struct relto_bytes *b = &d->portions[i].portion.content;
-		const char *path = arena_printf(&c->session->arena, "%s/%02zu.body", folder, i);
-		ok = path != NULL && put_file(path, b->data, b->len);
-	}
-	if (!ok)
-		(void)fprintf(stderr, "relto: cannot save under %s; not acknowledged\n", c->save);
-	return ok;
+	if (delivery_save(c->session, d, c->save))
+		return true;
+	(void)fprintf(stderr, "relto: cannot save under %s: %s; not acknowledged\n", c->save,
+	    strerror(errno));
+	return false;
 }
 
 /* The portions on standard input, one after the other, and RELTO_REPORT, _TOPIC, _ORIGINATOR in the
@@ -312,12 +190,13 @@ handle(void *arg, const struct relto_delivery *d, bool *ack)
 		return c->count == 0 || c->seen < c->count;
 	}
 	if (c->json)
-		show_json(c, d);
+		delivery_json(stdout, c->session, d, false);
 	else
-		show(c, d);
+		delivery_show(c->session, d);
 	(void)fflush(stdout);
 	bool safe = (c->save == NULL || save(c, d)) && (c->exec == NULL || hand_over(c, d)) &&
 		    ferror(stdout) == 0;
+	c->unkept |= !safe;
 	*ack = safe && !c->no_ack;
 	return c->count == 0 || c->seen < c->count;
 }
@@ -346,5 +225,7 @@ cmd_sub(int argc, char **argv)
 	session_close(&s);
 	if (status == 0 && c.bad)
 		return 77;
+	if (status == 0 && c.unkept)
+		return err_exit(ERR_IO);
 	return status == 0 && c.count > 0 && c.seen < c.count ? 75 : status;
 }

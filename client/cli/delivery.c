@@ -1,0 +1,112 @@
+#include "client/cli/delivery.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *
+precedence(enum relto_precedence p)
+{
+	static const char *const names[] = { "?", "ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH" };
+	return (unsigned)p < 5 ? names[p] : names[0];
+}
+
+static bool
+is_text(const char *type)
+{
+	return strncmp(type, "text/", 5) == 0 || strstr(type, "json") != NULL;
+}
+
+/* Line by line, since a report's text must not steer the terminal. */
+static void
+show_content(FILE *to, struct bytes content)
+{
+	while (content.len > 0) {
+		const uint8_t *end = memchr(content.data, '\n', content.len);
+		size_t len = end == NULL ? content.len : (size_t)(end - content.data);
+		(void)fputs("    ", to);
+		out_clean(to, bytes_from(content.data, len));
+		(void)fputc('\n', to);
+		content.data += len + (end != NULL);
+		content.len -= len + (end != NULL);
+	}
+}
+
+void
+delivery_show(struct session *s, const struct relto_delivery *d)
+{
+	char id[RELTO_ID_TEXT], time[32];
+	bool colour = session_colour(stdout);
+	relto_id_print(d->id, id);
+	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
+	    precedence(d->precedence));
+	out_clean(stdout, bytes_of(d->topic));
+	(void)printf("%s\n  %s\n  created %s", d->exercise ? "  EXERCISE" : "", d->why,
+	    session_time(d->created, time));
+	for (size_t i = 0; i < d->agreements.count; i++)
+		(void)printf("%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
+	(void)putchar('\n');
+	for (size_t i = 0; i < d->portion_count; i++) {
+		const struct relto_portion *p = &d->portions[i].portion;
+		(void)fputs("  [", stdout);
+		for (size_t k = 0; k < p->label_count; k++) {
+			(void)fputs(k == 0 ? "" : " | ", stdout);
+			out_clean(stdout, bytes_of(session_marking(s, &p->labels[k])));
+		}
+		(void)fputs("] ", stdout);
+		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
+		(void)printf("  (%s, %zu bytes)\n", p->content_type, p->content.len);
+		if (is_text(p->content_type) && p->content.len <= 4096)
+			show_content(stdout, bytes_from(p->content.data, p->content.len));
+	}
+}
+
+static void
+portion_json(struct out_json *j, struct session *s, const struct relto_portion *p, const char *file)
+{
+	out_json_begin(j, NULL, '{');
+	session_labels_json(j, "labels", s, p->labels, p->label_count);
+	out_json_text(j, "content_type", p->content_type);
+	out_json_text(j, "title", p->title == NULL ? "" : p->title);
+	out_json_uint(j, "bytes", p->content.len);
+	if (file[0] != 0)
+		out_json_text(j, "file", file);
+	else if (is_text(p->content_type))
+		out_json_bytes(j, "content", bytes_from(p->content.data, p->content.len));
+	out_json_end(j, '}');
+}
+
+void
+delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files)
+{
+	struct out_json j = { .to = to };
+	char id[RELTO_ID_TEXT], file[DELIVERY_FILE] = "";
+	relto_id_print(d->id, id);
+	out_json_begin(&j, NULL, '{');
+	out_json_text(&j, "report", id);
+	out_json_text(&j, "originator", d->originator);
+	out_json_text(&j, "party", d->party);
+	out_json_bool(&j, "verified", d->trust == RELTO_VERIFIED);
+	out_json_text(&j, "signature", d->why);
+	out_json_text(&j, "topic", d->topic);
+	out_json_text(&j, "precedence", precedence(d->precedence));
+	out_json_text(&j, "mode", d->exercise ? "exercise" : "live");
+	out_json_uint(&j, "created_ms", d->created);
+	out_json_uint(&j, "accepted_us", d->accepted_us);
+	out_json_uint(&j, "attempt", d->attempt);
+	session_texts_json(&j, "agreements", &d->agreements);
+	out_json_begin(&j, "portions", '[');
+	for (size_t i = 0; i < d->portion_count; i++) {
+		if (files)
+			delivery_file(i, file);
+		portion_json(&j, s, &d->portions[i].portion, file);
+	}
+	out_json_end(&j, ']');
+	out_json_end(&j, '}');
+	out_json_line(&j);
+}
+
+void
+delivery_file(size_t portion, char to[DELIVERY_FILE])
+{
+	(void)snprintf(to, DELIVERY_FILE, "%02zu.body", portion);
+}

@@ -1,0 +1,22 @@
+/*
+ * delivery.h - a report that was received, as people and programs read it.
+ * Threads: one.
+ */
+#pragma once
+#include "client/cli/session.h"
+
+/* For people, on stdout: whose signature, under which agreements, each portion with its marking.
+ * Nothing of it can steer a terminal. */
+void delivery_show(struct session *s, const struct relto_delivery *d);
+/* One line of JSON.  With 'files' a portion names the file of its content (delivery_file); without,
+ * text stands in the line itself. */
+void delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files);
+/* The name under which a portion's content is saved. */
+enum { DELIVERY_FILE = 32 };
+void delivery_file(size_t portion, char to[DELIVERY_FILE]);
+/*
+ * Saves it as FOLDER/ID/: the content of each portion and report.json, which says of each what it
+ * is and how it is marked.  The folder appears whole, and only when the disk has it; one that is
+ * there already (a redelivery) is left as it is.  False: errno says why, FOLDER/ID is not there.
+ */
+MUST_USE bool delivery_save(struct session *s, const struct relto_delivery *d, const char *folder);

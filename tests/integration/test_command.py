@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""test_command.py - what an analyst does with the command `relto`: keeping reports, handing them over (design 12)."""
+import json
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig  # noqa: E402
+from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+
+
+class Keeping(rig.LabTest):
+    def setUp(self):
+        self.folder = os.path.join(self.lab.base, "kept." + self.id().rsplit(".", 1)[1])
+        self.nor = self.lab.context_name("nor")
+
+    def sub(self, *more, code=0):
+        return self.lab.relto("sub", "--save", self.folder, "--count", "1", "--wait", "10s", *more, context=self.nor, code=code)
+
+    def names(self, *parts):
+        return sorted(os.listdir(os.path.join(self.folder, *parts)))
+
+    def read(self, *parts):
+        with open(os.path.join(self.folder, *parts), "rb") as f:
+            return f.read()
+
+    def test_a_saved_report_keeps_who_what_and_how_it_is_marked_beside_the_contents(self):
+        bodies = [canary(), canary()]
+        _, report = publish(self.client("gbr"), [(SECRET, bodies[0]), (TEARLINE, bodies[1])])
+        self.sub()
+        (name,) = self.names()
+        self.assertEqual(name.replace("-", ""), report.hex())
+        self.assertEqual(self.names(name), ["00.body", "01.body", "report.json"])
+        said = json.loads(self.read(name, "report.json"))
+        self.assertEqual((said["report"], said["party"], said["verified"], said["topic"]), (name, "GBR", True, "maritime.piracy"))
+        self.assertIn("signature good", said["signature"])
+        self.assertEqual([self.read(name, p["file"]) for p in said["portions"]], bodies)
+        self.assertEqual(said["portions"][0]["labels"][0]["marking"], "ATLAS SECRET//REL TO GBR, NOR")
+        self.assertFalse([p for p in said["portions"] if "content" in p], "the contents are in their files alone")
+        for p in ("", "00.body", "report.json"):
+            self.assertFalse(os.stat(os.path.join(self.folder, name, p)).st_mode & 0o077, "for its owner alone")
+
+    def test_what_an_interrupted_attempt_left_is_not_taken_for_the_report(self):
+        body = canary()
+        _, report = publish(self.client("gbr"), [(TEARLINE, body)])
+        text = report.hex()
+        name = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        os.makedirs(os.path.join(self.folder, ".%s.part" % name))
+        with open(os.path.join(self.folder, ".%s.part" % name, "00.body"), "wb") as f:
+            f.write(body[:3])
+        self.sub()
+        self.assertEqual(self.names(), [name])
+        self.assertEqual(self.read(name, "00.body"), body)
+
+    def test_a_redelivery_leaves_what_was_saved_as_it_is(self):
+        publish(self.client("gbr"), [(TEARLINE, canary())])
+        self.sub("--no-ack")
+        (name,) = self.names()
+        with open(os.path.join(self.folder, name, "note"), "w", encoding="utf-8") as f:
+            f.write("mine")
+        self.sub()
+        self.assertEqual(self.names(name), ["00.body", "note", "report.json"])
+
+    def test_what_cannot_be_saved_is_not_acknowledged_and_says_why(self):
+        publish(self.client("gbr"), [(TEARLINE, canary())])
+        with open(self.folder, "w", encoding="utf-8") as f:
+            f.write("in the way")
+        _, err = self.sub(code=74)
+        self.assertRegex(err, r"cannot save under .*: (Not a directory|File exists); not acknowledged")
+        os.unlink(self.folder)
+        self.sub()
+        self.assertEqual(len(self.names()), 1)
+
+    def test_a_program_that_reads_nothing_does_not_end_the_command(self):
+        publish(self.client("gbr"), [(TEARLINE, canary() + b"x" * (1 << 20))])
+        self.sub("--exec", "exit 3", code=74)
+        self.sub("--exec", "exec <&-; exit 0")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -50,7 +50,8 @@ MUST_USE bool chain_leaf(X509 *leaf, enum chain_use use, struct chain_verdict *o
 struct chain_anchors;
 /*
  * One party's anchors: every certificate in 'bundle' (PEM, at least one, each a CA) and, of each
- * issuer, the newest of 'crls' (PEM or DER, one list each).  With count > 0 every certificate of a
+ * authority (name and key), the newest of the lists in 'crls' (each a list in DER, or lists in PEM;
+ * a file with anything else in it is refused).  With count > 0 every certificate of a
  * chain must be covered by a list; with 0 nothing is checked for revocation.
  * Errors: ERR_DATA with what is wrong; ERR_NOMEM.
  */

@@ -173,11 +173,20 @@ unusable_files_of_a_party_shut_out_that_party_alone(void **state)
 	    bytes_of("-----BEGIN CERTIFICATE-----\nAAAA\n"
 		     "-----END CERTIFICATE-----\n"));
 	shut_out("certificate 2 of the bundle cannot be read");
+	w.parties[WORLD_GBR].bundle = world_pem_join(&w, bundle, world_pem_key(&w, w.agent.key));
+	shut_out(
+	    "the bundle holds something beside its 1 certificate, or a broken BEGIN or END line");
 	w.parties[WORLD_GBR].bundle = bundle;
 	w.crls[0] = bytes_of("not a list");
 	shut_out("revocation list 1 cannot be read");
 	w.crls[0] = bytes_from(list.data, list.len / 2);
 	shut_out("revocation list 1 cannot be read");
+	w.crls[0] = world_pem_join(&w, list, bytes_from(list.data, list.len / 2));
+	shut_out("revocation list 1 cannot be read");
+	w.crls[0] = world_pem_join(&w, list, bytes_from(list.data + 1, list.len - 1));
+	shut_out("revocation list 1 holds something beside lists, or a broken BEGIN or END line");
+	w.crls[0] = world_pem_join(&w, list, world_pem_cert(&w, w.agent.cert));
+	shut_out("revocation list 1 holds something beside lists, or a broken BEGIN or END line");
 	w.crls[0] = list;
 	w.parties[WORLD_GBR].unusable = bytes_of("gbr.crl: No such file or directory");
 	shut_out("gbr.crl: No such file or directory");
@@ -249,6 +258,46 @@ a_session_whose_certificate_was_revoked_is_closed(void **state)
 	    world_pem_crl(&w, GBR, w.agent.cert, WORLD_NOW - 60, WORLD_NOW + 30 * WORLD_DAY);
 	rebuild();
 	swept(p, CHAIN_REVOKED, "GBR");
+}
+
+static void
+every_list_of_a_file_counts_whatever_their_order(void **state)
+{
+	(void)state;
+	struct bytes old = w.crls[0];
+	struct bytes new =
+	    world_pem_crl(&w, GBR, w.agent.cert, WORLD_NOW - 60, WORLD_NOW + 30 * WORLD_DAY);
+	SCOPED(trust_peer_free) struct trust_peer *p = admitted();
+	w.crls[0] = world_pem_join(&w, old, new);
+	rebuild();
+	swept(p, CHAIN_REVOKED, "GBR");
+	w.crls[0] = world_pem_join(&w, new, old);
+	rebuild();
+	swept(p, CHAIN_REVOKED, "GBR");
+}
+
+/* A new key of an authority, under the old name: each list speaks for its own key. */
+static void
+lists_of_an_authority_that_changed_its_key_stand_side_by_side(void **state)
+{
+	(void)state;
+	const struct mint_spec spec = { .name = "GBR CA",
+		.usage = MINT_AUTHORITY,
+		.from_s = WORLD_NOW - WORLD_DAY,
+		.until_s = WORLD_NOW + 300 * WORLD_DAY };
+	struct world_id next = world_issue_spec(NULL, &spec, mint_p256());
+	struct bytes mine = w.crls[0];
+	struct bytes theirs =
+	    world_pem_crl(&w, &next, NULL, WORLD_NOW - 60, WORLD_NOW + 30 * WORLD_DAY);
+	w.parties[WORLD_GBR].bundle =
+	    world_pem_join(&w, w.parties[WORLD_GBR].bundle, world_pem_cert(&w, next.cert));
+	w.crls[0] = world_pem_join(&w, mine, theirs);
+	rebuild();
+	SCOPED(trust_peer_free) struct trust_peer *p = admitted();
+	w.crls[0] = theirs;
+	rebuild();
+	swept(p, CHAIN_NO_CRL, "GBR");
+	world_id_done(&next);
 }
 
 static void
@@ -513,6 +562,8 @@ main(void)
 		T(a_session_whose_agent_left_the_policy_is_closed),
 		T(a_session_whose_party_left_the_policy_is_closed),
 		T(a_session_whose_certificate_was_revoked_is_closed),
+		T(every_list_of_a_file_counts_whatever_their_order),
+		T(lists_of_an_authority_that_changed_its_key_stand_side_by_side),
 		T(a_session_whose_authority_was_replaced_is_closed),
 		T(a_session_whose_trust_domain_is_now_another_partys_is_closed),
 		T(a_session_is_closed_when_its_certificate_or_list_runs_out),

@@ -7,7 +7,8 @@
 
 #include <inttypes.h>
 
-enum { HOLD_PAGE = 64, AGAIN_ARENA = 8 << 20 };
+/* heads and facts of the largest report, read, written anew and decided: taken as needed */
+enum { HOLD_PAGE = 64, AGAIN_ARENA = 4 * LIMIT_MESSAGE_BYTES };
 
 /* What one later decision is made from and leads to; lives in its job's arena. */
 struct scene {

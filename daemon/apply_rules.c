@@ -186,6 +186,8 @@ put_agreements(struct committer *c, const struct ruleset *rules, struct err *e)
 {
 	for (size_t i = 0; i < epoch_agreement_count(rules->epoch); i++) {
 		const struct agreement *g = epoch_agreement_at(rules->epoch, i);
+		if (!g->has_terms)
+			continue;
 		for (size_t m = 0; m < g->member_count; m++)
 			if (!put_member(c, rules, g, g->members[m].party, e))
 				return false;
@@ -205,10 +207,11 @@ put_texts(struct committer *c, const struct ruleset *rules, struct err *e)
 		if (!store_put_blob(
 			s, STORE_POLICY, epoch_spif(rules->epoch, i, digest), digest, e))
 			return false;
-	for (size_t i = 0; i < epoch_agreement_count(rules->epoch); i++)
-		if (!store_put_blob(s, STORE_POLICY,
-			epoch_agreement_at(rules->epoch, i)->terms_text, digest, e))
+	for (size_t i = 0; i < epoch_agreement_count(rules->epoch); i++) {
+		const struct agreement *g = epoch_agreement_at(rules->epoch, i);
+		if (g->has_terms && !store_put_blob(s, STORE_POLICY, g->terms_text, digest, e))
 			return false;
+	}
 	for (size_t i = 0; i < epoch_party_count(rules->epoch); i++) {
 		const struct party *p = epoch_party_at(rules->epoch, i);
 		for (size_t k = 0; k < p->anchor_count; k++)

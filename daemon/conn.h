@@ -76,6 +76,7 @@ struct conn {
 	bool held;		 /* input waits inside for the window or the next turn */
 	bool paused;		 /* ..of these, for the window: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */
+	bool barred;		 /* no longer allowed */
 	bool bye_sent, peer_ended, wants_room;
 	uint8_t turn; /* which of the worker's lists it is in (worker.c) */
 };

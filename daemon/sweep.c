@@ -24,6 +24,7 @@ shut_out(struct conn *c, const struct trust_refusal *why)
 	conn_count(c, METRIC_shut_out);
 	sweep_log_refusal(c, why);
 	on_turned_away(c, why);
+	c->barred = true;
 	conn_last_word(c, 0, &out);
 }
 
@@ -96,7 +97,9 @@ sweep_deadlines(struct conn *c)
 		sweep_ready(c, now);
 		return;
 	case CONN_DRAINING:
-		if (age >= (c->ending == CONN_ENDING_FAIL ? LIMIT_LINGER_MS : l->drain_ms))
+		if (age >= (c->barred			       ? LIMIT_BARRED_MS
+			       : c->ending == CONN_ENDING_FAIL ? LIMIT_LINGER_MS
+							       : l->drain_ms))
 			conn_cut(c);
 		return;
 	case CONN_CLOSED:

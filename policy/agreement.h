@@ -30,7 +30,8 @@ struct agreement {
 	bool suspended;
 	bool unsigned_; /* it requires signatures and has none: not usable */
 	bool backfill;
-	bool has_terms;	   /* false without trust files: there are no terms then */
+	bool has_terms;	   /* false without trust files, or a member's: there are no terms then, and
+			    * no publication can name them */
 	uint8_t terms[32]; /* SHA-256 of terms_text */
 	struct bytes terms_text;
 	struct names topics;	      /* patterns, byte order */

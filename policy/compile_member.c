@@ -43,6 +43,13 @@ read_precedence(struct compile *c, const struct text_statement *s, struct member
 
 /* ---- clearances ---- */
 
+/* Names of a vocabulary are the same but for white space and case, so the parser cannot see it. */
+static void
+twice(struct compile *c, const struct text_value *v)
+{
+	text_error(c->errors, &v->pos, NULL, "'%.*s' is twice in this list", SHOWN(v->text));
+}
+
 static void
 read_classes(struct compile *c, const struct text_statement *s, struct clearance *k)
 {
@@ -59,9 +66,13 @@ read_classes(struct compile *c, const struct text_statement *s, struct clearance
 	if (s->value_count != 2)
 		text_error(c->errors, &s->values[2].pos, settings[SET_CLEARANCE].usage,
 		    "nothing may follow the list");
-	for (size_t i = 0; i < v->count; i++)
-		if (compile_find_class(c, k->vocab, &v->items[i], &class_))
-			clearance_add_class(k, class_);
+	for (size_t i = 0; i < v->count; i++) {
+		if (!compile_find_class(c, k->vocab, &v->items[i], &class_))
+			continue;
+		if ((k->classes >> class_ & 1) != 0)
+			twice(c, &v->items[i]);
+		clearance_add_class(k, class_);
+	}
 }
 
 static void
@@ -75,9 +86,14 @@ read_category(struct compile *c, const struct text_statement *s, struct clearanc
 	}
 	if (!compile_find_tagset(c, k->vocab, &s->pos, s->name, &tagset))
 		return;
-	for (size_t i = 0; i < s->values[0].count; i++)
-		if (compile_find_value(c, k->vocab, tagset, &s->values[0].items[i], &value))
-			clearance_add_value(k, value);
+	for (size_t i = 0; i < s->values[0].count; i++) {
+		const struct text_value *v = &s->values[0].items[i];
+		if (!compile_find_value(c, k->vocab, tagset, v, &value))
+			continue;
+		if (vocab_has(k->values, value))
+			twice(c, v);
+		clearance_add_value(k, value);
+	}
 }
 
 static void

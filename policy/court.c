@@ -2,6 +2,7 @@
 
 #include "policy/compile.h"
 #include "policy/duty.h"
+#include "proto/syntax.h"
 
 static bool
 no_memory(struct court *c)
@@ -125,7 +126,11 @@ resolve(struct court *c, const struct raw_label *raw, struct written *w, struct 
 {
 	w->vocab = vocab_index(c->epoch, raw->vocabulary);
 	if (w->vocab == c->epoch->vocab_count)
-		return err_set(e, ERR_INVALID_LABEL, "unknown vocabulary");
+		/* no nearest one: the names of others' communities are not the publisher's to learn
+		 * (S7) */
+		return err_set(e, ERR_INVALID_LABEL, "there is no vocabulary '%.*s' here",
+		    (int)(raw->vocabulary.len < 100 ? raw->vocabulary.len : 100),
+		    (const char *)raw->vocabulary.data);
 	const struct vocab *v = c->epoch->vocabs[w->vocab];
 	if (!label_resolve(c->arena, v, raw, &w->label, e))
 		return false;
@@ -306,7 +311,7 @@ see(struct court *c, const struct agreement *a, size_t portion, struct view *v, 
 			return false;
 	}
 	*v = (struct view){ .labels = s, .label_count = count, .matches = matches };
-	if (!rules_content_type(c->facts->portions[portion].content_type, &v->content_type))
+	if (!syntax_media_type(c->facts->portions[portion].content_type, &v->content_type))
 		v->content_type = bytes_of("");
 	for (size_t i = 0; i < a->rule_count; i++)
 		matches[i] = live[i] && rules_portion(&a->rules[i], v);

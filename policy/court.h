@@ -52,7 +52,7 @@ const struct portion_decision *court_judge(
 void court_until(struct court *c, uint64_t time);
 
 /* The refusals of DESIGN section 5 that a policy can see, before and after the labels are read. */
-MUST_USE bool refuse_malformed(const struct facts *f, struct arena *a, struct refusal *out);
+MUST_USE bool refuse_malformed(const struct facts *f, struct refusal *out);
 MUST_USE bool refuse_limit(const struct facts *f, struct arena *a, struct refusal *out);
 MUST_USE bool refuse_agreements(struct court *c, struct refusal *out);
 MUST_USE bool refuse_audience(struct court *c, struct refusal *out);

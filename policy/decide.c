@@ -275,7 +275,7 @@ decide_under(const struct epoch *p, const struct agreement *only, const struct f
 	};
 	struct decisions d = { .portion_count = f->portion_count };
 	court_until(&c, f->expires == 0 ? UINT64_MAX : f->expires);
-	if (!refuse_malformed(f, a, &d.refusal))
+	if (!refuse_malformed(f, &d.refusal))
 		return err_set(e, ERR_NOMEM, "decision");
 	if (d.refusal.code == ERR_NONE && !(f->later ? later_decide(&c, &d) : first_decide(&c, &d)))
 		return false;

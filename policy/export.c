@@ -59,6 +59,11 @@ page_text(struct page *p)
 		return NULL;
 	if (p->count > 1)
 		qsort(p->items, p->count, sizeof(*p->items), by_bytes);
+	size_t kept = 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (kept == 0 || !bytes_equal(p->items[kept - 1], p->items[i]))
+			p->items[kept++] = p->items[i];
+	p->count = kept; /* a condition said twice is the same rule */
 	for (size_t i = 0; i < p->count; i++)
 		len += p->items[i].len;
 	char *text = arena_alloc(p->a, len + 1);
@@ -100,6 +105,22 @@ quoted(struct page *p, struct bytes text)
 	if (q == NULL)
 		p->failed = true;
 	return q == NULL ? "" : q;
+}
+
+/* In ASCII lower case, where case is ignored; a failure sticks. */
+static struct bytes
+lowered(struct page *p, struct bytes text)
+{
+	uint8_t *to = arena_alloc(p->a, text.len);
+	if (to == NULL) {
+		p->failed = true;
+		return bytes_of("");
+	}
+	for (size_t i = 0; i < text.len; i++) {
+		bool upper = text.data[i] >= 'A' && text.data[i] <= 'Z';
+		to[i] = upper ? (uint8_t)(text.data[i] | 0x20) : text.data[i];
+	}
+	return bytes_from(to, text.len);
 }
 
 /* "[ A B ]", sorted. */
@@ -290,7 +311,7 @@ add_condition(struct page *p, const struct condition *c)
 		    precedence_name(c->precedence));
 		break;
 	case CONDITION_CONTENT_TYPE:
-		ADD(p, "content-type %s", quoted(p, c->pattern));
+		ADD(p, "content-type %s", quoted(p, lowered(p, c->pattern)));
 		break;
 	case CONDITION_LABEL:
 		add_label_condition(p, c);
@@ -416,9 +437,21 @@ add_rests_on(struct page *p, const struct epoch *e, const struct agreement *a)
 	}
 }
 
+/* A member whose bundle was never read: whatever were agreed to now would change once it is. */
+static bool
+has_unknown_anchors(const struct agreement *a)
+{
+	for (size_t i = 0; i < a->member_count; i++)
+		if (a->members[i].party->shut_out && a->members[i].party->anchor_count == 0)
+			return true;
+	return false;
+}
+
 static bool
 write_terms(struct compile *c, struct arena *scratch, struct agreement *a)
 {
+	if (has_unknown_anchors(a))
+		return true;
 	struct page block = { .a = scratch }, lines = { .a = scratch };
 	struct err e;
 	add_agreement(&block, c->e, a, false);

@@ -42,6 +42,20 @@ find_deep(const struct xml_element *x, const char *name)
 	return NULL;
 }
 
+/* An error if a second element of that name stands in the tree: which one counts would be a guess,
+ * and the lower one would be a leak. */
+static bool
+check_alone(struct reading *r, const struct xml_element *x, const struct xml_element *first)
+{
+	bool ok = true;
+	if (x != first && bytes_equal(x->name, first->name))
+		return text_error(r->errors, &x->pos, "give each label in a file of its own",
+		    "a second '%.*s'", SHOWN(x->name));
+	for (const struct xml_element *c = x->child; ok && c != NULL; c = c->next)
+		ok = check_alone(r, c, first);
+	return ok;
+}
+
 static bool
 take_text(struct reading *r, const struct xml_element *x, struct bytes *out)
 {
@@ -244,7 +258,8 @@ label_xml_read(struct arena *a, const struct vocab *const *set, size_t count,
 		return false;
 	if (info == NULL)
 		return text_error(l, &x->pos, NULL, "ConfidentialityInformation is missing");
-	if (!take_information(&r, set, count, info, &label))
+	if (!check_alone(&r, root, x) || !check_alone(&r, x, info) ||
+	    !take_information(&r, set, count, info, &label))
 		return false;
 	*out = label;
 	return true;

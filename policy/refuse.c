@@ -25,21 +25,18 @@ enums_are_good(const struct facts *f)
 }
 
 bool
-refuse_malformed(const struct facts *f, struct arena *a, struct refusal *out)
+refuse_malformed(const struct facts *f, struct refusal *out)
 {
-	struct bytes type;
 	if (!enums_are_good(f))
 		return refuse(out, ERR_MALFORMED, "", "a code has no meaning");
+	/* design 5: a later decision applies no refusal; a bad code is no facts at all */
+	if (f->later)
+		return true;
 	if (topic_check(f->topic) == TOPIC_BAD)
 		return refuse(out, ERR_MALFORMED, "topic",
 		    "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots");
 	if (f->portion_count == 0)
 		return refuse(out, ERR_MALFORMED, "portions", "a report has a portion at least");
-	for (size_t i = 0; i < f->portion_count; i++)
-		if (!rules_content_type(f->portions[i].content_type, &type))
-			return refuse(out, ERR_MALFORMED,
-			    arena_printf(a, "portions[%zu].content_type", i),
-			    "a content type is type/subtype");
 	return true;
 }
 
@@ -70,28 +67,22 @@ count_sources(const struct facts *f, struct arena *a, bool direct)
 	return different;
 }
 
+/* The lengths of names and content types are the wire's to limit: too long is unknown here. */
 static bool
 label_is_over(const struct raw_label *l)
 {
-	if (l->category_count > LIMIT_CATEGORIES_PER_LABEL ||
-	    l->vocabulary.len > LIMIT_NAME_BYTES || l->classification.len > LIMIT_NAME_BYTES)
+	if (l->category_count > LIMIT_CATEGORIES_PER_LABEL)
 		return true;
-	for (size_t i = 0; i < l->category_count; i++) {
-		const struct raw_category *k = &l->categories[i];
-		if (k->name.len > LIMIT_NAME_BYTES || k->values.count > LIMIT_VALUES_PER_CATEGORY)
+	for (size_t i = 0; i < l->category_count; i++)
+		if (l->categories[i].values.count > LIMIT_VALUES_PER_CATEGORY)
 			return true;
-		for (size_t j = 0; j < k->values.count; j++)
-			if (k->values.items[j].len > LIMIT_NAME_BYTES)
-				return true;
-	}
 	return false;
 }
 
 static bool
 portion_is_over(const struct fact_portion *p)
 {
-	if (p->label_count > LIMIT_LABELS_PER_PORTION ||
-	    p->content_type.len > LIMIT_CONTENT_TYPE_BYTES)
+	if (p->label_count > LIMIT_LABELS_PER_PORTION)
 		return true;
 	for (size_t i = 0; i < p->label_count; i++)
 		if (label_is_over(&p->labels[i]))

@@ -1,6 +1,7 @@
 #include "policy/rules.h"
 
 #include "policy/duty.h"
+#include "proto/syntax.h"
 
 static enum verdict
 because(struct why *why, enum verdict v, enum reason reason)
@@ -107,42 +108,11 @@ label_holds_against(const struct condition *c, const struct view *v)
 	return false;
 }
 
-static bool
-is_token(struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++) {
-		uint8_t c = b.data[i];
-		bool alnum =
-		    (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!alnum && (c == 0 || strchr("!#$%&'*+-.^_`{|}~", c) == NULL)) /* RFC 2045 */
-			return false;
-	}
-	return b.len > 0;
-}
-
-bool
-rules_content_type(struct bytes in, struct bytes *out)
-{
-	const uint8_t *semicolon = in.len == 0 ? NULL : memchr(in.data, ';', in.len);
-	if (semicolon != NULL)
-		in.len = (size_t)(semicolon - in.data);
-	while (in.len > 0 && (in.data[in.len - 1] == ' ' || in.data[in.len - 1] == '\t'))
-		in.len--;
-	const uint8_t *slash = in.len == 0 ? NULL : memchr(in.data, '/', in.len);
-	if (slash == NULL)
-		return false;
-	size_t at = (size_t)(slash - in.data);
-	if (!is_token(bytes_from(in.data, at)) || !is_token(bytes_from(slash + 1, in.len - at - 1)))
-		return false;
-	*out = in;
-	return true;
-}
-
 bool
 rules_content_pattern(struct bytes in)
 {
 	struct bytes out;
-	if (in.len == 0 || memchr(in.data, ';', in.len) != NULL || !rules_content_type(in, &out) ||
+	if (in.len == 0 || memchr(in.data, ';', in.len) != NULL || !syntax_media_type(in, &out) ||
 	    out.len != in.len)
 		return false;
 	size_t type = (size_t)((const uint8_t *)memchr(in.data, '/', in.len) - in.data);

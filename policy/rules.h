@@ -121,7 +121,5 @@ bool rules_to(const struct rule *rule, struct bytes recipient);
 bool rules_live(const struct rule *rule, const struct facts *f);
 /* Whether the conditions on labels and content type hold. */
 bool rules_portion(const struct rule *rule, const struct view *v);
-/* "type/subtype" with parameters to type and subtype alone; false if it is no content type. */
-bool rules_content_type(struct bytes in, struct bytes *out);
 /* type/subtype or type / "*". */
 bool rules_content_pattern(struct bytes in);

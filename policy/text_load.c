@@ -200,6 +200,16 @@ take_statement(struct load *ld, const struct text_statement *s, const struct cha
 	return check_inner(ld, &s->block);
 }
 
+/* What a full disk or a slip of the hand leaves. */
+static bool
+is_blank(struct bytes source)
+{
+	for (size_t i = 0; i < source.len; i++)
+		if (memchr(" \t\r\n", source.data[i], 4) == NULL)
+			return false;
+	return true;
+}
+
 static bool
 load_file(struct load *ld, const struct chain *outer, struct bytes path,
     const struct text_pos *from, struct text_pos *end)
@@ -214,6 +224,10 @@ load_file(struct load *ld, const struct chain *outer, struct bytes path,
 	struct text_block block = { NULL, 0, { NULL, 0, 0 } };
 	if (!text_parse(ld->arena, path, source, ld->errors, &block))
 		return false;
+	if (is_blank(source))
+		return text_error(ld->errors, &block.end,
+		    "remove it, or write a comment into a file that is meant to say nothing",
+		    "the file is empty");
 	struct chain self = { outer, path, outer == NULL ? 0 : outer->depth + 1 };
 	bool ok = true;
 	for (size_t i = 0; i < block.count; i++)

@@ -178,7 +178,8 @@ crls_read_pem(struct chain_anchors *a, struct bytes in, size_t number, struct er
 		return err_set(e, ERR_DATA, "revocation list %zu cannot be read", number);
 	return all_blocks_were_read(in, count) ||
 	       err_set(e, ERR_DATA,
-		   "revocation list %zu holds something beside lists, or a broken BEGIN or END line",
+		   "revocation list %zu holds something beside lists, or a broken BEGIN or END "
+		   "line",
 		   number);
 }
 

@@ -51,6 +51,7 @@
 #define LIMIT_FRAME_RATE 32000u /* bytes/s */
 #define LIMIT_IDLE_MS 120000u	/* [idle] with keep-alive */
 #define LIMIT_DRAIN_MS 10000u	/* [drain] */
+#define LIMIT_BARRED_MS 500u	/* the same for whoever is no longer allowed: within S9's second */
 #define LIMIT_LINGER_MS 2000u	/* after an Error or alert: so long a peer has to read it */
 #define LIMIT_OUTPUT_BYTES \
 	65536u /* output buffer of a connection: pull from the queue only below it */

@@ -92,7 +92,8 @@ static const struct codec_field head_fields[] = {
 	F_BLOB(struct parts_head, 1, salt, SALT_BYTES, SALT_BYTES),
 	F_FIXED64(struct parts_head, 2, order, 0, (1ull << ORDER_BITS) - 1),
 	F_PARTS(struct parts_head, 3, labels, label_count, LIMIT_LABELS_PER_PORTION, &parts_label),
-	F_TEXT(struct parts_head, 4, content_type, 1, LIMIT_CONTENT_TYPE_BYTES),
+	F_SPELT(
+	    struct parts_head, 4, content_type, 1, LIMIT_CONTENT_TYPE_BYTES, syntax_content_type),
 	F_U64(struct parts_head, 5, body_length, 1, LIMIT_REPORT_BYTES),
 	F_BLOB(struct parts_head, 6, body_digest, DIGEST_BYTES, DIGEST_BYTES),
 };

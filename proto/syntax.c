@@ -152,3 +152,36 @@ syntax_path(struct bytes in, struct err *e)
 		rest.len--;
 	}
 }
+
+/* RFC 2045, 5.1 */
+static bool
+is_media_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (!is_alnum(b.data[i]) &&
+		    (b.data[i] == 0 || strchr("!#$%&'*+-.^_`{|}~", b.data[i]) == NULL))
+			return false;
+	return b.len > 0;
+}
+
+bool
+syntax_media_type(struct bytes in, struct bytes *out)
+{
+	struct bytes rest = in, type = next_token(&rest, ';');
+	while (type.len > 0 && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t'))
+		type.len--;
+	struct bytes sub = type, top = next_token(&sub, '/');
+	if (sub.len < 2 || !is_media_token(top) ||
+	    !is_media_token(bytes_from(sub.data + 1, sub.len - 1)))
+		return false;
+	*out = type;
+	return true;
+}
+
+bool
+syntax_content_type(struct bytes in, struct err *e)
+{
+	struct bytes type;
+	return syntax_media_type(in, &type) ||
+	       err_set(e, ERR_MALFORMED, "a content type is type/subtype");
+}

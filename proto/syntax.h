@@ -18,5 +18,10 @@ MUST_USE bool syntax_name(struct bytes in, struct err *e);
 MUST_USE bool syntax_topic(struct bytes in, struct err *e);
 /* A topic in which a token may be '*' (any one) and the last may be '>' (one or more). */
 MUST_USE bool syntax_pattern(struct bytes in, struct err *e);
+/* "type/subtype" of a content type with parameters (RFC 2045, 5.1) to type and subtype alone; false
+ * if it is none. */
+MUST_USE bool syntax_media_type(struct bytes in, struct bytes *out);
+/* type/subtype, with or without parameters. */
+MUST_USE bool syntax_content_type(struct bytes in, struct err *e);
 /* A relative path of tokens [A-Za-z0-9._-]+ joined by '/', none of them "." or "..". */
 MUST_USE bool syntax_path(struct bytes in, struct err *e);

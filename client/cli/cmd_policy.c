@@ -9,6 +9,7 @@
 #include "client/cli/out.h"
 #include "policy/decide.h"
 #include "policy/text.h"
+#include "proto/chain.h"
 
 static const char usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
 			    "[AGREEMENT] [--json]";
@@ -118,11 +119,45 @@ check_text(const struct loaded *l, const char *path)
 	(void)fputc('\n', stdout);
 }
 
+/* The bundle with its lists, as the broker's trust is made of them. */
+static bool
+check_lists(struct loaded *l, const struct party *p, struct err *e)
+{
+	SCOPED(chain_anchors_free) struct chain_anchors *anchors = NULL;
+	struct bytes *lists = arena_zalloc(&l->arena, p->crl_count + 1, sizeof(*lists));
+	if (lists == NULL)
+		return err_set(e, ERR_NOMEM, "revocation lists");
+	for (size_t i = 0; i < p->crl_count; i++) {
+		const char *path = arena_printf(&l->arena, "%.*s", (int)p->crl_paths[i].len,
+		    (const char *)p->crl_paths[i].data);
+		if (path == NULL)
+			return err_set(e, ERR_NOMEM, "revocation lists");
+		if (!files_read(path, &l->arena, &lists[i], e))
+			return false;
+	}
+	return chain_anchors_new(p->bundle, lists, p->crl_count, &anchors, e);
+}
+
+/* What would shut a party out is no error of the policy: the others go on (design 4). */
+static void
+check_trust(struct loaded *l)
+{
+	for (size_t i = 0; i < epoch_party_count(l->epoch); i++) {
+		const struct party *p = epoch_party_at(l->epoch, i);
+		struct err e = { 0 };
+		if (p->bundle.len > 0 && !check_lists(l, p, &e))
+			text_warning(&l->errors, NULL, NULL, "party '%.*s' would be shut out: %s",
+			    (int)p->name.len, (const char *)p->name.data, e.text);
+	}
+}
+
 static int
 check_one(const struct call *k, const char *path)
 {
 	SCOPED(loaded_done) struct loaded l;
 	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
+	if (good)
+		check_trust(&l);
 	if (k->json) {
 		check_json(&l, path);
 		return good ? 0 : err_exit(l.err.code);

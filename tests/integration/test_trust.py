@@ -68,6 +68,9 @@ class Sweep(rig.LabTest):
         self.ends_in_time(ken, self.reload())
         self.assertTrue(alive(gbr))
         self.assertIn('trust.party-shut-out party="KEN"', self.lab.messages())
+        # and whoever checks first is told before
+        _, said = self.lab.relto("policy", "check", self.lab.path("policy"))
+        self.assertIn("warning: party 'KEN' would be shut out: revocation list 1 cannot be read", said)
 
     def test_a_party_with_an_unusable_bundle_is_shut_out_alone(self):
         ken, gbr = self.client("ken"), self.client("gbr")

@@ -19,8 +19,8 @@ shape_fault_name(enum shape_fault fault)
 static struct bytes
 text_of(struct arena *a, const struct codec_field *f, size_t i)
 {
-	static const char *const spellings[] = { "x", "a.b", "spiffe://a.example/b" };
-	for (size_t k = 0; f->check != NULL && k < 3; k++)
+	static const char *const spellings[] = { "x", "a.b", "spiffe://a.example/b", "a/b" };
+	for (size_t k = 0; f->check != NULL && k < 4; k++)
 		if (f->check(bytes_of(spellings[k]), NULL))
 			return bytes_of(spellings[k]);
 	size_t len = f->min == 0 ? 1 : f->min;

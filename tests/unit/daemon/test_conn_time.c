@@ -244,6 +244,20 @@ new_rules_end_the_sessions_of_those_who_are_no_longer_allowed(void **state)
 }
 
 static void
+whoever_is_no_longer_allowed_and_does_not_read_is_gone_within_the_second(void **state)
+{
+	(void)state;
+	struct peer *p = rig_ready("NOR", 0);
+	p->silent = true;
+	reload(rig_trust("NOR"));
+	rig_pass_ms(LIMIT_BARRED_MS - 1);
+	assert_int_equal(rig_state(p), CONN_DRAINING);
+	rig_pass_ms(1);
+	assert_int_equal(rig_state(p), CONN_CLOSED);
+	assert_true(LIMIT_BARRED_MS + 2 * WORKER_TICK_MS <= 1000);
+}
+
+static void
 whoever_shook_hands_under_the_old_rules_is_judged_by_the_new_ones(void **state)
 {
 	(void)state;
@@ -277,6 +291,7 @@ main(void)
 		UP_DOWN(a_session_ends_with_its_certificate),
 		UP_DOWN(a_session_ends_when_the_CRL_passes_its_hard_age),
 		UP_DOWN(new_rules_end_the_sessions_of_those_who_are_no_longer_allowed),
+		UP_DOWN(whoever_is_no_longer_allowed_and_does_not_read_is_gone_within_the_second),
 		UP_DOWN(whoever_shook_hands_under_the_old_rules_is_judged_by_the_new_ones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,43 @@ a_party_with_a_damaged_bundle_is_shut_out_at_a_reload(void **state)
 }
 
 static void
+a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_init(&r);
+	rig_put(&r, "relto.policy", rig_base);
+	rig_put(&r, "tests/policy-sample/trust/ken-ca.pem", "nothing");
+	struct epoch_source source = { .read = rig_read, .list = rig_list, .ctx = &r };
+	assert_true(
+	    epoch_load(&source, "relto.policy", EPOCH_TOLERANT, &r.errors, &r.epoch, &r.err));
+	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_false(a->has_terms); /* else they would change when the file is mended */
+	assert_int_equal(a->terms_text.len, 0);
+	rig_done(&r);
+}
+
+static void
+the_export_is_the_same_however_a_rule_is_spelt(void **state)
+{
+	static const char *const spelt[] = { "topic cyber.x\n content-type text/plain\n",
+		"content-type TEXT/Plain\n topic cyber.x\n content-type text/plain\n"
+		" topic cyber.x\n" };
+	uint8_t digest[2][32];
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct rig r;
+		rig_init(&r);
+		const char *rule = arena_printf(
+		    &r.arena, "    rule said {\n %s withhold\n }\n    onward", spelt[i]);
+		rig_load_text(&r, rig_edit(&r, rig_base, "    onward", rule));
+		memcpy(digest[i], epoch_digest(r.epoch), 32);
+		rig_done(&r);
+	}
+	assert_memory_equal(digest[0], digest[1], 32);
+}
+
+static void
 the_tools_do_without_trust_files_and_say_so(void **state)
 {
 	struct rig r;
@@ -323,6 +360,9 @@ main(void)
 		cmocka_unit_test(the_state_is_no_part_of_the_terms),
 		cmocka_unit_test(an_anchor_is_part_of_the_terms),
 		cmocka_unit_test(a_party_with_a_damaged_bundle_is_shut_out_at_a_reload),
+		cmocka_unit_test(
+		    a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms),
+		cmocka_unit_test(the_export_is_the_same_however_a_rule_is_spelt),
 		cmocka_unit_test(the_tools_do_without_trust_files_and_say_so),
 		cmocka_unit_test(an_agreement_without_its_signatures_is_not_usable),
 	};

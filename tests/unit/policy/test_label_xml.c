@@ -112,6 +112,10 @@ what_would_change_the_meaning_is_an_error(void **state)
 	    "an element inside 'GenericValue', which holds text");
 	is_refused(WHOLE("<Unknown/>"), "unknown element 'Unknown'");
 	is_refused(WHOLE(SECRET), "a second 'Classification'");
+	/* which of two counts would be a guess, and the lower one a leak */
+	is_refused("<a>" WHOLE("") WHOLE("") "</a>", "a second 'originatorConfidentialityLabel'");
+	is_refused(LABEL(INFO(POLICY SECRET) INFO(POLICY SECRET) CREATED),
+	    "a second 'ConfidentialityInformation'");
 	is_refused(LABEL(INFO(SECRET)), "PolicyIdentifier is missing");
 	is_refused(LABEL(INFO(POLICY)), "Classification is missing");
 	is_refused(LABEL(CREATED), "ConfidentialityInformation is missing");

@@ -142,6 +142,32 @@ a_spiffe_id_has_2048_bytes_and_its_domain_255(void **state)
 }
 
 static void
+a_content_type_is_type_and_subtype_whatever_follows(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *type;
+	} good[] = { { "text/plain", "text/plain" }, { "text/plain; charset=utf-8", "text/plain" },
+		{ "a/b \t;x/y", "a/b" },
+		{ "application/stix+json;version=2.1", "application/stix+json" },
+		{ "A/*", "A/*" } };
+	static const char *const bad[] = { "", "/", "text", "text/", "/plain", "a/b/c", "a b/c",
+		"a/b c", ";text/plain", " text/plain", "t\xc3\xa9xt/plain", "a/(b)" };
+	struct bytes type;
+	struct err e;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(syntax_media_type(bytes_of(good[i].in), &type));
+		assert_true(bytes_is(type, good[i].type));
+		assert_true(syntax_content_type(bytes_of(good[i].in), &e));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(syntax_content_type(bytes_of(bad[i]), &e));
+		assert_int_equal(e.code, ERR_MALFORMED);
+		assert_string_equal(e.text, "a content type is type/subtype");
+	}
+}
+
+static void
 a_report_id_prints_and_reads_back(void **state)
 {
 	(void)state;
@@ -173,6 +199,7 @@ main(void)
 		cmocka_unit_test(a_path_stays_below_its_folder),
 		cmocka_unit_test(a_spiffe_id_has_a_domain_and_a_path_in_one_spelling),
 		cmocka_unit_test(a_spiffe_id_has_2048_bytes_and_its_domain_255),
+		cmocka_unit_test(a_content_type_is_type_and_subtype_whatever_follows),
 		cmocka_unit_test(a_report_id_prints_and_reads_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,7 +174,7 @@ main(int argc, char **argv)
 {
 	struct err e = { 0 };
 	char path[2][1024];
-	double store_cpu[2], bare_cpu;
+	double store_cpu[2] = { 0 }, bare_cpu = 0;
 	if (argc < 2) {
 		(void)fprintf(stderr, "usage: %s FOLDER [RECORDS]\n", argv[0]);
 		return 64;

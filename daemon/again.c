@@ -284,6 +284,7 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 enum again_result
 again_decide(struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	SCOPED(job_free) struct job *j = job_new(JOB_AGAIN, NULL, AGAIN_ARENA);
 	struct scene s = { .desk = d, .ask = a };
 	bool gone = false;

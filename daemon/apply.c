@@ -11,6 +11,7 @@
 bool
 apply_record(struct committer *c, const struct apply_begin *b, struct record *r, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	uint8_t salts[RECORD_SALTS];
 	if (RAND_bytes(salts, sizeof(salts)) != 1)
 		return err_set(e, ERR_CRYPTO, "no random salts");
@@ -454,6 +455,7 @@ apply_clock(struct committer *c, struct job *j, struct err *e)
 bool
 apply_job(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	switch (j->kind) {
 	case JOB_PUBLISH:
 		return apply_publish(c, j, e);

@@ -393,6 +393,7 @@ tell_doubt(struct committer *c, struct err *e)
 bool
 apply_time(struct committer *c, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (!wall_in_doubt(&c->shell->wall))
 		c->doubt_told = false;
 	else if (!c->doubt_told && !tell_doubt(c, e))

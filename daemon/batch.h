@@ -6,6 +6,7 @@
 #include "audit/checkpoint.h"
 #include "daemon/committer.h"
 #include "daemon/retention.h"
+#include "daemon/role.h"
 #include "proto/limits.h"
 
 #include <openssl/types.h>

@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
+#include "daemon/role.h"
 #include "daemon/startup.h"
 
 #include <errno.h>
@@ -244,6 +245,7 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 static void
 give_rules(struct broker *b)
 {
+	ASSERT_ON(ROLE_MAIN);
 	for (unsigned i = 0; i < b->worker_count; i++) {
 		struct rules_letter *l = calloc(1, sizeof(*l));
 		if (l == NULL) {
@@ -303,6 +305,7 @@ compare_settings(const struct broker *b)
 void
 broker_reload(struct broker *b, struct job *asked)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct err e = { 0 };
 	struct ruleset *next = NULL;
 	struct job *j = asked;
@@ -379,6 +382,7 @@ rules_home(struct broker *b, struct job *j)
 void
 broker_mail(struct broker *b)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct mailbox_item *next, *item = mailbox_take(b->shell.main, MAIN_MAIL);
 	for (; item != NULL; item = next) {
 		next = item->next;

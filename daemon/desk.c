@@ -24,6 +24,7 @@ desk_party(const struct conn *c)
 bool
 desk_post(struct conn *c, struct job **j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	(*j)->home = c->worker->index;
 	(*j)->conn = c->id;
 	uint64_t request = (*j)->request;
@@ -40,6 +41,7 @@ desk_post(struct conn *c, struct job **j)
 bool
 desk_post_own(struct desk *d, struct job **j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	(*j)->home = d->worker->index;
 	if (committer_take(d->shell, j))
 		return true;
@@ -153,6 +155,7 @@ same_refusal(const struct refusal_count *r, const struct conn *c, const struct r
 void
 desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct refusal_count *slot = NULL, *oldest = &d->refusals[0];
 	for (size_t i = 0; i < DESK_REFUSALS; i++) {
 		struct refusal_count *r = &d->refusals[i];
@@ -223,6 +226,7 @@ fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, str
 void
 desk_flush_refusals(struct desk *d, bool all)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint64_t now = worker_now_ms(d->worker);
 	size_t count = 0;
 	struct job *j = NULL;

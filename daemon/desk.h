@@ -6,6 +6,7 @@
 #include "audit/record.h"
 #include "daemon/conn.h"
 #include "daemon/job.h"
+#include "daemon/role.h"
 #include "daemon/ruleset.h"
 #include "daemon/shell.h"
 #include "proto/arena.h"

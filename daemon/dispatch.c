@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/on.h"
+#include "daemon/role.h"
 #include "daemon/worker.h"
 #include "proto/arena.h"
 
@@ -166,6 +167,7 @@ handle(struct conn *c, const struct inbox_message *in, struct fault *f, struct e
 void
 dispatch_message(struct conn *c, const struct inbox_message *in)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct fault f = { 0 };
 	struct err e = { 0 };
 	metrics_add(&c->worker->metrics, METRIC_messages_in, 1);

@@ -1,5 +1,6 @@
 #include "daemon/ledger.h"
 
+#include "daemon/role.h"
 #include <assert.h>
 #include <inttypes.h>
 
@@ -33,6 +34,7 @@ ledger_done(struct ledger *l)
 bool
 ledger_begin(struct ledger *l, uint64_t now_us, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	assert(!l->open);
 	arena_done(&l->scratch);
 	arena_init(&l->scratch, SCRATCH_CAP);
@@ -50,6 +52,7 @@ bool
 ledger_append(struct ledger *l, struct record *r, const struct ledger_place *at,
     struct log_out *out, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	assert(l->open);
 	if (at->publisher != NULL)
 		roll_touch(&l->roll, at->publisher);
@@ -151,6 +154,7 @@ commit(struct ledger *l, const struct store_stamp *now, struct err *e)
 bool
 ledger_commit(struct ledger *l, const struct store_stamp *now, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	assert(l->open);
 	if (commit(l, now, e)) {
 		roll_keep(&l->roll);

@@ -288,6 +288,7 @@ fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 bool
 publish_decide(struct conn *c, struct publish *p, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = desk_of(c);
 	uint64_t now;
 	if (!wall_now(&d->shell->wall, &now))

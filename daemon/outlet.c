@@ -26,6 +26,7 @@ static void set_eager(struct outlet *o);
 struct outlet *
 outlet_open(struct desk *d, const struct store_subscription *s)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = outlet_find(d, s->id);
 	if (o != NULL)
 		return o;
@@ -54,6 +55,7 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 struct consumer *
 outlet_join(struct outlet *o, struct conn *c, uint32_t credit)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct session *s = c->session;
 	if (s->consumer_count == SESSION_OUTLETS)
 		return NULL;
@@ -134,6 +136,7 @@ count_attempts(struct outlet *o, struct flight **flights, size_t count)
 void
 outlet_leave(struct consumer *k)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = k->outlet;
 	struct flight *f, *tmp;
 	size_t count = 0;
@@ -322,6 +325,7 @@ set_eager(struct outlet *o)
 void
 outlet_pump(struct outlet *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (o->pumping || o->desk->rules == NULL)
 		return;
 	o->pumping = true;
@@ -371,6 +375,7 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 void
 outlet_tick(struct outlet *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f, *next, *late[64];
 	size_t count = 0;
 	uint64_t now = worker_now_ms(o->desk->worker);
@@ -392,6 +397,7 @@ outlet_tick(struct outlet *o)
 void
 outlet_new_rules(struct outlet *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f;
 	TAILQ_FOREACH (f, &o->all, of_outlet)
 		f->checked = false;

@@ -66,6 +66,7 @@ go(struct desk *d, struct job *j, struct err *e)
 bool
 outlet_ack(struct consumer *k, const struct msg_u64s *deliveries, uint64_t request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = k->outlet;
 	struct job *j;
 	if (!ack_job(o, deliveries->count, &j, e))
@@ -104,6 +105,7 @@ flight_ack(struct flight *f)
 void
 outlet_acked(struct desk *d, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight **flights = j->sender;
 	struct conn *c = worker_find_conn(d->worker, j->conn);
 	struct outlet *o = NULL;
@@ -134,6 +136,7 @@ outlet_acked(struct desk *d, struct job *j)
 void
 outlet_delivered(struct desk *d, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f = j->deliver.flight;
 	struct outlet *o = f->outlet;
 	(void)d;
@@ -150,6 +153,7 @@ outlet_delivered(struct desk *d, struct job *j)
 void
 outlet_decided(struct desk *d, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f = j->again.flight;
 	(void)d;
 	bool failed = j->fate == JOB_FAILED;

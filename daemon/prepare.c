@@ -320,6 +320,7 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 bool
 prepare_flight(struct flight *f, struct consumer *k)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct arena memory;
 	struct err e = { 0 };
 	bool gone = false;

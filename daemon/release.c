@@ -5,6 +5,7 @@
 bool
 release_permit(struct desk *d, const struct release_token *t)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint64_t now;
 	if (atomic_load(&d->shell->broken) || d->rules == NULL || d->rules->number != t->rules)
 		return false;
@@ -49,6 +50,7 @@ release_free(struct release *r)
 bool
 release_send(struct conn *c, unsigned lane, struct release **r, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (!release_permit((*r)->token.desk, &(*r)->token))
 		return err_set(e, ERR_BUSY, "not permitted now");
 	struct stream s = { .message = (*r)->message, .may_go = may_go, .done = done, .token = *r };

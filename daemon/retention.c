@@ -1,5 +1,6 @@
 #include "daemon/retention.h"
 
+#include "daemon/role.h"
 enum { LOOK = 256, DROP_BYTES = 4 << 20 };
 enum { BODIES = 1, REPORTS = 2, GIVEN = 4, ALL = 7 };
 
@@ -116,6 +117,7 @@ bool
 retention_step(struct store *s, const struct retention_rules *rules, struct retention_place *place,
     struct retention_done *out, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct retention_done done = { 0 };
 	if ((place->finished & BODIES) == 0 && !drop_bodies(s, rules, place, &done, e))
 		return false;

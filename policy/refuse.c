@@ -29,9 +29,6 @@ refuse_malformed(const struct facts *f, struct refusal *out)
 {
 	if (!enums_are_good(f))
 		return refuse(out, ERR_MALFORMED, "", "a code has no meaning");
-	/* design 5: a later decision applies no refusal; a bad code is no facts at all */
-	if (f->later)
-		return true;
 	if (topic_check(f->topic) == TOPIC_BAD)
 		return refuse(out, ERR_MALFORMED, "topic",
 		    "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots");

@@ -183,7 +183,7 @@ class Start(unittest.TestCase):
             os.rename(saved, self.lab.path("policy"))
 
     def test_an_empty_policy(self):
-        self.refused(lambda: self.lab.write("policy/relto.policy", ""), "'hub' is missing")
+        self.refused(lambda: self.lab.write("policy/relto.policy", ""), "the file is empty")
 
     def test_a_truncated_policy(self):
         text = self.lab.read(ATLAS)

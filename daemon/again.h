@@ -22,5 +22,8 @@ enum again_result again_decide(
     struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e);
 /* A hold that is due, or may be after new rules: found by its key and judged again. */
 void again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision);
-/* After new rules: every hold of a party that lives on this worker. */
+/* Its job came home: what failed is tried again, what is stale is looked at anew. */
+void again_hold_home(struct desk *d, const struct job *j);
+/* After new rules: a round over every hold of a party that lives on this worker, a few at a time.
+ * If something could not be judged d->holds_due stays set for the next round. */
 void again_all_holds(struct desk *d);

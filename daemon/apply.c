@@ -53,6 +53,25 @@ unknown_party(uint32_t id, struct err *e)
 
 /* ---- queues ---- */
 
+static bool
+matches(const struct roll_subscription *s, uint8_t mode, struct bytes topic)
+{
+	return s->mode == mode && topic_matches(bytes_of(s->pattern), topic);
+}
+
+/* What a subscription acknowledged is never queued in it again (S6). */
+static bool
+is_owed(const struct apply_queue *q, uint32_t subscription)
+{
+	struct cursor c = cursor_over(q->owed);
+	if (q->owed.data == NULL)
+		return true;
+	while (c.left > 0)
+		if (cursor_u32(&c) == subscription)
+			return true;
+	return false;
+}
+
 bool
 apply_enqueue(
     struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e)
@@ -60,7 +79,7 @@ apply_enqueue(
 	*count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct roll_subscription *s = &p->subs[i];
-		if (s->mode != q->mode || !topic_matches(bytes_of(s->pattern), q->topic))
+		if (!matches(s, q->mode, q->topic) || !is_owed(q, s->id))
 			continue;
 		q->entry.key.subscription = s->id;
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
@@ -142,13 +161,24 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	return true;
 }
 
+/* Some subscription that gets it is read and has nothing before it. */
+static bool
+is_awaited(const struct committer *c, const struct job_publish *p, const struct roll_party *r)
+{
+	for (size_t i = 0; i < r->sub_count; i++)
+		if (shell_is_eager(c->shell, r->subs[i].id) &&
+		    matches(&r->subs[i], p->mode, p->topic))
+			return true;
+	return false;
+}
+
 static bool
 deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient *r,
     struct ledger_place *at, struct err *e)
 {
 	struct log_out out;
 	r->delivery_index = STORE_NONE;
-	if (r->delivery == NULL || !shell_is_eager(c->shell, r->party))
+	if (r->delivery == NULL || !is_awaited(c, p, at->recipient))
 		return true;
 	at->accepted = p->accepted_us;
 	if (!ledger_append(c->ledger, r->delivery, at, &out, e))
@@ -277,7 +307,8 @@ apply_deliver(struct committer *c, struct job *j, struct err *e)
 	if (!same_given(c, &d->given, &same, e) ||
 	    !store_find_queued(store_batch_view(c->ledger->store), &d->queued, &entry, &waits, e))
 		return false;
-	waits = waits && (entry.expires_us == 0 || entry.expires_us > c->ledger->now_us);
+	waits = waits && (entry.expires_us == 0 || entry.expires_us > c->ledger->now_us) &&
+		(d->good_until_us == 0 || d->good_until_us > c->ledger->now_us);
 	if (!same || !waits || rules->number != j->rules) {
 		j->fate = JOB_STALE;
 		return true;
@@ -301,7 +332,8 @@ ack_group(struct committer *c, const struct job_ack *ack, const struct job_acked
 {
 	for (size_t i = 0; i < c->ack_count; i++) {
 		struct ack_group *g = &c->acks[i];
-		if (g->subscription == item->key.subscription && g->publisher == item->publisher)
+		if (g->subscription == item->key.subscription && g->publisher == item->publisher &&
+		    g->count < ACK_DELIVERIES)
 			return g;
 	}
 	if (c->ack_count == BATCH_ACKS)
@@ -335,15 +367,17 @@ apply_ack(struct committer *c, struct job *j, struct err *e)
 {
 	for (size_t i = 0; i < j->ack.count; i++) {
 		const struct job_acked *item = &j->ack.items[i];
-		bool dropped = false;
-		if (!store_dequeue(c->ledger->store, &item->key, &dropped, e))
+		/* an entry that is gone (narrowed, expired) was delivered all the same: the worker
+		 * asks once for each delivery, and this is the receipt for it */
+		if (!store_dequeue(c->ledger->store, &item->key, NULL, e))
 			return false;
-		if (!dropped)
-			continue;
 		c->ledger->dirty = true;
 		struct ack_group *g = ack_group(c, &j->ack, item);
-		if (g == NULL)
-			return err_set(e, ERR_NOMEM, "more than %d ack groups", BATCH_ACKS);
+		if (g == NULL) { /* all groups are taken: those become records now */
+			if (!apply_acks(c, e))
+				return false;
+			g = ack_group(c, &j->ack, item);
+		}
 		if (!note_ack(c, g, item->delivery, e))
 			return false;
 	}
@@ -391,7 +425,9 @@ put_ack(struct committer *c, struct ack_group *g, struct err *e)
 bool
 apply_acks(struct committer *c, struct err *e)
 {
-	for (size_t i = 0; i < c->ack_count; i++)
+	size_t count = c->ack_count;
+	c->ack_count = 0;
+	for (size_t i = 0; i < count; i++)
 		if (!put_ack(c, &c->acks[i], e))
 			return false;
 	return true;

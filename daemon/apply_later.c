@@ -10,6 +10,8 @@ enum {
 	SWEEP_US = 1000000,	      /* how often queues and holds are looked over */
 	RETENTION_REST_US = 60000000, /* after everything was looked at */
 	STORE_TICK_US = 60000000,
+	DUE_HOLDS = 256, /* told of in one sweep */
+	DUE_PAGE = 32,
 	SWEEP_ENTRIES = 4096,
 	SWEEP_PAGE = 64
 };
@@ -22,65 +24,60 @@ struct requeue {
 	uint64_t epoch;
 };
 
-/* Changes or drops the entry of one subscription, wherever in its lane it stands. */
+/* Changes or drops the entry of one subscription; *was false: it has none any more. */
 static bool
-requeue_one(struct committer *c, struct store_queue_key key, const struct job_again *a,
-    const struct requeue *how, struct err *e)
+requeue_one(struct committer *c, const struct store_queue_key *key, const struct requeue *how,
+    bool *was, struct err *e)
 {
 	struct store *s = c->ledger->store;
-	struct store_queued page[SWEEP_PAGE];
-	struct store_queue_key at = key;
-	bool found = false;
-	if (!store_find_queued(store_batch_view(s), &key, &page[0], &found, e))
-		return false;
-	at.decision = STORE_QUEUE_START;
-	while (!found) {
-		size_t count = SWEEP_PAGE, i = 0;
-		if (!store_read_queue(store_batch_view(s), &at, page, &count, e))
-			return false;
-		if (count == 0)
-			return true;
-		for (; i < count; i++)
-			if (page[i].report.originator == a->given.report.originator &&
-			    memcmp(page[i].report.id, a->given.report.id, STORE_ID_BYTES) == 0)
-				break;
-		found = i < count;
-		at = page[found ? i : count - 1].key;
-		if (found)
-			page[0] = page[i];
-	}
+	struct store_queued entry;
+	if (!store_find_queued(store_batch_view(s), key, &entry, was, e) || !*was)
+		return e->code == ERR_NONE;
 	if (!how->keep)
-		return store_dequeue(s, &page[0].key, NULL, e);
-	page[0].good_until_us = how->good_until_us;
-	page[0].epoch = how->epoch;
-	return store_enqueue(s, &page[0], e);
+		return store_dequeue(s, key, NULL, e);
+	entry.good_until_us = how->good_until_us;
+	entry.epoch = how->epoch;
+	return store_enqueue(s, &entry, e);
 }
 
-/* What waits of this report for this party, in all its subscriptions. */
+/* What waits of this report for this party, in all its subscriptions; those that had it go into
+ * 'owed', 4 bytes each. */
 static bool
-requeue(struct committer *c, const struct job_again *a, const struct requeue *how, struct err *e)
+requeue(struct committer *c, const struct job_again *a, const struct requeue *how,
+    struct bytes *owed, struct err *e)
 {
 	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
+	uint8_t *ids = arena_alloc(&c->ledger->scratch, p == NULL ? 4 : 4 * p->sub_count + 4);
+	if (ids == NULL)
+		return err_set(e, ERR_NOMEM, "subscriptions");
+	*owed = bytes_from(ids, 0);
 	for (size_t i = 0; p != NULL && i < p->sub_count; i++) {
 		struct store_queue_key key = { .subscription = p->subs[i].id,
 			.precedence = a->precedence,
 			.decision = a->queued.decision };
-		if (p->subs[i].mode == a->mode &&
-		    topic_matches(bytes_of(p->subs[i].pattern), a->topic) &&
-		    !requeue_one(c, key, a, how, e))
+		bool was = false;
+		if (p->subs[i].mode != a->mode ||
+		    !topic_matches(bytes_of(p->subs[i].pattern), a->topic))
+			continue;
+		if (!requeue_one(c, &key, how, &was, e))
 			return false;
+		if (was)
+			put_u32(ids + owed->len, p->subs[i].id);
+		owed->len += was ? 4 : 0;
 	}
 	return true;
 }
 
 /* Out of its hold into the queues: it becomes deliverable by this record. */
 static bool
-queue_anew(struct committer *c, struct job *j, const struct store_report *r, struct err *e)
+queue_anew(struct committer *c, struct job *j, const struct store_report *r, struct bytes owed,
+    struct err *e)
 {
 	struct job_again *a = &j->again;
 	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
 	struct apply_queue q = { .mode = a->mode,
 		.topic = a->topic,
+		.owed = owed,
 		.entry = { .key = { .precedence = a->precedence, .decision = a->index },
 		    .not_before_ms = a->not_before_ms,
 		    .epoch = j->rules,
@@ -93,6 +90,20 @@ queue_anew(struct committer *c, struct job *j, const struct store_report *r, str
 	return p == NULL || apply_enqueue(c, p, &q, &count, e);
 }
 
+/* Held (again): the subscriptions that it is taken from are remembered until it goes on. */
+static bool
+hold_back(struct committer *c, const struct job_again *a, struct bytes owed, struct err *e)
+{
+	struct store_held h = { .deadline_us = a->hold_deadline_us,
+		.decision = a->index,
+		.intake = a->given.intake,
+		.party = a->given.party,
+		.report = a->given.report };
+	struct store *s = c->ledger->store;
+	return (owed.data == NULL || store_put_part(s, a->index, JOB_PART_OWED, owed, e)) &&
+	       store_put_hold(s, &h, e);
+}
+
 static bool
 move(struct committer *c, struct job *j, const struct store_report *r, struct err *e)
 {
@@ -103,20 +114,20 @@ move(struct committer *c, struct job *j, const struct store_report *r, struct er
 	struct requeue how = { .keep = goes,
 		.good_until_us = a->good_until_us == UINT64_MAX ? 0 : a->good_until_us,
 		.epoch = j->rules };
-	if (was_held && !store_drop_hold(s, a->held_deadline_us, a->given.decision, e))
+	struct bytes owed = { NULL, 0 };
+	bool found = false;
+	if (!was_held && !requeue(c, a, &how, &owed, e))
 		return false;
-	if (!was_held && !requeue(c, a, &how, e))
+	/* a report that was held from the start is owed to all, and has no such part */
+	if (was_held && (!store_drop_hold(s, a->held_deadline_us, a->given.decision, e) ||
+			    !store_read_part(store_batch_view(s), a->given.decision, JOB_PART_OWED,
+				&owed, &found, e)))
 		return false;
+	if (was_held && !found)
+		owed = (struct bytes){ NULL, 0 };
 	if (was_held && goes)
-		return queue_anew(c, j, r, e);
-	if (a->outcome != OUTCOME_HOLD)
-		return true;
-	struct store_held h = { .deadline_us = a->hold_deadline_us,
-		.decision = a->index,
-		.intake = a->given.intake,
-		.party = a->given.party,
-		.report = a->given.report };
-	return store_put_hold(s, &h, e);
+		return queue_anew(c, j, r, owed, e);
+	return a->outcome != OUTCOME_HOLD || hold_back(c, a, owed, e);
 }
 
 /* Whether the job was made from what is true now. */
@@ -288,26 +299,42 @@ expire_held(struct committer *c, const struct store_held *h, bool *done, struct 
 	       store_drop_hold(s, h->deadline_us, h->decision, e);
 }
 
-/* Holds whose deadline has come are judged again by the worker of their recipient. */
+/* One hold whose deadline has come is judged again by the worker of its recipient. */
+static bool
+tell_hold(struct committer *c, const struct store_held *h, struct err *e)
+{
+	bool expired = false;
+	if (!expire_held(c, h, &expired, e))
+		return false;
+	struct roll_party *p = expired ? NULL : roll_find(&c->ledger->roll, h->party);
+	struct notice *n = p == NULL ? NULL : batch_notice(c, p->worker);
+	if (n != NULL && n->hold_count < sizeof(n->holds) / sizeof(n->holds[0]))
+		n->holds[n->hold_count++] = (struct notice_hold){ h->deadline_us, h->decision };
+	return true;
+}
+
+/* Some of those that are due each time, so that one that cannot be judged keeps up no other. */
 static bool
 tell_holds(struct committer *c, struct err *e)
 {
-	struct store_held due[32];
-	size_t count = sizeof(due) / sizeof(due[0]);
-	if (!store_read_holds(store_batch_view(c->ledger->store), NULL, due, &count, e))
-		return false;
-	for (size_t i = 0; i < count && due[i].deadline_us <= c->ledger->now_us; i++) {
-		bool expired = false;
-		if (!expire_held(c, &due[i], &expired, e))
+	struct store_held due[DUE_PAGE];
+	for (size_t seen = 0; seen < DUE_HOLDS; seen += DUE_PAGE) {
+		size_t count = DUE_PAGE;
+		if (!store_read_holds(store_batch_view(c->ledger->store),
+			c->due_begun ? &c->due_at : NULL, due, &count, e))
 			return false;
-		if (expired)
-			continue;
-		struct roll_party *p = roll_find(&c->ledger->roll, due[i].party);
-		struct notice *n = p == NULL ? NULL : batch_notice(c, p->worker);
-		if (n == NULL || n->hold_count == sizeof(n->holds) / sizeof(n->holds[0]))
-			continue;
-		n->holds[n->hold_count++] =
-		    (struct notice_hold){ due[i].deadline_us, due[i].decision };
+		for (size_t i = 0; i < count; i++) {
+			c->due_begun = due[i].deadline_us <= c->ledger->now_us;
+			if (!c->due_begun)
+				return true;
+			c->due_at = due[i];
+			if (!tell_hold(c, &due[i], e))
+				return false;
+		}
+		if (count < DUE_PAGE) {
+			c->due_begun = false;
+			return true;
+		}
 	}
 	return true;
 }
@@ -336,8 +363,8 @@ put_party_head(struct committer *c, struct roll_party *p, struct err *e)
 	return true;
 }
 
-static bool
-put_party_heads(struct committer *c, struct err *e)
+bool
+apply_party_heads(struct committer *c, struct err *e)
 {
 	struct roll_party *p, *tmp;
 	HASH_ITER (hh, c->ledger->roll.parties, p, tmp) {
@@ -413,7 +440,7 @@ apply_time(struct committer *c, struct err *e)
 	if (now >= c->next_party_heads_us) {
 		bool first = c->next_party_heads_us == 0;
 		c->next_party_heads_us = now + (uint64_t)c->set.party_heads_ms * 1000;
-		if (!first && !put_party_heads(c, e))
+		if (!first && !apply_party_heads(c, e))
 			return false;
 	}
 	bool grew = c->ledger->appended > 0 || c->ledger->log.tree.leaf_count > c->published;

@@ -11,7 +11,10 @@
 
 #include <openssl/types.h>
 
-enum { BATCH_ACKS = LIMIT_BATCH_RECORDS };
+enum {
+	BATCH_ACKS = LIMIT_BATCH_RECORDS,
+	ACK_DELIVERIES = 65536 /* in one ACK: half a mebibyte of an entry's one */
+};
 
 /* Acknowledgements of one subscription for one publisher's reports become one record. */
 struct ack_group {
@@ -55,6 +58,8 @@ struct committer {
 	bool accepted_in_batch;
 	struct store_queue_key sweep_at;
 	bool sweep_begun;
+	struct store_held due_at; /* the last hold that was told of */
+	bool due_begun;
 };
 
 /* Applies one job to the open batch.  False: the batch cannot go on (memory, store).  Otherwise the
@@ -67,6 +72,8 @@ MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);
+/* A PARTY_HEAD for every party whose tree grew. */
+MUST_USE bool apply_party_heads(struct committer *c, struct err *e);
 /* What time brings: PARTY_HEADs, expiries, holds that are due, the padding of a published head. */
 MUST_USE bool apply_time(struct committer *c, struct err *e);
 
@@ -88,6 +95,7 @@ struct apply_queue {
 	struct store_queued entry; /* subscription is filled in */
 	uint8_t mode;
 	struct bytes topic;
+	struct bytes owed; /* u32 each: only these subscriptions; absent: all that match */
 };
 MUST_USE bool apply_enqueue(
     struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e);

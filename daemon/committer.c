@@ -381,13 +381,24 @@ say_start(struct committer *c, struct err *e)
 	return say(c, &b, e) || err_wrap(e, "START record");
 }
 
+/* What the parties have at a stop is covered by a head. */
+static bool
+last_party_heads(struct committer *c, struct err *e)
+{
+	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
+		  apply_party_heads(c, e) && finish(c, e);
+	if (!ok)
+		ledger_undo(c->ledger);
+	return ok;
+}
+
 /* STOP, and then a commit without records that keeps the checkpoint over it. */
 static bool
 say_stop(struct committer *c, struct err *e)
 {
 	struct body b;
 	uint8_t root[32];
-	if (!ledger_root(c->ledger, root, e))
+	if (!last_party_heads(c, e) || !ledger_root(c->ledger, root, e))
 		return false;
 	event_body_begin(&b, EVENT_STOP);
 	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of(c->stop_cause));

@@ -28,8 +28,12 @@ desk_post(struct conn *c, struct job **j)
 	(*j)->home = c->worker->index;
 	(*j)->conn = c->id;
 	uint64_t request = (*j)->request;
-	if (committer_take(desk_of(c)->shell, j))
+	(*j)->owed = request != 0;
+	if (committer_take(desk_of(c)->shell, j)) {
+		if (request != 0)
+			conn_owes(c, 0);
 		return true;
+	}
 	job_free(MOVE(*j));
 	struct complaint busy = { .code = ERR_BUSY, .retry_ms = 100 };
 	struct err e;

@@ -46,7 +46,11 @@ struct desk {
 	struct outlet *outlets; /* by subscription id */
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
-	bool holds_due;	    /* every hold is to be judged again */
+	bool holds_due;	 /* every hold is to be judged again, from the next tick on */
+	bool in_round;	 /* that is under way.. */
+	bool hold_begun; /* ..and has come to 'hold_at' */
+	struct store_held hold_at;
+	struct event *hold_event;
 	uint64_t looked_ms; /* when every outlet was last asked for more */
 };
 

@@ -33,7 +33,10 @@ enum job_fate {
 };
 /* A part beside those of store.h: Facts with what a hold opened, under the record that opened it.
  */
-enum { JOB_PART_OPENED = 6 };
+enum {
+	JOB_PART_OPENED = 6,
+	JOB_PART_OWED = 7 /* u32 each: the subscriptions that a hold took it from */
+};
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
 /* Who asked, for slots 5 and 6 of records that the committer makes: a session, as it was. */
@@ -86,8 +89,9 @@ struct job_deliver {
 	struct store_queue_key queued; /* the entry that waits; gone or expired is JOB_STALE, too */
 	struct record record;
 	uint32_t publisher;
-	void *flight;	/* the outlet's; opaque here */
-	uint64_t index; /* out */
+	uint64_t good_until_us; /* 0: no end */
+	void *flight;		/* the outlet's; opaque here */
+	uint64_t index;		/* out */
 };
 struct job_again {
 	struct store_given given; /* as read */
@@ -150,6 +154,7 @@ struct job {
 	enum job_kind kind;
 	unsigned home; /* index of a worker, or JOB_HOME_* */
 	uint64_t conn, request;
+	bool owed; /* the connection counts its answer among what it owes (conn_owes) */
 	struct arena *arena;
 	uint64_t rules;	       /* number of the ruleset that it was decided under */
 	size_t records, bytes; /* what it adds to a batch */
@@ -188,7 +193,7 @@ struct notice {
 	uint32_t subscriptions[NOTICE_ROOM];
 	struct notice_hold { /* holds whose deadline has come, for the worker of their recipient */
 		uint64_t deadline_us, decision;
-	} holds[32];
+	} holds[128];
 	size_t hold_count;
 };
 /* A ruleset on its way to a worker. */

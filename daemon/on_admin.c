@@ -141,6 +141,8 @@ on_reload(struct conn *c, const struct msg *m, struct arena **request, struct er
 	j->policy.asked_home = c->worker->index;
 	j->policy.asked_conn = c->id;
 	desk_say_who(c, j);
+	j->owed = true;
+	conn_owes(c, 0);
 	struct job *sent = MOVE(j);
 	mailbox_reply(desk_of(c)->shell->main, &sent->letter.item);
 	return true;

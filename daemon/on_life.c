@@ -9,6 +9,7 @@
 #include "daemon/publish.h"
 #include "daemon/pull.h"
 
+#include <event2/event.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -43,6 +44,8 @@ on_worker_stop(struct worker *w)
 		d->parked = j->parked_next;
 		job_free(j);
 	}
+	if (d->hold_event != NULL)
+		event_free(d->hold_event);
 	store_view_free(d->view);
 	sha256_done(&d->sha);
 	w->trust = NULL;
@@ -112,10 +115,8 @@ on_tick(struct worker *w)
 	desk_flush_refusals(d, false);
 	if (look)
 		unpark(d);
-	if (d->holds_due) { /* after the sessions were judged (S9) */
-		d->holds_due = false;
+	if (d->holds_due && look) /* after the sessions were judged (S9) */
 		again_all_holds(d);
-	}
 }
 
 /* ---- what comes by mail ---- */
@@ -124,6 +125,9 @@ void
 on_committed(struct worker *w, struct letter *l)
 {
 	struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+	struct conn *waits = j->owed ? worker_find_conn(w, j->conn) : NULL;
+	if (waits != NULL)
+		conn_paid(waits, 0);
 	switch (j->kind) {
 	case JOB_PUBLISH:
 		publish_home(w, j);

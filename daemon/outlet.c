@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { LATER_MS = 1000, JOBS_AT_ONCE = 64 };
+enum { JOBS_AT_ONCE = 64 };
 
 /* ---- opening, joining, leaving ---- */
 
@@ -44,9 +44,12 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 	LIST_INIT(&o->consumers);
 	TAILQ_INIT(&o->all);
 	for (size_t i = 0; i < OUTLET_LANES; i++) {
-		TAILQ_INIT(&o->ready[i]);
-		o->lanes[i].after = STORE_QUEUE_START;
-		o->lanes[i].more = true;
+		struct lane *l = &o->lanes[i];
+		TAILQ_INIT(&l->ready);
+		TAILQ_INIT(&l->pending);
+		l->after = STORE_QUEUE_START;
+		l->more = true;
+		l->wake_ms = UINT64_MAX;
 	}
 	HASH_ADD(hh, d->outlets, id, sizeof(o->id), o);
 	return o;
@@ -69,49 +72,6 @@ outlet_join(struct outlet *o, struct conn *c, uint32_t credit)
 	s->consumers[s->consumer_count++] = k;
 	LIST_INSERT_HEAD(&o->consumers, k, of_outlet);
 	return k;
-}
-
-void
-flight_ready(struct flight *f)
-{
-	struct flight_list *lane = &f->outlet->ready[f->entry.key.precedence - 1];
-	struct flight *at;
-	f->state = FLIGHT_READY;
-	TAILQ_FOREACH (at, lane, of_lane)
-		if (at->entry.key.decision > f->entry.key.decision)
-			break;
-	if (at == NULL)
-		TAILQ_INSERT_TAIL(lane, f, of_lane);
-	else
-		TAILQ_INSERT_BEFORE(at, f, of_lane);
-}
-
-void
-flight_later(struct flight *f)
-{
-	f->state = FLIGHT_LATER;
-	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
-}
-
-/* Nobody's any more: off its consumer's list. */
-static void
-detach(struct flight *f)
-{
-	if (f->to == NULL)
-		return;
-	HASH_DEL(f->to->flights, f);
-	f->to->out--;
-	f->to = NULL;
-}
-
-void
-flight_drop(struct flight *f)
-{
-	detach(f);
-	if (f->state == FLIGHT_READY)
-		TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
-	TAILQ_REMOVE(&f->outlet->all, f, of_outlet);
-	free(f);
 }
 
 /* Attempts are remembered, so that a restart does not begin to count anew. */
@@ -138,21 +98,24 @@ outlet_leave(struct consumer *k)
 {
 	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = k->outlet;
-	struct flight *f, *tmp;
+	struct sent *s, *tmp;
 	size_t count = 0;
-	struct flight **sent = calloc(HASH_COUNT(k->flights) + 1, sizeof(struct flight *));
-	HASH_ITER (hh, k->flights, f, tmp) {
-		enum flight_state was = f->state;
-		detach(f);
-		if (was != FLIGHT_SENT)
+	struct flight **back = calloc(HASH_COUNT(k->sents) + 1, sizeof(struct flight *));
+	HASH_ITER (hh, k->sents, s, tmp) {
+		struct flight *f = s->flight;
+		sent_free(s);
+		if (f == NULL || f->to != k)
+			continue;
+		flight_detach(f);
+		if (f->state != FLIGHT_SENT)
 			continue; /* its job or stream ends first, and finds nobody */
 		flight_ready(f);
-		if (sent != NULL)
-			sent[count++] = f;
+		if (back != NULL)
+			back[count++] = f;
 	}
 	if (count > 0)
-		count_attempts(o, sent, count);
-	free(sent);
+		count_attempts(o, back, count);
+	free(back);
 	LIST_REMOVE(k, of_outlet);
 	free(k);
 	set_eager(o);
@@ -164,7 +127,9 @@ outlet_free(struct outlet *o)
 	struct flight *f;
 	assert(LIST_EMPTY(&o->consumers));
 	while ((f = TAILQ_FIRST(&o->all)) != NULL)
-		flight_drop(f);
+		flight_end(f);
+	for (size_t i = 0; i < OUTLET_LANES; i++)
+		free(o->lanes[i].dormant);
 	HASH_DEL(o->desk->outlets, o);
 	free(o);
 }
@@ -177,6 +142,44 @@ outlet_more(struct outlet *o)
 }
 
 /* ---- what comes next ---- */
+
+/* The wall, for not-before: in doubt nothing goes anyway. */
+static uint64_t
+wall_ms(const struct outlet *o)
+{
+	return wall_best(&o->desk->shell->wall) / 1000;
+}
+
+/* False: out of memory, and the entry becomes a flight that waits by itself. */
+static bool
+lay_down(struct lane *l, const struct store_queued *q)
+{
+	if (l->dormant_count == l->dormant_room) {
+		size_t room = l->dormant_room == 0 ? 64 : 2 * l->dormant_room;
+		struct dormant *more = reallocarray(l->dormant, room, sizeof(*more));
+		if (more == NULL)
+			return false;
+		l->dormant = more;
+		l->dormant_room = room;
+	}
+	l->dormant[l->dormant_count++] =
+	    (struct dormant){ q->not_before_ms, q->key.decision, q->report.originator };
+	if (q->not_before_ms < l->wake_ms)
+		l->wake_ms = q->not_before_ms;
+	return true;
+}
+
+/* What may not go yet leaves the stock, for 24 bytes each; how many stay. */
+static size_t
+leave_dormant(const struct outlet *o, struct lane *l, size_t count)
+{
+	size_t kept = 0;
+	uint64_t now = wall_ms(o);
+	for (size_t i = 0; i < count; i++)
+		if (l->stock[i].not_before_ms <= now || !lay_down(l, &l->stock[i]))
+			l->stock[kept++] = l->stock[i];
+	return kept;
+}
 
 /* Fetches the next entries of a lane.  False: an error, logged. */
 static bool
@@ -201,10 +204,10 @@ restock(struct outlet *o, unsigned lane)
 		return false;
 	}
 	l->at = 0;
-	l->count = count;
 	l->more = count == OUTLET_STOCK;
 	if (count > 0)
 		l->after = l->stock[count - 1].key.decision;
+	l->count = leave_dormant(o, l, count);
 	return true;
 }
 
@@ -212,9 +215,10 @@ static bool
 lane_waits(struct outlet *o, unsigned lane)
 {
 	struct lane *l = &o->lanes[lane];
-	if (!TAILQ_EMPTY(&o->ready[lane]) || l->at < l->count)
-		return true;
-	return l->more && restock(o, lane) && l->count > 0;
+	while (TAILQ_EMPTY(&l->ready) && l->at >= l->count)
+		if (!l->more || !restock(o, lane))
+			return false;
+	return true;
 }
 
 /* The lane whose turn it is; OUTLET_LANES if none waits. */
@@ -235,23 +239,55 @@ next_lane(struct outlet *o)
 	return OUTLET_LANES;
 }
 
+static struct flight *
+new_flight(struct outlet *o, const struct store_queued *entry)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return NULL;
+	f->outlet = o;
+	f->entry = *entry;
+	f->publisher = entry->report.originator;
+	LIST_INIT(&f->sents);
+	TAILQ_INSERT_TAIL(&o->all, f, of_outlet);
+	flight_ready(f);
+	return f;
+}
+
 /* The next entry of a lane as a flight in state READY; NULL: out of memory. */
 static struct flight *
 take_off(struct outlet *o, unsigned lane)
 {
-	struct flight *f = TAILQ_FIRST(&o->ready[lane]);
-	if (f != NULL)
-		return f;
 	struct lane *l = &o->lanes[lane];
-	f = calloc(1, sizeof(*f));
-	if (f == NULL)
-		return NULL;
-	f->outlet = o;
-	f->entry = l->stock[l->at++];
-	f->publisher = f->entry.report.originator;
-	TAILQ_INSERT_TAIL(&o->all, f, of_outlet);
-	flight_ready(f);
+	struct flight *f = TAILQ_FIRST(&l->ready);
+	if (f == NULL && (f = new_flight(o, &l->stock[l->at])) != NULL)
+		l->at++;
 	return f;
+}
+
+/* Those whose time has come; prepare reads the whole entry. */
+static void
+wake_dormant(struct outlet *o, unsigned lane)
+{
+	struct lane *l = &o->lanes[lane];
+	uint64_t now = wall_ms(o);
+	size_t kept = 0;
+	if (l->wake_ms > now)
+		return;
+	l->wake_ms = UINT64_MAX;
+	for (size_t i = 0; i < l->dormant_count; i++) {
+		struct dormant d = l->dormant[i];
+		struct store_queued entry = {
+			.key = { o->id, (uint8_t)(lane + 1), d.decision },
+			.report.originator = d.originator,
+		};
+		if (d.not_before_ms <= now && new_flight(o, &entry) != NULL)
+			continue;
+		l->dormant[kept++] = d;
+		if (d.not_before_ms < l->wake_ms)
+			l->wake_ms = d.not_before_ms;
+	}
+	l->dormant_count = kept;
 }
 
 /* ---- sending ---- */
@@ -309,17 +345,24 @@ free_credit(const struct outlet *o)
 	return n;
 }
 
+/* Nothing stands between a new report and the reader. */
+static bool
+lane_is_idle(const struct lane *l)
+{
+	return TAILQ_EMPTY(&l->ready) && TAILQ_EMPTY(&l->pending) && l->at >= l->count && !l->more;
+}
+
 /* The hint for the committer (decision 0002). */
 static void
 set_eager(struct outlet *o)
 {
 	struct shell *s = o->desk->shell;
-	if (o->party >= s->eager_count)
+	if (o->id >= s->eager_count)
 		return;
-	bool idle = any_reader(o);
+	bool idle = o->jobs == 0 && any_reader(o);
 	for (size_t i = 0; i < OUTLET_LANES && idle; i++)
-		idle = TAILQ_EMPTY(&o->ready[i]) && o->lanes[i].at >= o->lanes[i].count;
-	atomic_store_explicit(&s->eager[o->party], idle, memory_order_relaxed);
+		idle = lane_is_idle(&o->lanes[i]);
+	atomic_store_explicit(&s->eager[o->id], idle, memory_order_relaxed);
 }
 
 void
@@ -330,7 +373,7 @@ outlet_pump(struct outlet *o)
 		return;
 	o->pumping = true;
 	/* what is asked for ahead of its credit would be recorded for bytes that cannot go yet */
-	while (any_reader(o) && o->jobs < JOBS_AT_ONCE && o->jobs < free_credit(o)) {
+	while (any_reader(o) && o->jobs + o->behind < JOBS_AT_ONCE && o->jobs < free_credit(o)) {
 		unsigned lane = next_lane(o);
 		struct consumer *k = lane == OUTLET_LANES ? NULL : reader(o, lane);
 		struct flight *f = k == NULL ? NULL : take_off(o, lane);
@@ -352,23 +395,20 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 	struct outlet *o = f->outlet;
 	(void)c;
 	assert(f->state == FLIGHT_STREAM);
-	if (f->dropped) {
-		flight_drop(f);
-		return;
-	}
-	if (how == RELEASE_SENT && f->to != NULL) {
+	struct sent *s = f->to == NULL ? NULL : flight_sent_to(f, f->to);
+	if (how == RELEASE_SENT && s != NULL) {
+		s->whole = true;
 		f->state = FLIGHT_SENT;
 		f->entry.attempts++;
 		f->deadline_ms =
 		    worker_now_ms(o->desk->worker) + o->desk->shell->config->limit_ack_wait_ms;
-		if (f->acked)
-			flight_ack(f);
-		outlet_pump(o);
-		return;
+	} else {
+		flight_detach(f);
+		f->checked = false;
+		flight_ready(f);
 	}
-	detach(f);
-	f->checked = false;
-	flight_ready(f);
+	if (f->acked) /* an earlier time was enough */
+		flight_ack(f);
 	outlet_pump(o);
 }
 
@@ -385,12 +425,14 @@ outlet_tick(struct outlet *o)
 			flight_ready(f);
 		if (f->state != FLIGHT_SENT || f->deadline_ms > now)
 			continue;
-		detach(f);
+		flight_detach(f);
 		flight_ready(f);
 		late[count++] = f;
 	}
 	if (count > 0)
 		count_attempts(o, late, count);
+	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
+		wake_dormant(o, lane);
 	outlet_pump(o);
 }
 

@@ -4,8 +4,15 @@
  * An entry of the queue becomes a flight when it is picked: by precedence, oldest first, and one in
  * LIMIT_AGING_FLOOR the lowest lane that waits.  A flight is PREPARED (its decision looked at,
  * again if need be, its DELIVERY recorded), STREAMED, SENT, and gone when it is acknowledged.  What
- * a connection leaves behind is picked again before anything younger of its precedence. Threads:
- * the worker of the party.
+ * a connection leaves behind is picked again before anything younger of its precedence.
+ *
+ * Order (S6): a flight that waits for the committer keeps its place, and a younger one of the same
+ * originator and precedence that could go waits BEHIND it.  Redelivery is no part of the order.
+ *
+ * A consumer knows a report by one number for as long as its session lasts, however often it comes,
+ * and may acknowledge it as long: also when the entry went away after the bytes had left, since
+ * then the ACK record is the one receipt.
+ * Threads: the worker of the party.
  */
 #pragma once
 #include "daemon/desk.h"
@@ -17,8 +24,9 @@ enum { OUTLET_STOCK = 32, OUTLET_LANES = 4 };
 
 enum flight_state {
 	FLIGHT_READY = 1, /* picked or left behind; waits to be prepared */
-	FLIGHT_LATER,	  /* may not go before entry.not_before_ms */
+	FLIGHT_LATER,	  /* something failed: tried again at deadline_ms */
 	FLIGHT_JOB,	  /* a job of it is with the committer */
+	FLIGHT_BEHIND,	  /* could go, but an older one must go first */
 	FLIGHT_STREAM,	  /* its bytes are on their way */
 	FLIGHT_SENT,	  /* waits for an ack */
 	FLIGHT_ACKING	  /* the ack is with the committer */
@@ -27,32 +35,59 @@ enum flight_state {
 struct consumer {
 	struct conn *conn;
 	struct outlet *outlet;
-	uint32_t number;	/* of the subscription in its session */
-	uint32_t credit;	/* how many may be on their way unacknowledged */
-	uint32_t out;		/* how many are */
-	uint64_t last;		/* number of its last delivery */
-	struct flight *flights; /* hash by 'delivery' */
+	uint32_t number;    /* of the subscription in its session */
+	uint32_t credit;    /* how many may be on their way unacknowledged */
+	uint32_t out;	    /* how many are */
+	uint64_t last;	    /* the highest number it was given */
+	struct sent *sents; /* hash by number: what it may acknowledge */
+	unsigned orphans;   /* of these without a flight */
 	LIST_ENTRY(consumer) of_outlet;
 };
 
+/* A number under which a consumer was given a report. */
+struct sent {
+	uint64_t number;
+	struct consumer *to;
+	struct flight *flight; /* NULL: the entry is gone */
+	uint64_t record;       /* main index of the DELIVERY of what was sent last */
+	bool whole;	       /* all its bytes left at least once */
+	struct store_queue_key key;
+	uint32_t publisher;
+	UT_hash_handle hh;
+	LIST_ENTRY(sent) of_flight;
+};
+
+/* Who waits for a Pong, until every delivery that the Ack named is settled. */
+struct ack_ticket {
+	uint64_t conn, request;
+	unsigned pending;
+	enum err_code failed;
+};
+
+TAILQ_HEAD(flight_list, flight);
 struct flight {
 	struct outlet *outlet;
-	struct consumer *to; /* NULL: nobody at present */
+	struct consumer *to; /* whose credit it takes; NULL: nobody's at present */
 	enum flight_state state;
-	bool dropped; /* its entry is gone: free it when nothing holds it */
-	bool acked;   /* before we heard that all of it was written */
+	bool acked;		   /* while it was on its way, or with the committer.. */
+	uint64_t acked_record;	   /* ..and what for */
+	struct ack_ticket *ticket; /* who waits for its ack */
 	struct store_queued entry;
-	uint64_t delivery; /* as Deliver numbers it for 'to' */
-	uint64_t record;   /* main index of the DELIVERY */
 	uint32_t publisher;
-	uint64_t deadline_ms;	       /* ack-wait */
+	uint64_t deadline_ms;	       /* ack-wait; LATER: the next try */
 	bool checked;		       /* decided again under 'rules' with nothing changed.. */
 	uint64_t rules, good_until_us; /* ..and until when that holds */
-	UT_hash_handle hh;
-	TAILQ_ENTRY(flight) of_lane;   /* READY ones */
+	LIST_HEAD(, sent) sents;
+	struct flight_list *in; /* the list of its lane that it stands in; NULL: none */
+	TAILQ_ENTRY(flight) of_lane;
 	TAILQ_ENTRY(flight) of_outlet; /* all */
 };
-TAILQ_HEAD(flight_list, flight);
+
+/* An entry that may not go before its time: no flight until then. */
+struct dormant {
+	uint64_t not_before_ms, decision;
+	uint32_t originator;
+};
 
 struct outlet {
 	uint32_t id; /* subscription */
@@ -61,15 +96,20 @@ struct outlet {
 	uint8_t mode;
 	char name[65], pattern[256];
 	LIST_HEAD(, consumer) consumers;
-	struct flight_list ready[OUTLET_LANES]; /* [precedence-1]; left behind or put back */
 	struct flight_list all;
-	struct lane {
+	struct lane {			    /* [precedence-1] */
+		struct flight_list ready;   /* by age: left behind or put back */
+		struct flight_list pending; /* JOB, BEHIND, and LATER that keep their place */
 		struct store_queued stock[OUTLET_STOCK];
 		size_t at, count;
 		uint64_t after; /* decision index of the last one fetched */
 		bool more;	/* the store may have more */
+		struct dormant *dormant;
+		size_t dormant_count, dormant_room;
+		uint64_t wake_ms; /* the earliest of them; UINT64_MAX: none */
 	} lanes[OUTLET_LANES];
 	unsigned jobs;	 /* flights with the committer */
+	unsigned behind; /* flights BEHIND */
 	unsigned picked; /* since the lowest lane had its turn */
 	bool pumping;
 	UT_hash_handle hh;
@@ -100,15 +140,33 @@ void outlet_delivered(struct desk *d, struct job *j);
 void outlet_decided(struct desk *d, struct job *j);
 void outlet_acked(struct desk *d, struct job *j);
 
-/* ---- between outlet.c and prepare.c ---- */
+/* ---- between outlet*.c and prepare.c ---- */
 
 /* Makes the Deliver of a READY flight and sends it, or sends the job that it needs first.  False:
  * the flight's entry is gone. */
 MUST_USE bool prepare_flight(struct flight *f, struct consumer *k);
+struct lane *flight_lane(const struct flight *f);
+/* It takes nobody's credit any more. */
+void flight_detach(struct flight *f);
+/* Off the list of its lane; those BEHIND it may go. */
+void flight_unlist(struct flight *f);
 void flight_ready(struct flight *f);
-/* The same, after a second: what it needs failed. */
+/* Keeps its place in the lane's order: in state JOB, BEHIND, or LATER for a second. */
+void flight_wait(struct flight *f, enum flight_state state);
+/* Set aside for a second: what it needs failed for a reason of its own. */
 void flight_later(struct flight *f);
+/* True if an older one of the same originator has not gone yet. */
+bool flight_is_behind(const struct flight *f);
+/* The number under which 'k' knows it; NULL: it was never given to it. */
+struct sent *flight_sent_to(const struct flight *f, const struct consumer *k);
+/* Its entry is gone; what was sent may still be acknowledged. */
 void flight_drop(struct flight *f);
-/* Sends the ack of a SENT flight off on its own. */
+/* Its entry is acknowledged, and nothing is left of it. */
+void flight_end(struct flight *f);
+/* Sends the ack of a flight that was acknowledged meanwhile off on its own. */
 void flight_ack(struct flight *f);
 void flight_sent(void *arg, struct conn *c, enum release_end how);
+/* One pending thing of the ticket (NULL: none) is over; ERR_NONE: well. */
+void ticket_settle(struct desk *d, struct ack_ticket *t, enum err_code how);
+/* Forgets a number.  NULL is accepted. */
+void sent_free(struct sent *s);

@@ -1,25 +1,83 @@
 /* outlet_ack.c - acknowledgements, and flights whose jobs come home. */
+#include "daemon/again.h"
 #include "daemon/log.h"
+#include "daemon/mailbox.h"
 #include "daemon/outlet.h"
 #include "proto/msg.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* ---- who waits for a Pong ---- */
+
+static struct ack_ticket *
+ticket_new(const struct consumer *k, uint64_t request)
+{
+	struct ack_ticket *t = calloc(1, sizeof(*t));
+	if (t != NULL)
+		*t = (struct ack_ticket){ .conn = k->conn->id, .request = request, .pending = 1 };
+	return t;
+}
+
+/* The answer, if the connection is still there. */
+static void
+ticket_answer(struct desk *d, const struct ack_ticket *t)
+{
+	struct conn *c = worker_find_conn(d->worker, t->conn);
+	struct err e = { 0 };
+	if (c == NULL)
+		return;
+	struct msg m = { .request = t->request, .type = MSG_PONG };
+	struct complaint no = { .code = t->failed };
+	if (t->failed == ERR_MALFORMED)
+		no.field = bytes_of("ack.deliveries");
+	else if (t->failed != ERR_NONE)
+		no.retry_ms = 1000;
+	bool ok =
+	    t->failed == ERR_NONE ? conn_send(c, 3, &m, &e) : conn_refuse(c, t->request, &no, &e);
+	conn_paid(c, 0);
+	if (!ok)
+		conn_fail(c, 0, &(struct complaint){ .code = e.code });
+}
+
+void
+ticket_settle(struct desk *d, struct ack_ticket *t, enum err_code how)
+{
+	if (t == NULL)
+		return;
+	if (how != ERR_NONE)
+		t->failed = how;
+	if (--t->pending > 0)
+		return;
+	ticket_answer(d, t);
+	free(t);
+}
+
+/* ---- the job ---- */
+
+/* In the arena of an ACK job. */
+struct acking {
+	struct ack_ticket *ticket; /* NULL: nobody waits for the whole */
+	struct flight **flights;   /* as many as the job's items; NULL: an item without one */
+};
+
 static bool
 ack_job(struct outlet *o, size_t count, struct job **out, struct err *e)
 {
-	struct job *j =
-	    job_new(JOB_ACK, NULL, count * (sizeof(struct job_acked) + sizeof(void *)) + 8192);
+	struct job *j = job_new(JOB_ACK, NULL,
+	    count * (sizeof(struct job_acked) + sizeof(void *)) + sizeof(struct acking) + 8192);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "acks");
+	struct acking *a = arena_zalloc(j->arena, 1, sizeof(*a));
 	j->ack.party = o->party;
 	j->ack.items = arena_zalloc(j->arena, count, sizeof(*j->ack.items));
-	j->sender = arena_zalloc(j->arena, count, sizeof(struct flight *));
-	if (j->ack.items == NULL || j->sender == NULL) {
+	if (a != NULL)
+		a->flights = arena_zalloc(j->arena, count, sizeof(struct flight *));
+	if (j->ack.items == NULL || a == NULL || a->flights == NULL) {
 		job_free(j);
 		return err_set(e, ERR_NOMEM, "acks");
 	}
+	j->sender = a;
 	j->records = 1;
 	j->bytes = 256 + count * 16;
 	*out = j;
@@ -27,40 +85,97 @@ ack_job(struct outlet *o, size_t count, struct job **out, struct err *e)
 }
 
 static void
-add(struct job *j, struct flight *f)
+add_item(struct job *j, struct flight *f, const struct job_acked *item)
 {
-	struct flight **flights = j->sender;
-	flights[j->ack.count] = f;
-	j->ack.items[j->ack.count++] = (struct job_acked){
-		.key = f->entry.key, .delivery = f->record, .publisher = f->publisher
-	};
-	HASH_DEL(f->to->flights, f);
-	f->to->out--;
-	f->to = NULL;
+	struct acking *a = j->sender;
+	a->flights[j->ack.count] = f;
+	j->ack.items[j->ack.count++] = *item;
+}
+
+/* Wherever it stands, it is on its way out. */
+static void
+add_flight(struct job *j, struct flight *f, uint64_t record)
+{
+	add_item(j, f,
+	    &(struct job_acked){
+		.key = f->entry.key, .delivery = record, .publisher = f->publisher });
+	flight_detach(f);
+	flight_unlist(f);
 	f->state = FLIGHT_ACKING;
 }
 
-/* Nothing came of it: they are delivered again. */
+/* It came home, or was never sent: delivered again, unless all went well. */
 static void
-put_back(struct job *j)
+settle(struct desk *d, struct job *j, enum err_code how)
 {
-	struct flight **flights = j->sender;
-	for (size_t i = 0; i < j->ack.count; i++)
-		flight_later(flights[i]);
+	struct acking *a = j->sender;
+	for (size_t i = 0; i < j->ack.count; i++) {
+		struct flight *f = a->flights[i];
+		if (f == NULL)
+			continue;
+		struct ack_ticket *t = f->ticket;
+		f->ticket = NULL;
+		f->acked = false;
+		if (how == ERR_NONE)
+			flight_end(f);
+		else
+			flight_later(f);
+		ticket_settle(d, t, how);
+	}
+	ticket_settle(d, a->ticket, how);
+	job_free(j);
 }
 
-static bool
-go(struct desk *d, struct job *j, struct err *e)
+static void
+go(struct desk *d, struct job *j)
 {
-	struct job *mine = j;
 	j->home = d->worker->index;
-	/* put back before the job is gone */
-	if (atomic_load(&d->shell->broken) || !mailbox_post(d->shell->committer, &j->letter.item)) {
-		put_back(mine);
-		job_free(mine);
-		return err_set(e, ERR_BUSY, "the committer is busy");
+	if (atomic_load(&d->shell->broken) || !mailbox_post(d->shell->committer, &j->letter.item))
+		settle(d, j, ERR_BUSY);
+}
+
+/* ---- one number of an Ack ---- */
+
+/* It cannot go into the job now: whoever brings it home acknowledges it. */
+static void
+mark(struct flight *f, const struct sent *s, struct ack_ticket *t)
+{
+	if (f->state != FLIGHT_ACKING && !f->acked) {
+		f->acked = true;
+		f->acked_record = s->record;
 	}
-	return true;
+	if (t == NULL)
+		return;
+	if (f->ticket != NULL) { /* one may wait; this one asks again */
+		t->failed = ERR_BUSY;
+		return;
+	}
+	f->ticket = t;
+	t->pending++;
+}
+
+static void
+take_number(struct consumer *k, uint64_t number, struct job *j, struct ack_ticket *t)
+{
+	struct sent *s = NULL;
+	HASH_FIND(hh, k->sents, &number, sizeof(number), s);
+	if (s == NULL) { /* acknowledged before, or never given */
+		if (t != NULL && (number == 0 || number > k->last))
+			t->failed = ERR_MALFORMED;
+		return;
+	}
+	struct flight *f = s->flight;
+	if (f == NULL) {
+		add_item(j, NULL,
+		    &(struct job_acked){
+			.key = s->key, .delivery = s->record, .publisher = s->publisher });
+		sent_free(s);
+	} else if (f->state == FLIGHT_STREAM || f->state == FLIGHT_JOB ||
+		   f->state == FLIGHT_ACKING) {
+		mark(f, s, t);
+	} else {
+		add_flight(j, f, s->record);
+	}
 }
 
 bool
@@ -71,22 +186,20 @@ outlet_ack(struct consumer *k, const struct msg_u64s *deliveries, uint64_t reque
 	struct job *j;
 	if (!ack_job(o, deliveries->count, &j, e))
 		return false;
-	for (size_t i = 0; i < deliveries->count; i++) {
-		struct flight *f = NULL;
-		uint64_t number = deliveries->items[i];
-		HASH_FIND(hh, k->flights, &number, sizeof(number), f);
-		if (f != NULL && f->state == FLIGHT_STREAM)
-			f->acked = true;
-		else if (f != NULL && f->state == FLIGHT_SENT)
-			add(j, f);
+	struct acking *a = j->sender;
+	if (request != 0 && (a->ticket = ticket_new(k, request)) == NULL) {
+		job_free(j);
+		return err_set(e, ERR_NOMEM, "ack");
 	}
-	j->conn = k->conn->id;
-	j->ack.answer = request;
-	if (j->ack.count == 0 && request == 0) {
-		job_free(j); /* unknown ones: they will come again */
-		return true;
-	}
-	return go(o->desk, j, e);
+	if (request != 0)
+		conn_owes(k->conn, 0);
+	for (size_t i = 0; i < deliveries->count; i++)
+		take_number(k, deliveries->items[i], j, a->ticket);
+	if (j->ack.count > 0)
+		go(o->desk, j);
+	else
+		settle(o->desk, j, ERR_NONE);
+	return true;
 }
 
 void
@@ -94,42 +207,41 @@ flight_ack(struct flight *f)
 {
 	struct job *j;
 	struct err e = { 0 };
-	struct desk *d = f->outlet->desk;
 	if (!ack_job(f->outlet, 1, &j, &e))
 		return; /* it is delivered again after ack-wait */
-	add(j, f);
-	if (!go(d, j, &e))
-		log_debug("ack.late", "why=%s", log_quote_text(e.text));
+	add_flight(j, f, f->acked_record);
+	go(f->outlet->desk, j);
 }
 
 void
 outlet_acked(struct desk *d, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct flight **flights = j->sender;
-	struct conn *c = worker_find_conn(d->worker, j->conn);
+	struct acking *a = j->sender;
 	struct outlet *o = NULL;
-	struct err e = { 0 };
-	for (size_t i = 0; i < j->ack.count; i++) {
-		o = flights[i]->outlet;
-		if (j->fate == JOB_DONE)
-			flight_drop(flights[i]);
-		else
-			flight_later(flights[i]);
-	}
-	if (c != NULL && j->ack.answer != 0) {
-		struct msg m = { .request = j->ack.answer, .type = MSG_PONG };
-		bool ok =
-		    j->fate == JOB_DONE
-			? conn_send(c, 3, &m, &e)
-			: conn_refuse(c, j->ack.answer,
-			      &(struct complaint){ .code = j->err.code, .retry_ms = 1000 }, &e);
-		if (!ok)
-			conn_fail(c, 0, &(struct complaint){ .code = e.code });
-	}
-	job_free(j);
+	for (size_t i = 0; i < j->ack.count && o == NULL; i++)
+		o = a->flights[i] == NULL ? NULL : a->flights[i]->outlet;
+	settle(d, j, j->fate == JOB_DONE ? ERR_NONE : j->err.code);
 	if (o != NULL)
 		outlet_pump(o);
+}
+
+/* ---- other jobs of flights ---- */
+
+/* It has its job behind it: READY, LATER in its place, or out if it was acknowledged meanwhile. */
+static void
+home(struct flight *f, const struct job *j, const char *event)
+{
+	bool failed = j->fate == JOB_FAILED;
+	if (failed)
+		log_warn(event, "why=%s", log_quote_text(j->err.text));
+	f->outlet->jobs--;
+	if (f->acked)
+		flight_ack(f);
+	else if (failed)
+		flight_wait(f, FLIGHT_LATER);
+	else
+		flight_ready(f);
 }
 
 /* A DELIVERY record is there (or was not to be): look at the flight anew. */
@@ -140,12 +252,7 @@ outlet_delivered(struct desk *d, struct job *j)
 	struct flight *f = j->deliver.flight;
 	struct outlet *o = f->outlet;
 	(void)d;
-	o->jobs--;
-	if (j->fate == JOB_FAILED) {
-		log_warn("delivery.not-recorded", "why=%s", log_quote_text(j->err.text));
-		flight_later(f);
-	} else
-		flight_ready(f);
+	home(f, j, "delivery.not-recorded");
 	job_free(j);
 	outlet_pump(o);
 }
@@ -155,19 +262,14 @@ outlet_decided(struct desk *d, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
 	struct flight *f = j->again.flight;
-	(void)d;
-	bool failed = j->fate == JOB_FAILED;
-	if (failed)
-		log_warn("decision.not-recorded", "why=%s", log_quote_text(j->err.text));
-	job_free(j);
-	if (f == NULL)
+	if (f == NULL) {
+		again_hold_home(d, j);
+		job_free(j);
 		return;
+	}
 	struct outlet *o = f->outlet;
-	o->jobs--;
 	f->checked = false;
-	if (failed)
-		flight_later(f);
-	else
-		flight_ready(f);
+	home(f, j, "decision.not-recorded");
+	job_free(j);
 	outlet_pump(o);
 }

@@ -42,6 +42,7 @@ read_rows(struct scene *s, bool *found, struct err *e)
 	if (!store_find_queued(v, &s->f->entry.key, &now, found, e) || !*found)
 		return e->code == ERR_NONE;
 	s->f->entry = now;
+	s->f->publisher = now.report.originator;
 	if (attempts > now.attempts)
 		s->f->entry.attempts = attempts;
 	if (!store_find_given(v, s->f->outlet->party, &now.report, &s->given, found, e) || !*found)
@@ -75,6 +76,16 @@ draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct
 	       record_hash_early(&s->desk->sha, r, e);
 }
 
+/* Until when the decision holds: as recorded, or as it was looked at again; 0: no end. */
+static uint64_t
+good_until(const struct scene *s)
+{
+	const struct flight *f = s->f;
+	if (!f->checked)
+		return s->given.good_until_us;
+	return f->good_until_us == UINT64_MAX ? 0 : f->good_until_us;
+}
+
 static bool
 ask_for_delivery(struct scene *s, struct err *e)
 {
@@ -95,13 +106,15 @@ ask_for_delivery(struct scene *s, struct err *e)
 	j->deliver.given = s->given;
 	j->deliver.queued = s->f->entry.key;
 	j->deliver.publisher = s->given.report.originator;
+	j->deliver.good_until_us = good_until(s);
 	j->deliver.flight = s->f;
 	j->rules = s->desk->rules->number;
 	j->records = 1;
 	j->bytes = 4096;
 	if (!desk_post_own(s->desk, &j))
 		return err_set(e, ERR_BUSY, "the committer is busy");
-	s->f->state = FLIGHT_JOB;
+	flight_wait(s->f, FLIGHT_JOB);
+	s->f->outlet->jobs++;
 	return true;
 }
 
@@ -133,7 +146,8 @@ decide_again(struct scene *s, bool *gone, struct err *e)
 		s->f->good_until_us = until;
 		return true;
 	case AGAIN_JOB:
-		s->f->state = FLIGHT_JOB;
+		flight_wait(s->f, FLIGHT_JOB);
+		s->f->outlet->jobs++;
 		return false;
 	case AGAIN_GONE:
 		*gone = true;
@@ -195,7 +209,8 @@ fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, s
 	    !split_lines(s->a, release.agreements, &m->agreements, e))
 		return false;
 	m->subscription = k->number;
-	m->delivery = k->last + 1;
+	const struct sent *before = flight_sent_to(s->f, k);
+	m->delivery = before == NULL ? k->last + 1 : before->number;
 	m->attempt = s->f->entry.attempts + 1;
 	m->accepted = s->row.accepted_us;
 	m->chain = bytes_from(s->row.chain, sizeof(s->row.chain));
@@ -228,6 +243,28 @@ introduce(struct scene *s, struct conn *c, struct err *e)
 	return true;
 }
 
+/* The number under which 'k' knows it from now on; NULL: out of memory. */
+static struct sent *
+known_as(struct flight *f, struct consumer *k, struct err *e)
+{
+	struct sent *s = flight_sent_to(f, k);
+	if (s != NULL)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		(void)err_set(e, ERR_NOMEM, "delivery");
+		return NULL;
+	}
+	*s = (struct sent){ .number = ++k->last,
+		.to = k,
+		.flight = f,
+		.key = f->entry.key,
+		.publisher = f->publisher };
+	HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
+	LIST_INSERT_HEAD(&f->sents, s, of_flight);
+	return s;
+}
+
 static bool
 send(struct scene *s, struct consumer *k, struct err *e)
 {
@@ -248,32 +285,22 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	struct flight *f = s->f;
 	r->token = (struct release_token){ .desk = s->desk,
 		.rules = s->desk->rules->number,
-		.good_until_us = f->checked
-				     ? (f->good_until_us == UINT64_MAX ? 0 : f->good_until_us)
-				     : s->given.good_until_us,
+		.good_until_us = good_until(s),
 		.delivery = s->given.delivery };
 	r->done = flight_sent;
 	r->arg = f;
-	if (!release_send(k->conn, f->entry.key.precedence - 1u, &r, e))
+	struct sent *given = known_as(f, k, e);
+	if (given == NULL || !release_send(k->conn, f->entry.key.precedence - 1u, &r, e))
 		return false;
-	f->delivery = ++k->last;
-	f->record = s->given.delivery;
+	given->record = s->given.delivery;
 	f->to = k;
 	k->out++;
-	HASH_ADD(hh, k->flights, delivery, sizeof(f->delivery), f);
-	TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
+	flight_unlist(f);
 	f->state = FLIGHT_STREAM;
 	return true;
 }
 
 /* ---- in order ---- */
-
-static void
-leave_ready(struct flight *f, enum flight_state to)
-{
-	TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
-	f->state = to;
-}
 
 /* Everything but the sending.  True: send it.  False: it waits (its state says for what), or is
  * *gone. */
@@ -293,27 +320,18 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 	if (*gone)
 		return false;
 	if (f->entry.not_before_ms * 1000 > now) {
+		flight_later(f);
 		f->deadline_ms =
 		    worker_now_ms(s->desk->worker) + f->entry.not_before_ms - now / 1000;
-		leave_ready(f, FLIGHT_LATER);
 		return false;
 	}
-	struct flight_list *lane = &f->outlet->ready[f->entry.key.precedence - 1];
-	if (is_stale(s, now)) {
-		bool go = decide_again(s, gone, e);
-		if (f->state == FLIGHT_JOB) {
-			TAILQ_REMOVE(lane, f, of_lane);
-			f->outlet->jobs++;
-		}
-		if (!go)
-			return false;
-	}
-	if (s->given.delivery != STORE_NONE)
+	if (is_stale(s, now) && !decide_again(s, gone, e))
+		return false;
+	if (s->given.delivery == STORE_NONE)
+		return ask_for_delivery(s, e) && false;
+	if (!flight_is_behind(f))
 		return true;
-	if (ask_for_delivery(s, e)) {
-		TAILQ_REMOVE(lane, f, of_lane);
-		f->outlet->jobs++;
-	}
+	flight_wait(f, FLIGHT_BEHIND);
 	return false;
 }
 
@@ -336,10 +354,8 @@ prepare_flight(struct flight *f, struct consumer *k)
 	if (e.code == ERR_CORRUPT || e.code == ERR_STORE)
 		desk_stop_for_good(s.desk, &e);
 	/* one that cannot go for a reason of its own must not block those behind it */
-	if (e.code != ERR_NONE && e.code != ERR_BUSY && !gone && f->state == FLIGHT_READY) {
-		TAILQ_REMOVE(&f->outlet->ready[f->entry.key.precedence - 1], f, of_lane);
+	if (e.code != ERR_NONE && e.code != ERR_BUSY && !gone && f->state == FLIGHT_READY)
 		flight_later(f);
-	}
 	arena_done(&memory);
 	return !gone;
 }

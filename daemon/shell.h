@@ -27,16 +27,17 @@ struct shell {
 	_Atomic uint64_t signed_size;
 	/* committer: false once durable work stopped for good; no new work is taken */
 	_Atomic bool broken;
-	/* a party's worker: by name id, 1 if the party is connected with credit and nothing queued,
-	 * so that a DELIVERY may go into the decision's own transaction (decision 0002) */
+	/* the worker of a subscription's party: by subscription, 1 if somebody reads it, has
+	 * credit, and nothing waits, so that a DELIVERY may go into the decision's own transaction
+	 * (decision 0002) */
 	_Atomic uint8_t *eager;
 	uint32_t eager_count;
 	const struct note_key *log_key; /* public half, named by the origin */
 };
 
 static inline bool
-shell_is_eager(const struct shell *s, uint32_t party)
+shell_is_eager(const struct shell *s, uint32_t subscription)
 {
-	return party < s->eager_count &&
-	       atomic_load_explicit(&s->eager[party], memory_order_relaxed) != 0;
+	return subscription < s->eager_count &&
+	       atomic_load_explicit(&s->eager[subscription], memory_order_relaxed) != 0;
 }

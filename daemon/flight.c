@@ -1,0 +1,197 @@
+/* flight.c - one report on its way to a subscription: where it stands, and under which numbers it
+ * is known. */
+#include "daemon/outlet.h"
+
+#include <stdlib.h>
+
+enum { LATER_MS = 1000 };
+
+struct lane *
+flight_lane(const struct flight *f)
+{
+	return &f->outlet->lanes[f->entry.key.precedence - 1];
+}
+
+void
+flight_detach(struct flight *f)
+{
+	if (f->to != NULL)
+		f->to->out--;
+	f->to = NULL;
+}
+
+/* ---- the order of a lane ---- */
+
+static void
+insert_by_age(struct flight_list *list, struct flight *f)
+{
+	struct flight *at;
+	TAILQ_FOREACH (at, list, of_lane)
+		if (at->entry.key.decision > f->entry.key.decision)
+			break;
+	if (at == NULL)
+		TAILQ_INSERT_TAIL(list, f, of_lane);
+	else
+		TAILQ_INSERT_BEFORE(at, f, of_lane);
+	f->in = list;
+}
+
+static void
+take_off_list(struct flight *f)
+{
+	TAILQ_REMOVE(f->in, f, of_lane);
+	f->in = NULL;
+	f->outlet->behind -= f->state == FLIGHT_BEHIND;
+}
+
+/* Somebody left the lane's pending ones: whoever waited behind is looked at again. */
+static void
+wake_behind(struct lane *lane)
+{
+	struct flight *f, *next;
+	for (f = TAILQ_FIRST(&lane->pending); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, of_lane);
+		if (f->state != FLIGHT_BEHIND)
+			continue;
+		take_off_list(f);
+		f->state = FLIGHT_READY;
+		insert_by_age(&lane->ready, f);
+	}
+}
+
+void
+flight_unlist(struct flight *f)
+{
+	if (f->in == NULL)
+		return;
+	struct lane *lane = flight_lane(f);
+	bool held_others = f->in == &lane->pending && f->state != FLIGHT_BEHIND;
+	take_off_list(f);
+	if (held_others)
+		wake_behind(lane);
+}
+
+void
+flight_ready(struct flight *f)
+{
+	flight_unlist(f);
+	f->state = FLIGHT_READY;
+	insert_by_age(&flight_lane(f)->ready, f);
+}
+
+void
+flight_wait(struct flight *f, enum flight_state state)
+{
+	struct lane *lane = flight_lane(f);
+	if (f->in != &lane->pending)
+		flight_unlist(f);
+	else
+		f->outlet->behind -= f->state == FLIGHT_BEHIND;
+	f->state = state;
+	f->outlet->behind += state == FLIGHT_BEHIND;
+	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
+	if (f->in == NULL)
+		insert_by_age(&lane->pending, f);
+}
+
+void
+flight_later(struct flight *f)
+{
+	flight_unlist(f);
+	f->state = FLIGHT_LATER;
+	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
+}
+
+bool
+flight_is_behind(const struct flight *f)
+{
+	const struct flight *p;
+	TAILQ_FOREACH (p, &flight_lane(f)->pending, of_lane) {
+		if (p->entry.key.decision >= f->entry.key.decision)
+			return false;
+		if (p->entry.report.originator == f->entry.report.originator)
+			return true;
+	}
+	return false;
+}
+
+/* ---- numbers ---- */
+
+struct sent *
+flight_sent_to(const struct flight *f, const struct consumer *k)
+{
+	struct sent *s;
+	LIST_FOREACH (s, &f->sents, of_flight)
+		if (s->to == k)
+			return s;
+	return NULL;
+}
+
+void
+sent_free(struct sent *s)
+{
+	if (s == NULL)
+		return;
+	HASH_DEL(s->to->sents, s);
+	if (s->flight != NULL)
+		LIST_REMOVE(s, of_flight);
+	else
+		s->to->orphans--;
+	free(s);
+}
+
+/* The oldest without a flight makes room: whoever acknowledges that late is not on record. */
+static void
+limit_orphans(struct consumer *k)
+{
+	struct sent *s, *tmp;
+	if (k->orphans <= k->credit)
+		return;
+	HASH_ITER (hh, k->sents, s, tmp) {
+		if (s->flight == NULL) {
+			sent_free(s);
+			return;
+		}
+	}
+}
+
+/* ---- the end ---- */
+
+static void
+bury(struct flight *f)
+{
+	struct ack_ticket *t = f->ticket;
+	struct desk *d = f->outlet->desk;
+	flight_detach(f);
+	flight_unlist(f);
+	TAILQ_REMOVE(&f->outlet->all, f, of_outlet);
+	free(f);
+	ticket_settle(d, t, ERR_NONE);
+}
+
+void
+flight_drop(struct flight *f)
+{
+	struct sent *s, *tmp;
+	LIST_FOREACH_SAFE(s, &f->sents, of_flight, tmp)
+	{
+		if (!s->whole) {
+			sent_free(s);
+			continue;
+		}
+		LIST_REMOVE(s, of_flight);
+		s->flight = NULL;
+		s->to->orphans++;
+		limit_orphans(s->to);
+	}
+	bury(f);
+}
+
+void
+flight_end(struct flight *f)
+{
+	struct sent *s;
+	while ((s = LIST_FIRST(&f->sents)) != NULL)
+		sent_free(s);
+	bury(f);
+}

@@ -443,8 +443,7 @@ apply_time(struct committer *c, struct err *e)
 		if (!first && !apply_party_heads(c, e))
 			return false;
 	}
-	bool grew = c->ledger->appended > 0 || c->ledger->log.tree.leaf_count > c->published;
-	if (c->set.pad > 1 && now >= c->next_heads_us && grew && !pad(c, e))
-		return false;
-	return true;
+	bool grew = c->ledger->log.tree.leaf_count > c->published;
+	bool due = now >= c->next_heads_us || c->publish_now;
+	return c->set.pad <= 1 || !due || !grew || pad(c, e);
 }

@@ -173,12 +173,14 @@ note_stored(struct committer *c)
 	c->note = NULL;
 }
 
-/* Heads are given out on a grid, so that the log's growth tells little (AUDIT 5). */
+/* Heads are given out on a grid, and only of round sizes if the log is padded, so that its growth
+ * tells little (AUDIT 5).  One that is not round waits: apply_time pads the batch that follows. */
 static void
 plan_heads(struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	if (c->note == NULL || c->note_size <= c->published ||
+	bool round = c->set.pad <= 1 || c->note_size % c->set.pad == 0;
+	if (c->note == NULL || c->note_size <= c->published || !round ||
 	    (now < c->next_heads_us && !c->publish_now))
 		return;
 	c->publish_now = false;
@@ -248,7 +250,9 @@ answer(struct committer *c, struct job **jobs, size_t count, const struct err *f
 {
 	for (size_t i = 0; i < count; i++) {
 		struct job *j = jobs[i];
-		if (failed != NULL && j->fate == JOB_PENDING) {
+		/* what was known or in conflict may have been so only with a report of this batch
+		 */
+		if (failed != NULL && j->fate != JOB_FAILED && j->fate != JOB_STALE) {
 			j->fate = JOB_FAILED;
 			j->err = *failed;
 		} else if (j->fate == JOB_PENDING)

@@ -64,22 +64,39 @@ add(struct list *l, struct bytes entry, struct err *e)
 	return true;
 }
 
+/* What is looked over and not shown must not use up the room of the answer. */
+static bool
+scan_page(struct desk *d, struct list *l, bool *more, struct err *e)
+{
+	struct bytes entries[LIST_PAGE];
+	size_t count = LIST_PAGE;
+	struct arena memory;
+	if (l->end - l->at < count)
+		count = (size_t)(l->end - l->at);
+	arena_init(&memory, 8 * LIST_BYTES);
+	bool ok = store_view_open(d->view, &memory, e) &&
+		  store_read_entries(d->view, l->at, LIST_BYTES, entries, &count, e);
+	store_view_close(d->view);
+	*more = ok && count > 0;
+	for (size_t i = 0; ok && i < count && l->count < l->room && l->bytes < LIST_BYTES; i++) {
+		ok = add(l, entries[i], e);
+		l->at++;
+		l->scanned++;
+	}
+	arena_done(&memory);
+	return ok;
+}
+
 static bool
 scan(struct desk *d, struct list *l, struct err *e)
 {
 	while (l->at < l->end && l->count < l->room && l->bytes < LIST_BYTES &&
 	       l->scanned < LIST_SCAN) {
-		struct bytes entries[LIST_PAGE];
-		size_t count = LIST_PAGE;
-		if (l->end - l->at < count)
-			count = (size_t)(l->end - l->at);
-		if (!store_read_entries(d->view, l->at, LIST_BYTES, entries, &count, e))
+		bool more = false;
+		if (!scan_page(d, l, &more, e))
 			return false;
-		if (count == 0)
+		if (!more)
 			return true;
-		for (size_t i = 0; i < count && l->count < l->room; i++, l->at++, l->scanned++)
-			if (!add(l, entries[i], e))
-				return false;
 	}
 	return true;
 }
@@ -97,11 +114,10 @@ list(struct conn *c, const struct job *j, struct arena *a, struct err *e)
 	if (l.items == NULL)
 		return err_set(e, ERR_NOMEM, "list");
 	bool ok = store_view_open(d->view, a, e) && heads_published(d, &now, e);
+	store_view_close(d->view);
 	/* what no published head covers tells how the log grows (AUDIT 5) */
 	l.end = !ok ? 0 : c->peer->hub ? atomic_load(&d->shell->signed_size) : now.size;
-	ok = ok && scan(d, &l, e);
-	store_view_close(d->view);
-	if (!ok)
+	if (!ok || !scan(d, &l, e))
 		return false;
 	struct msg out = { .request = j->request, .type = MSG_AUDIT_PART };
 	out.audit_part = (struct msg_audit_part){ .last = true,
@@ -117,7 +133,7 @@ on_audit_list(struct conn *c, const struct msg *m, struct arena **request, struc
 	bool posted;
 	(void)request;
 	if ((c->peer->roles & ROLE_AUDIT) == 0)
-		return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
+		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 	struct desk_note how = { .request = m->request,
 		.errand = DESK_LIST,
 		.from = m->audit_list.from,

@@ -249,7 +249,7 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 	struct outlet *o = outlet_open(desk_of(c), &s->want);
 	struct consumer *k = o == NULL ? NULL : outlet_join(o, c, s->credit);
 	if (k == NULL)
-		return conn_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, e);
+		return desk_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, e);
 	struct msg m = { .request = j->request, .type = MSG_SUBSCRIBED };
 	m.subscribed = (struct msg_subscribed){ .subscription = k->number,
 		.name = s->want.name,
@@ -276,6 +276,8 @@ session_subscribed(struct worker *w, struct job *j)
 		ok = desk_refuse(c, j->request,
 		    &(struct complaint){ .code = j->err.code, .detail = bytes_of(j->err.text) },
 		    &e);
+	else if (c != NULL && j->err.code == ERR_QUOTA)
+		ok = desk_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, &e);
 	else if (c != NULL)
 		ok = conn_refuse(c, j->request, &(struct complaint){ .code = j->err.code }, &e);
 	if (!ok)
@@ -304,5 +306,5 @@ bool
 on_attest(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
 	(void)request;
-	return conn_refuse(c, m->request, &(struct complaint){ .code = ERR_NOT_YET }, e);
+	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_NOT_YET }, e);
 }

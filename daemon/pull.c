@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 enum {
-	PULL_PAGE = 64,		 /* entries read at once */
+	PULL_PAGE = 64,		 /* entries read at once.. */
+	PULL_BYTES = 1 << 20,	 /* ..and about how many bytes of them */
 	PULL_CHUNK = 256 * 1024, /* bytes of a file in one AuditPart */
 	PULL_ARENA = 64 << 20,
 	PULL_SEEN = 4096 /* contents remembered as sent: chains, anchors, policies */
@@ -30,7 +31,7 @@ struct pull {
 	struct bundle_writer *writer;
 	uint8_t (*seen)[32];
 	size_t seen_count;
-	struct arena page; /* of the present step */
+	struct arena page; /* of the present record */
 };
 
 void
@@ -262,26 +263,51 @@ begin(struct pull *p, struct err *e)
 	       bundle_writer_new(&d->sha, &about, (struct bundle_sink){ emit, p }, &p->writer, e);
 }
 
+/* One record, with what belongs to it: heads and facts of one report can have some megabytes, so
+ * each has an arena of its own. */
+static bool
+add_record(struct pull *p, struct bytes entry, struct err *e)
+{
+	struct store_view *v = desk_of(p->conn)->view;
+	unsigned opened = 0;
+	if (!bundle_add(p->writer, entry, &opened, e))
+		return false;
+	if (!p->hub || opened == 0)
+		return true;
+	arena_init(&p->page, PULL_ARENA);
+	bool ok = store_view_open(v, &p->page, e) && add_contents(p, p->next, entry, e);
+	store_view_close(v);
+	arena_done(&p->page);
+	return ok;
+}
+
+static bool
+read_page(struct pull *p, struct arena *a, struct bytes *entries, size_t *count, struct err *e)
+{
+	struct store_view *v = desk_of(p->conn)->view;
+	if (p->size - p->next < *count)
+		*count = (size_t)(p->size - p->next);
+	bool ok = store_view_open(v, a, e) &&
+		  store_read_entries(v, p->next, PULL_BYTES, entries, count, e);
+	store_view_close(v);
+	return ok && (*count > 0 || err_set(e, ERR_CORRUPT, "the log ends early"));
+}
+
+/* As many as the connection has room for, one at least. */
 static bool
 add_page(struct pull *p, struct err *e)
 {
-	struct desk *d = desk_of(p->conn);
 	struct bytes entries[PULL_PAGE];
 	size_t count = PULL_PAGE;
-	if (p->size - p->next < count)
-		count = (size_t)(p->size - p->next);
-	if (!store_read_entries(d->view, p->next, 1u << 20, entries, &count, e))
-		return false;
-	if (count == 0)
-		return err_set(e, ERR_CORRUPT, "the log ends early");
-	for (size_t i = 0; i < count; i++, p->next++) {
-		unsigned opened = 0;
-		if (!bundle_add(p->writer, entries[i], &opened, e))
-			return false;
-		if (p->hub && opened != 0 && !add_contents(p, p->next, entries[i], e))
-			return false;
+	struct arena memory;
+	arena_init(&memory, 8 * PULL_BYTES);
+	bool ok = read_page(p, &memory, entries, &count, e);
+	for (size_t i = 0; ok && i < count && (i == 0 || conn_room(p->conn, 0) > 0); i++) {
+		ok = add_record(p, entries[i], e);
+		p->next++;
 	}
-	return true;
+	arena_done(&memory);
+	return ok;
 }
 
 static bool
@@ -290,34 +316,39 @@ finish(struct pull *p, struct err *e)
 	struct desk *d = desk_of(p->conn);
 	struct note n;
 	struct checkpoint cp;
-	if (!note_parse(&p->page, p->note, &n, e) || !checkpoint_parse(n.text, &cp, e) ||
+	if (!note_parse(&p->memory, p->note, &n, e) || !checkpoint_parse(n.text, &cp, e) ||
 	    !bundle_finish(p->writer, p->note, d->shell->log_key, cp.root, e))
 		return false;
 	return send_part(p, "bundle", (struct bytes){ NULL, 0 }, true, e);
 }
 
+/* False in p->begun: no head was published yet that covers what was asked for. */
+static bool
+try_begin(struct pull *p, struct err *e)
+{
+	struct store_view *v = desk_of(p->conn)->view;
+	arena_init(&p->page, PULL_ARENA);
+	bool ok = store_view_open(v, &p->page, e) && begin(p, e);
+	store_view_close(v);
+	arena_done(&p->page);
+	return ok;
+}
+
 static bool
 step(struct pull *p, bool *over, struct err *e)
 {
-	struct desk *d = desk_of(p->conn);
-	while (!*over) {
-		if (p->begun && conn_room(p->conn, 0) == 0) {
+	if (!p->begun && !try_begin(p, e))
+		return false;
+	while (p->begun && p->next < p->size) {
+		if (conn_room(p->conn, 0) == 0) {
 			conn_want_room(p->conn);
 			return true;
 		}
-		arena_init(&p->page, PULL_ARENA);
-		bool ok = store_view_open(d->view, &p->page, e) && (p->begun || begin(p, e)) &&
-			  (!p->begun || p->next == p->size || add_page(p, e));
-		*over = ok && p->begun && p->next == p->size;
-		ok = ok && (!*over || finish(p, e));
-		store_view_close(d->view);
-		arena_done(&p->page);
-		if (!ok)
+		if (!add_page(p, e))
 			return false;
-		if (!p->begun)
-			return true;
 	}
-	return true;
+	*over = p->begun;
+	return !*over || finish(p, e);
 }
 
 void

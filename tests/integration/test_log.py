@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""test_log.py - what the running broker's log gives out: heads and their sizes, exports, what is refused (audit 1, 5, 7)."""
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig  # noqa: E402
+import wire  # noqa: E402
+import witness  # noqa: E402
+from test_again import AgainTest  # noqa: E402
+from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+from wire import label, pb  # noqa: E402
+
+
+class Padded(AgainTest):
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.edit("reltod.conf", r"(?m)^log \{", "log {\n    pad 64\n    heads-every 1s")
+
+    def test_every_published_size_is_round_however_the_log_grows(self):
+        nor, sizes = self.client("nor"), set()
+        gbr = self.client("gbr")
+        for n in range(1, 40):
+            publish(gbr, [(TEARLINE, canary())])
+            m = nor.read_message(0.1)
+            if m is not None and m.WhichOneof("body") == "heads":
+                sizes.add(nor.memory.seen.size)
+        sizes.add(self.client("ken").welcome and self.client("ken").memory.seen.size)
+        self.assertGreater(len(sizes), 1)
+        self.assertEqual([s for s in sizes if s % 64], [])
+        self.drain("nor", "ken")
+        folder, _ = self.proven()  # an auditor's pull publishes the newest, padded too
+        with open(os.path.join(folder, "checkpoint"), encoding="utf-8") as f:
+            self.assertEqual(int(f.read().split("\n")[1]) % 64, 0)
+
+
+class Exports(AgainTest):
+    def test_reports_with_heads_of_megabytes_do_not_stop_the_auditor(self):
+        gbr = self.client("gbr", timeout=60)
+        padded = [label("ATLAS", "SECRET", Releasable_To=["NOR" + " " * (1000 - n) for n in range(200)])]
+        for _ in range(12):
+            report = wire.Report(gbr.agent, "maritime.piracy", [("atlas", gbr.terms["atlas"])])
+            for n in range(16):
+                report.portion(padded, b"%d" % n)
+            self.assertEqual(gbr.publish(report.seal(), timeout=60).released, 1)
+        self.proven()
+        self.assertGreater(len(self.log()), 24)
+
+
+class Refusals(AgainTest):
+    def refused(self, client, kind, body, code):
+        with self.assertRaises(wire.Refused) as got:
+            client.ask(kind, body)
+        self.assertEqual(got.exception.code, code)
+        rig.until(lambda: [r for r in self.log(kind="REFUSED") if r.text(7, 0) == code], 5, "a REFUSED record of " + code)
+
+    def test_what_a_peer_may_not_do_is_on_record(self):
+        nor = self.client("nor")
+        self.refused(nor, "audit_list", pb.AuditList(count=10), "role")
+        self.refused(nor, "attest", pb.Attest(origin=b"x", size=1, root=b"r" * 32, signature=b"s"), "not-yet")
+
+    def test_a_subscription_too_many_is_on_record(self):
+        self.lab.relto("whoami", context=self.lab.context_name("ken"))
+        for n in range(300):
+            with self.lab.client("ken") as ken:
+                try:
+                    for k in range(30):
+                        ken.subscribe("s%d-%d" % (n, k))
+                except wire.Refused as e:
+                    self.assertEqual(e.code, "quota")
+                    rig.until(lambda: [r for r in self.log(kind="REFUSED") if r.text(7, 0) == "quota"], 5, "a record")
+                    return
+        self.fail("no quota")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,6 +1,7 @@
 #include "daemon/desk.h"
 
 #include "daemon/committer.h"
+#include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/trust.h"
@@ -140,56 +141,95 @@ copy_text(char *to, size_t size, struct bytes from)
 	to[n] = 0;
 }
 
-static const char *
-refused_agent(const struct conn *c, const struct refused *why)
+/* What of a refusal is counted together. */
+struct kind {
+	enum err_code code;
+	const char *agent; /* "" if it did not prove its name.. */
+	char peer[64];	   /* ..then its address, without the port */
+	bool by_field;	   /* what is wrong with a certificate, of a closed list */
+};
+
+/* A stranger can invent names, but not where he comes from: whoever did not prove an identity is
+ * known by his address. */
+static struct kind
+kind_of(const struct conn *c, const struct refused *why)
 {
-	if (why->certificate != NULL)
-		return why->certificate->agent;
-	return c->peer == NULL ? "" : c->peer->agent;
+	const struct trust_refusal *bad = why->certificate;
+	struct kind k = { .code = why->code, .agent = "", .by_field = bad != NULL };
+	if (bad != NULL && bad->party[0] != 0)
+		k.agent = bad->agent;
+	else if (bad == NULL && c->peer != NULL)
+		k.agent = c->peer->agent;
+	if (k.agent[0] != 0)
+		return k;
+	const char *port = strrchr(c->ticket->address, ':');
+	size_t len =
+	    port == NULL ? strlen(c->ticket->address) : (size_t)(port - c->ticket->address);
+	copy_text(k.peer, sizeof(k.peer), bytes_from(c->ticket->address, len));
+	return k;
 }
 
 static bool
-same_refusal(const struct refusal_count *r, const struct conn *c, const struct refused *why)
+is_kind(const struct refusal_count *r, const struct kind *k, struct bytes field)
 {
 	char agent[sizeof(r->agent)];
-	copy_text(agent, sizeof(agent), bytes_of(refused_agent(c, why)));
-	return r->count > 0 && r->code == why->code && strcmp(r->agent, agent) == 0;
+	copy_text(agent, sizeof(agent), bytes_of(k->agent));
+	return r->count > 0 && r->code == k->code && strcmp(r->agent, agent) == 0 &&
+	       strcmp(r->peer, k->peer) == 0 && (!k->by_field || bytes_is(field, r->field));
+}
+
+/* The slot that counts this kind, or a free one; NULL: all are taken. */
+static struct refusal_count *
+slot_of(struct desk *d, const struct kind *k, struct bytes field)
+{
+	struct refusal_count *empty = NULL;
+	for (size_t i = 0; i < DESK_REFUSALS; i++) {
+		struct refusal_count *r = &d->refusals[i];
+		if (is_kind(r, k, field))
+			return r;
+		if (r->count == 0 && empty == NULL)
+			empty = r;
+	}
+	return empty;
+}
+
+static void
+describe(struct refusal_count *r, const struct conn *c, const struct refused *why)
+{
+	copy_text(r->field, sizeof(r->field), why->field);
+	r->conn = c->id;
+	if (why->report.len == sizeof(r->report)) {
+		memcpy(r->report, why->report.data, sizeof(r->report));
+		r->has_report = true;
+	}
+	if (c->peer == NULL)
+		return;
+	copy_text(r->party, sizeof(r->party), bytes_of(c->peer->party));
+	memcpy(r->leaf, c->peer->leaf, sizeof(r->leaf));
+	r->has_leaf = true;
 }
 
 void
 desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct refusal_count *slot = NULL, *oldest = &d->refusals[0];
-	for (size_t i = 0; i < DESK_REFUSALS; i++) {
-		struct refusal_count *r = &d->refusals[i];
-		if (same_refusal(r, c, why)) {
-			r->count++;
-			return;
-		}
-		if (r->count == 0 && slot == NULL)
-			slot = r;
-		if (r->first_ms < oldest->first_ms)
-			oldest = r;
+	static const struct kind overflow = { .code = ERR_LIMIT, .agent = "" };
+	struct kind k = kind_of(c, why);
+	struct refusal_count *r = slot_of(d, &k, why->field);
+	bool told_apart = r != NULL && r != &d->refusals[DESK_REFUSALS - 1];
+	if (!told_apart) { /* the last slot counts all that are too many kinds for one second */
+		k = overflow;
+		r = &d->refusals[DESK_REFUSALS - 1];
 	}
-	if (slot == NULL) {
-		desk_flush_refusals(d, true);
-		slot = oldest;
-	}
-	*slot = (struct refusal_count){
-		.first_ms = worker_now_ms(d->worker), .count = 1, .code = why->code, .conn = c->id
-	};
-	copy_text(slot->field, sizeof(slot->field), why->field);
-	if (why->report.len == sizeof(slot->report)) {
-		memcpy(slot->report, why->report.data, sizeof(slot->report));
-		slot->has_report = true;
-	}
-	copy_text(slot->agent, sizeof(slot->agent), bytes_of(refused_agent(c, why)));
-	if (c->peer == NULL)
+	if (r->count++ > 0)
 		return;
-	copy_text(slot->party, sizeof(slot->party), bytes_of(c->peer->party));
-	memcpy(slot->leaf, c->peer->leaf, sizeof(slot->leaf));
-	slot->has_leaf = true;
+	*r = (struct refusal_count){
+		.first_ms = worker_now_ms(d->worker), .count = 1, .code = k.code
+	};
+	copy_text(r->agent, sizeof(r->agent), bytes_of(k.agent));
+	copy_text(r->peer, sizeof(r->peer), bytes_of(k.peer));
+	if (told_apart)
+		describe(r, c, why);
 }
 
 bool
@@ -222,6 +262,8 @@ fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, str
 		event_body_bytes(&b, BODY_REFUSED_AGENT, bytes_of(r->agent));
 	if (r->field[0] != 0)
 		event_body_bytes(&b, BODY_REFUSED_FIELD, bytes_of(r->field));
+	if (r->peer[0] != 0)
+		event_body_bytes(&b, BODY_REFUSED_PEER, bytes_of(r->peer));
 	return desk_salts(salts, e) && record_begin(out, a, salts, e) &&
 	       record_set_common(out, a, &common, e) && record_set_hub(out, a, &hub, e) &&
 	       record_set_body(out, a, &b, e) && record_hash_early(&d->sha, out, e);

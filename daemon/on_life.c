@@ -146,6 +146,9 @@ on_committed(struct worker *w, struct letter *l)
 		return;
 	case JOB_RECORDS: {
 		struct conn *c = worker_find_conn(w, j->conn);
+		if (j->fate == JOB_FAILED)
+			log_warn("records.lost", "count=%zu why=%s", j->notes.count,
+			    log_quote_text(j->err.text));
 		if (c != NULL && c->session != NULL && j->notes.errand != DESK_NOTHING)
 			audit_home(c, j);
 		job_free(j);

@@ -7,6 +7,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
+import certs  # noqa: E402
 import wire  # noqa: E402
 import witness  # noqa: E402
 from test_again import AgainTest  # noqa: E402
@@ -62,8 +63,29 @@ class Refusals(AgainTest):
         self.refused(nor, "audit_list", pb.AuditList(count=10), "role")
         self.refused(nor, "attest", pb.Attest(origin=b"x", size=1, root=b"r" * 32, signature=b"s"), "not-yet")
 
+    def test_strangers_cannot_write_a_record_each(self):
+        folder = os.path.join(self.lab.base, "stranger")
+        os.makedirs(folder)
+        agents = []
+        for n in range(20):  # each a stranger of another name
+            made, key = certs.issue(None, ["spiffe://gbr.example/invented-%d" % n])
+            certificate, key = certs.write(folder, str(n), [made], key)
+            agents.append(self.lab.agent("gbr", "/fusion-desk"))
+            agents[-1].certificate_file, agents[-1].key_file = certificate, key
+        for agent in agents * 3:
+            try:
+                wire.Client(agent, hello=False).closed(5)
+            except (OSError, wire.Closed):
+                pass
+
+        def counted():
+            seen = [r for r in self.log(kind="REFUSED") if r.text(7, 0) == "tls"]
+            return seen if sum(witness.uint(r.slots[7][1]) for r in seen) >= 60 else None
+        seen = rig.until(counted, 10, "sixty refusals")
+        self.assertLess(len(seen), 40, "one for each kind and second, from one address")
+        self.assertEqual({(r.text(7, 3), r.text(7, 5)) for r in seen}, {("", "127.0.0.1")}, "no name that was not proved")
+
     def test_a_subscription_too_many_is_on_record(self):
-        self.lab.relto("whoami", context=self.lab.context_name("ken"))
         for n in range(300):
             with self.lab.client("ken") as ken:
                 try:

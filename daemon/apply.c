@@ -153,7 +153,9 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 			return false;
 	p->report.intake = index;
 	p->report.decisions = (uint32_t)p->decision_count;
-	if (!store_put_report(s, &p->report, e))
+	if (!store_put_report(s, &p->report, e) ||
+	    (p->unusable_count > 0 &&
+		!store_put_part(s, index, JOB_PART_UNUSABLE, p->unusable_bytes, e)))
 		return false;
 	for (; i < p->part_count; i++)
 		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))

@@ -151,6 +151,29 @@ is_current(struct committer *c, struct job *j, struct store_report *r, bool *cur
 	return true;
 }
 
+/* What the recipient had before stays known: whoever asks is told that it was delivered. */
+static bool
+delivered_before(struct committer *c, const struct job_again *a, struct bytes *out, struct err *e)
+{
+	bool found = false;
+	struct bytes part = { NULL, 0 };
+	*out = part;
+	if (a->given.delivery == STORE_NONE) {
+		if (!store_read_part(store_batch_view(c->ledger->store), a->given.decision,
+			JOB_PART_DELIVERED, &part, &found, e))
+			return false;
+		if (found)
+			*out = part;
+		return true;
+	}
+	uint8_t *index = arena_alloc(&c->ledger->scratch, 8);
+	if (index == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
+	put_u64(index, a->given.delivery);
+	*out = bytes_from(index, 8);
+	return true;
+}
+
 bool
 apply_again(struct committer *c, struct job *j, struct err *e)
 {
@@ -169,7 +192,9 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 		.link = a->given.decision };
 	struct log_out out;
 	struct store *s = c->ledger->store;
-	if (!ledger_append(c->ledger, &a->record, &at, &out, e))
+	struct bytes delivered;
+	if (!delivered_before(c, a, &delivered, e) ||
+	    !ledger_append(c->ledger, &a->record, &at, &out, e))
 		return false;
 	a->index = out.index;
 	struct store_given now = a->given;
@@ -181,7 +206,9 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 	return store_put_part(s, out.index, STORE_PART_FACTS, a->facts, e) &&
 	       (a->opened.len == 0 ||
 		   store_put_part(s, out.index, JOB_PART_OPENED, a->opened, e)) &&
-	       store_put_given(s, &now, e) && move(c, j, &report, e);
+	       store_put_given(s, &now, e) && move(c, j, &report, e) &&
+	       (delivered.len == 0 ||
+		   store_put_part(s, out.index, JOB_PART_DELIVERED, delivered, e));
 }
 
 /* ---- EXPIRE ---- */

@@ -193,6 +193,25 @@ read_decision(struct desk *d, uint64_t index, struct arena *a, struct msg_recipi
 	return lines(a, s.reasons, to, e);
 }
 
+/* The DELIVERY of what it was given, or of what it had before that was narrowed. */
+static bool
+last_delivery(struct desk *d, const struct store_given *g, uint64_t *index, struct err *e)
+{
+	struct bytes part;
+	bool found = false;
+	*index = g->delivery;
+	if (g->delivery != STORE_NONE)
+		return true;
+	if (!store_read_part(d->view, g->decision, JOB_PART_DELIVERED, &part, &found, e))
+		return false;
+	struct cursor c = cursor_over(found ? part : bytes_of(""));
+	uint64_t was = cursor_u64(&c);
+	if (found && !cursor_finished(&c))
+		return err_set(e, ERR_CORRUPT, "part %d of a NARROWED", (int)JOB_PART_DELIVERED);
+	*index = found ? was : STORE_NONE;
+	return true;
+}
+
 static bool
 present_decision(struct desk *d, const struct store_report_key *key, struct arena *a,
     struct msg_recipient_decision *to, struct err *e)
@@ -212,6 +231,8 @@ present_decision(struct desk *d, const struct store_report_key *key, struct aren
 	if (g.decision != to->index && !read_decision(d, g.decision, a, to, &names, e))
 		return false;
 	to->recipient = name;
+	if (!last_delivery(d, &g, &g.delivery, e))
+		return false;
 	if (g.delivery == STORE_NONE)
 		return true;
 	if (!explain_record(d, g.delivery, &r, leaf, e) ||
@@ -287,8 +308,52 @@ on_explain(struct conn *c, const struct msg *m, struct arena **request, struct e
 	return ok;
 }
 
+/* Each: u16 length, name, u16 length, why. */
 bool
-explain_receipt(struct desk *d, struct job_publish *p, struct err *e)
+explain_unusable_write(
+    struct arena *a, const struct msg_unusable *u, size_t count, struct bytes *out, struct err *e)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < count; i++)
+		len += 4 + u[i].agreement.len + u[i].why.len;
+	uint8_t *to = arena_alloc(a, len);
+	if (to == NULL)
+		return err_set(e, ERR_NOMEM, "unusable agreements");
+	*out = bytes_from(to, len);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < 2; k++) {
+			struct bytes b = k == 0 ? u[i].agreement : u[i].why;
+			put_u16(to, (uint16_t)b.len);
+			memcpy(to + 2, b.data, b.len);
+			to += 2 + b.len;
+		}
+	return true;
+}
+
+static bool
+read_unusable(struct desk *d, struct job_publish *p, struct arena *a, struct err *e)
+{
+	struct bytes part;
+	bool found = false;
+	if (!store_read_part(d->view, p->report.intake, JOB_PART_UNUSABLE, &part, &found, e))
+		return false;
+	struct cursor c = cursor_over(found ? part : bytes_of(""));
+	struct msg_unusable *u = arena_zalloc(a, LIMIT_AGREEMENTS_PER_REPORT, sizeof(*u));
+	if (u == NULL)
+		return err_set(e, ERR_NOMEM, "unusable agreements");
+	size_t n = 0;
+	for (; c.left > 0 && n < LIMIT_AGREEMENTS_PER_REPORT; n++) {
+		u[n].agreement = cursor_take(&c, cursor_u16(&c));
+		u[n].why = cursor_take(&c, cursor_u16(&c));
+	}
+	p->unusable = u;
+	p->unusable_count = n;
+	return cursor_finished(&c) ||
+	       err_set(e, ERR_CORRUPT, "part %d of an INTAKE", (int)JOB_PART_UNUSABLE);
+}
+
+bool
+explain_receipt(struct desk *d, struct job_publish *p, struct arena *a, struct err *e)
 {
 	struct record r;
 	struct slot_common common;
@@ -304,6 +369,8 @@ explain_receipt(struct desk *d, struct job_publish *p, struct err *e)
 	    !slot_get_publication(RECORD_SLOT(&r, 3)->value, &pub, e))
 		return false;
 	p->report.intake = known.intake;
+	if (!read_unusable(d, p, a, e))
+		return false;
 	p->accepted_us = common.time;
 	p->party_index = pub.index;
 	p->released = p->redacted = p->held = p->withheld = 0;

@@ -9,7 +9,11 @@
 MUST_USE bool explain_dry_run(
     struct conn *c, uint64_t request, const struct publish *p, struct arena *a, struct err *e);
 /* The first receipt of a report that is stored, read back through the desk's open view. */
-MUST_USE bool explain_receipt(struct desk *d, struct job_publish *p, struct err *e);
+MUST_USE bool explain_receipt(
+    struct desk *d, struct job_publish *p, struct arena *a, struct err *e);
+/* What a receipt says of agreements that could not be used, to be kept with the report. */
+MUST_USE bool explain_unusable_write(
+    struct arena *a, const struct msg_unusable *u, size_t count, struct bytes *out, struct err *e);
 /* The record of an entry, parsed; views point into the entry's bytes. */
 MUST_USE bool explain_record(
     struct desk *d, uint64_t index, struct record *r, uint8_t leaf[32], struct err *e);

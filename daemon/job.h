@@ -31,11 +31,12 @@ enum job_fate {
 	JOB_STALE,    /* what it was decided on no longer holds: decide again */
 	JOB_FAILED    /* err says why; nothing of it happened */
 };
-/* A part beside those of store.h: Facts with what a hold opened, under the record that opened it.
- */
+/* Parts beside those of store.h (docs/decisions/0004-parts.md). */
 enum {
-	JOB_PART_OPENED = 6,
-	JOB_PART_OWED = 7 /* u32 each: the subscriptions that a hold took it from */
+	JOB_PART_OPENED = 6,   /* Facts with what a hold opened, under the record that opened it */
+	JOB_PART_OWED = 7,     /* u32 each: the subscriptions that a hold took it from */
+	JOB_PART_UNUSABLE = 8, /* of an INTAKE: what its receipt said of agreements */
+	JOB_PART_DELIVERED = 9 /* of a NARROWED: u64, the DELIVERY of what went before */
 };
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
@@ -83,6 +84,7 @@ struct job_publish {
 	uint32_t released, redacted, held, withheld;
 	const struct msg_unusable *unusable;
 	size_t unusable_count;
+	struct bytes unusable_bytes; /* the same, as JOB_PART_UNUSABLE */
 };
 struct job_deliver {
 	struct store_given given;      /* as read; another one now is JOB_STALE */

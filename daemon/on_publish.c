@@ -238,7 +238,7 @@ unusable(const struct decisions *d, struct arena *a, struct job_publish *p, stru
 		u[i] = (struct msg_unusable){ d->unusable[i].agreement, d->unusable[i].why };
 	p->unusable = u;
 	p->unusable_count = d->unusable_count;
-	return true;
+	return explain_unusable_write(a, u, d->unusable_count, &p->unusable_bytes, e);
 }
 
 static bool
@@ -341,7 +341,7 @@ recall_receipt(struct conn *c, struct job *j, struct err *e)
 	struct desk *d = desk_of(c);
 	if (!store_view_open(d->view, j->arena, e))
 		return false;
-	bool ok = explain_receipt(d, p, e);
+	bool ok = explain_receipt(d, p, j->arena, e);
 	store_view_close(d->view);
 	return ok && send_receipt(c, j, e);
 }

@@ -128,6 +128,10 @@ class Several(AgainTest):
         inbox = self.reader("nor")
         self.assertIsNone(inbox.receive(timeout=QUIET))
         self.recorded(report, "NARROWED")
+        said = self.client("gbr").ask("explain", pb.Explain(report=report))
+        (nor,) = [d for d in said.decisions if d.recipient == b"NOR"]
+        self.assertEqual(nor.outcome, pb.OUTCOME_WITHHOLD)
+        self.assertTrue(nor.delivered, "it had it, and its publisher may know")
         one.ack(got)
         self.assertIn([delivery], [delivered_by(r) for r in self.log(kind="ACK")])
         one.ack(got)
@@ -144,6 +148,19 @@ class Several(AgainTest):
             nor.ask("ping", pb.Ping())
             self.assertEqual([r for r in self.log(report, "DELIVERY") if r.text(2, 0) == "NOR"], [])
         self.drain("nor")
+
+
+class Receipts(AgainTest):
+    def test_a_receipt_said_again_says_which_agreements_could_not_be_used(self):
+        gbr = self.client("gbr")
+        report = wire.Report(gbr.agent, "maritime.piracy", [("nowhere", b"n" * 32), ("atlas", gbr.terms["atlas"])])
+        sealed = report.portion(TEARLINE, canary()).seal()
+        first, again = gbr.publish(sealed), gbr.publish(sealed)
+        self.assertEqual([u.agreement for u in first.unusable], [b"nowhere"])
+        self.assertEqual((first.again, again.again), (False, True))
+        again.again = False
+        self.assertEqual(first, again)
+        self.drain("nor", "ken")
 
 
 class Order(AgainTest):

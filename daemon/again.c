@@ -268,7 +268,7 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		.agent = s->report.manifest.originator,
 		.hub = { .node = desk->shell->node,
 		    .connection = SLOT_ABSENT,
-		    .clock = bytes_of("free") } };
+		    .clock = bytes_of(wall_quality(&desk->shell->wall)) } };
 	if (!same(s, &d, &unchanged, e))
 		return AGAIN_FAILED;
 	*good_until_us = s->decided.good_until;

@@ -21,7 +21,7 @@ apply_record(struct committer *c, const struct apply_begin *b, struct record *r,
 		common.report = bytes_from(b->report, STORE_ID_BYTES);
 	struct slot_hub hub = { .node = c->shell->node,
 		.connection = SLOT_ABSENT,
-		.clock = bytes_of(wall_in_doubt(&c->shell->wall) ? "doubt" : "free") };
+		.clock = bytes_of(wall_quality(&c->shell->wall)) };
 	struct slot_person person = { 0 };
 	if (b->by != NULL && b->by->conn != 0) {
 		hub.connection = b->by->conn;
@@ -456,7 +456,7 @@ apply_retry(struct committer *c, struct job *j, struct err *e)
 
 /* ---- the rest ---- */
 
-static bool
+bool
 apply_notes(struct committer *c, struct job *j, struct err *e)
 {
 	struct ledger_place nowhere = { 0 };
@@ -468,26 +468,6 @@ apply_notes(struct committer *c, struct job *j, struct err *e)
 	}
 	c->publish_now |= j->notes.publish;
 	return true;
-}
-
-static bool
-apply_clock(struct committer *c, struct job *j, struct err *e)
-{
-	if (!wall_in_doubt(&c->shell->wall)) {
-		job_fail(j, ERR_CLOCK, "the clock is not in doubt");
-		return true;
-	}
-	uint64_t before = c->ledger->now_us;
-	(void)wall_accept(&c->shell->wall);
-	c->accepted_in_batch = true;
-	c->ledger->now_us = wall_best(&c->shell->wall);
-	struct body b;
-	struct log_out out;
-	event_body_begin(&b, EVENT_CLOCK);
-	event_body_enum(&b, BODY_CLOCK_EVENT, 2);
-	event_body_uint(&b, BODY_CLOCK_WALL, c->ledger->now_us);
-	event_body_uint(&b, BODY_CLOCK_EXPECTED, before);
-	return apply_own_record(c, &b, &j->by, &out, e) && apply_notes(c, j, e);
 }
 
 bool

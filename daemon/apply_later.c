@@ -430,27 +430,11 @@ pad(struct committer *c, struct err *e)
 	return true;
 }
 
-/* From here on intake and delivery stand still: the log says why, once. */
-static bool
-tell_doubt(struct committer *c, struct err *e)
-{
-	struct body b;
-	struct log_out out;
-	event_body_begin(&b, EVENT_CLOCK);
-	event_body_enum(&b, BODY_CLOCK_EVENT, 1);
-	event_body_uint(&b, BODY_CLOCK_WALL, wall_says(&c->shell->wall));
-	event_body_uint(&b, BODY_CLOCK_EXPECTED, c->ledger->now_us);
-	c->doubt_in_batch = true;
-	return apply_own_record(c, &b, NULL, &out, e);
-}
-
 bool
 apply_time(struct committer *c, struct err *e)
 {
 	ASSERT_ON(ROLE_COMMITTER);
-	if (!wall_in_doubt(&c->shell->wall))
-		c->doubt_told = false;
-	else if (!c->doubt_told && !tell_doubt(c, e))
+	if (!apply_clock_watch(c, e))
 		return false;
 	uint64_t now = wall_boot(&c->shell->wall);
 	if (now >= c->next_tick_us) {

@@ -54,6 +54,9 @@ struct committer {
 	uint64_t next_heads_us, next_party_heads_us, next_sweep_us, next_retention_us;
 	uint64_t next_tick_us;
 	struct retention_place retention;
+	bool clock_watched;		 /* the next two are set */
+	int64_t clock_offset_us;	 /* wall less boot clock, at the last look */
+	uint64_t next_watch_us;		 /* boot clock */
 	bool doubt_told, doubt_in_batch; /* the CLOCK record that says that doubt began */
 	bool accepted_in_batch;
 	struct store_queue_key sweep_at;
@@ -72,6 +75,10 @@ MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);
+MUST_USE bool apply_notes(struct committer *c, struct job *j, struct err *e);
+MUST_USE bool apply_clock(struct committer *c, struct job *j, struct err *e);
+/* CLOCK records for what happened to the clock since the last look. */
+MUST_USE bool apply_clock_watch(struct committer *c, struct err *e);
 /* A PARTY_HEAD for every party whose tree grew. */
 MUST_USE bool apply_party_heads(struct committer *c, struct err *e);
 /* What time brings: PARTY_HEADs, expiries, holds that are due, the padding of a published head. */

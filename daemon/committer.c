@@ -293,10 +293,10 @@ run(struct committer *c, struct job **jobs, size_t count)
 		log_error("batch.failed", "jobs=%zu code=%s why=%s", count, err_token(e.code),
 		    log_quote_text(e.text));
 		c->note_publish = false;
-		if (c->accepted_in_batch)
-			wall_doubt(&c->shell->wall);
 		drop_notices(c);
 	}
+	if (ok && c->accepted_in_batch)
+		(void)wall_accept(&c->shell->wall);
 	if (ok && c->doubt_in_batch) {
 		c->doubt_told = true;
 		log_error("clock.doubt", "action=%s",

@@ -70,7 +70,7 @@ desk_hub(const struct conn *c)
 	return (struct slot_hub){ .node = s->node,
 		.connection = c->id,
 		.certificate = c->peer == NULL ? NULL : c->peer->leaf,
-		.clock = bytes_of(wall_in_doubt(&s->wall) ? "doubt" : "free") };
+		.clock = bytes_of(wall_quality(&s->wall)) };
 }
 
 struct bytes
@@ -250,7 +250,7 @@ fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, str
 	struct slot_hub hub = { .node = d->shell->node,
 		.connection = r->conn,
 		.certificate = r->has_leaf ? r->leaf : NULL,
-		.clock = bytes_of(wall_in_doubt(&d->shell->wall) ? "doubt" : "free") };
+		.clock = bytes_of(wall_quality(&d->shell->wall)) };
 	if (r->has_report)
 		common.report = bytes_from(r->report, sizeof(r->report));
 	event_body_begin(&b, EVENT_REFUSED);

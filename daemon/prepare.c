@@ -61,9 +61,9 @@ draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct
 		.report = bytes_from(s->given.report.id, STORE_ID_BYTES) };
 	struct slot_publication p = { .party = publisher, .index = SLOT_LATER };
 	struct slot_decision link = { .link = SLOT_LATER };
-	struct slot_hub hub = {
-		.node = s->desk->shell->node, .connection = SLOT_ABSENT, .clock = bytes_of("free")
-	};
+	struct slot_hub hub = { .node = s->desk->shell->node,
+		.connection = SLOT_ABSENT,
+		.clock = bytes_of(wall_quality(&s->desk->shell->wall)) };
 	uint8_t salts[RECORD_SALTS];
 	struct body b;
 	event_body_begin(&b, EVENT_DELIVERY);

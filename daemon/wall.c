@@ -1,6 +1,7 @@
 #include "daemon/wall.h"
 
 #include "proto/limits.h"
+#include <sys/timex.h>
 #include <time.h>
 
 static uint64_t
@@ -25,14 +26,24 @@ system_boot(void *arg)
 	return clock_us(CLOCK_BOOTTIME);
 }
 
+static bool
+system_synced(void *arg)
+{
+	struct timex t = { .modes = 0 };
+	(void)arg;
+	return adjtimex(&t) != TIME_ERROR;
+}
+
 void
 wall_init(struct wall *w, uint64_t gap_us)
 {
-	w->source = (struct wall_source){ system_real, system_boot, NULL };
+	w->source = (struct wall_source){ system_real, system_boot, system_synced, NULL };
 	w->gap_us = gap_us;
 	atomic_init(&w->last_us, 0);
 	atomic_init(&w->offset_us, INT64_MIN);
 	atomic_init(&w->doubt, false);
+	atomic_init(&w->synced, false);
+	(void)wall_ask_synced(w);
 }
 
 static uint64_t
@@ -119,14 +130,29 @@ wall_in_doubt(const struct wall *w)
 	return atomic_load(&((struct wall *)(uintptr_t)w)->doubt);
 }
 
-void
-wall_doubt(struct wall *w)
-{
-	atomic_store(&w->doubt, true);
-}
-
 uint64_t
 wall_says(struct wall *w)
 {
 	return real(w);
+}
+
+uint64_t
+wall_expected(struct wall *w)
+{
+	int64_t offset = atomic_load(&w->offset_us);
+	return offset == INT64_MIN ? atomic_load(&w->last_us)
+				   : (uint64_t)((int64_t)wall_boot(w) + offset);
+}
+
+bool
+wall_ask_synced(struct wall *w)
+{
+	bool now = w->source.synced(w->source.arg);
+	return atomic_exchange(&w->synced, now) != now;
+}
+
+const char *
+wall_quality(struct wall *w)
+{
+	return atomic_load(&w->doubt) ? "doubt" : atomic_load(&w->synced) ? "sync" : "free";
 }

@@ -13,6 +13,7 @@
 struct wall_source { /* µs; CLOCK_REALTIME since 1970 and CLOCK_BOOTTIME */
 	uint64_t (*real_us)(void *arg);
 	uint64_t (*boot_us)(void *arg);
+	bool (*synced)(void *arg); /* the kernel says that somebody keeps the clock right */
 	void *arg;
 };
 struct wall {
@@ -20,7 +21,8 @@ struct wall {
 	_Atomic uint64_t last_us;  /* time of the last commit */
 	_Atomic int64_t offset_us; /* last commit's time less its boot time */
 	_Atomic bool doubt;
-	uint64_t gap_us; /* how far ahead it may be after a reboot */
+	_Atomic bool synced; /* when it was last asked */
+	uint64_t gap_us;     /* how far ahead it may be after a reboot */
 };
 
 void wall_init(struct wall *w, uint64_t gap_us);
@@ -38,7 +40,11 @@ void wall_committed(struct wall *w, uint64_t us);
 /* The operator says that the clock is right.  Returns by how much it is ahead, µs. */
 int64_t wall_accept(struct wall *w);
 bool wall_in_doubt(const struct wall *w);
-/* The acceptance could not be recorded: doubt again. */
-void wall_doubt(struct wall *w);
 /* What the system's clock says, believed or not, µs since 1970. */
 uint64_t wall_says(struct wall *w);
+/* What it should say: the last commit's time and what the boot clock adds. */
+uint64_t wall_expected(struct wall *w);
+/* Asks the kernel whether the clock is kept right; true if that changed since it was last asked. */
+bool wall_ask_synced(struct wall *w);
+/* For slot 5: "doubt", "sync" or "free" (audit-format, section 1). */
+const char *wall_quality(struct wall *w);

@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 import wire  # noqa: E402
+import witness  # noqa: E402
 from test_again import ATLAS, HOLD, QUIET, REDACT, WITHHOLD, AgainTest, now_ms, rows  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from wire import pb  # noqa: E402
@@ -180,6 +181,17 @@ class OtherTimes(AgainTest):
         return self.lab.relto("admin", *args, context="operator")
 
 
+class ClockSet(OtherTimes):
+    # a lab of its own: the log's time never falls
+    def test_a_clock_that_was_set_a_little_is_on_record_and_stops_nothing(self):
+        self.step("+20")
+        rig.until(lambda: [r for r in self.log(kind="CLOCK") if r.slots[7][0] == b"\3"], 10, "a step on record")
+        publish(self.client("gbr"), [(TEARLINE, canary())])
+        self.step("+0")
+        rig.until(lambda: len([r for r in self.log(kind="CLOCK") if r.slots[7][0] == b"\3"]) == 2, 10, "and back")
+        self.drain("nor", "ken")
+
+
 class Clock(OtherTimes):
     def refused_for_the_clock(self, client):
         with self.assertRaises(wire.Refused) as refused:
@@ -198,9 +210,11 @@ class Clock(OtherTimes):
         self.assertIn('"clock_in_doubt":true', self.operator("status", "--json")[0].replace(" ", ""))
         self.assertLess(max(r.time for r in self.log() if r.index > last), (now_ms() + 60000) * 1000)
         self.operator("clock", "accept")
-        said = self.log(kind="CLOCK")
+        said = [r for r in self.log(kind="CLOCK") if r.slots[7][0] in (b"\1", b"\2")]
         self.assertEqual([r.slots[7][0] for r in said], [b"\1", b"\2"], "ahead, once; then accepted")
         self.assertEqual([bool(r.slots[6]) for r in said], [False, True], "who accepted it")
+        expected = [witness.uint(r.slots[7][2]) for r in said]
+        self.assertTrue(all(abs(us / 1000 - now_ms()) < 30000 for us in expected), "what the clock should have said")
         admin = [r for r in self.log(kind="ADMIN") if r.slots[7][0] == b"clock accept"]
         self.assertEqual([r.index for r in admin], [said[1].index + 1], "in the transaction of what it did")
         # the recipient's own clock is right: it would refuse an acceptance in the future, not one of before

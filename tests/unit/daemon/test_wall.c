@@ -20,11 +20,20 @@ fake_boot(void *arg)
 
 enum { S = 1000000 };
 
+static bool synced;
+
+static bool
+fake_synced(void *arg)
+{
+	(void)arg;
+	return synced;
+}
+
 static void
 start(struct wall *w)
 {
 	wall_init(w, (uint64_t)LIMIT_CLOCK_GAP_S * S);
-	w->source = (struct wall_source){ fake_real, fake_boot, NULL };
+	w->source = (struct wall_source){ fake_real, fake_boot, fake_synced, NULL };
 	real_us = 1000000ull * S;
 	boot_us = 500ull * S;
 }
@@ -125,10 +134,51 @@ after_a_reboot_only_a_gap_beyond_the_setting_is_doubted(void **state)
 	assert_false(wall_now(&w, &now));
 }
 
+static void
+what_it_should_say_is_the_last_commit_and_what_the_boot_clock_adds(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	assert_int_equal(wall_expected(&w), 0);
+	wall_committed(&w, real_us);
+	boot_us += 7ull * S;
+	assert_int_equal(wall_expected(&w), 1000007ull * S);
+	real_us += 3600ull * S;
+	assert_int_equal(wall_expected(&w), 1000007ull * S);
+}
+
+static void
+its_quality_is_what_the_kernel_says_unless_it_is_in_doubt(void **state)
+{
+	(void)state;
+	struct wall w;
+	start(&w);
+	atomic_store(&w.synced, false);
+	assert_false(wall_ask_synced(&w));
+	assert_string_equal(wall_quality(&w), "free");
+	synced = true;
+	assert_true(wall_ask_synced(&w));
+	assert_false(wall_ask_synced(&w));
+	assert_string_equal(wall_quality(&w), "sync");
+	wall_committed(&w, real_us);
+	real_us += 3600ull * S;
+	uint64_t now;
+	assert_false(wall_now(&w, &now));
+	assert_string_equal(wall_quality(&w), "doubt");
+	(void)wall_accept(&w);
+	assert_string_equal(wall_quality(&w), "sync");
+	synced = false;
+	assert_true(wall_ask_synced(&w));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    what_it_should_say_is_the_last_commit_and_what_the_boot_clock_adds),
+		cmocka_unit_test(its_quality_is_what_the_kernel_says_unless_it_is_in_doubt),
 		cmocka_unit_test(a_clock_put_back_stands_still_at_the_last_commit),
 		cmocka_unit_test(sixty_seconds_ahead_of_the_boot_clock_is_believed_and_more_is_not),
 		cmocka_unit_test(doubt_stays_until_somebody_accepts_the_clock),

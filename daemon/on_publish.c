@@ -301,6 +301,15 @@ publish_decide(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	return fill_job(c, p, j, e);
 }
 
+/* What the decision took beyond the arena of a request (DESIGN 11): an agreement with many members
+ * makes many records of a short report, and they count in the publisher's window. */
+static size_t
+beyond_its_arena(const struct job *j, size_t message)
+{
+	size_t usual = LIMIT_ARENA_FACTOR * message + LIMIT_ARENA_EXTRA;
+	return j->arena->used > usual ? j->arena->used - usual : 0;
+}
+
 /* Decides and sends the job off; or refuses, or explains. */
 static bool
 decide_and_go(struct conn *c, struct publish *p, struct job **j, struct err *e)
@@ -315,8 +324,10 @@ decide_and_go(struct conn *c, struct publish *p, struct job **j, struct err *e)
 	}
 	if (p->dry_run)
 		return explain_dry_run(c, (*j)->request, p, (*j)->arena, e);
-	if (p->tries == 0)
+	if (p->tries == 0) {
+		p->size += beyond_its_arena(*j, p->size);
 		conn_owes(c, p->size);
+	}
 	p->tries++;
 	struct job *go = MOVE(*j);
 	size_t size = p->size;
@@ -377,8 +388,10 @@ on_publish(struct conn *c, const struct msg *m, struct arena **request, struct e
 	if (!p->known && !fill_facts(p, *request, e))
 		return false;
 	for (size_t i = 0; i < p->report.portion_count; i++)
-		p->size += p->report.portions[i].body_bytes.len;
-	p->size += p->report.manifest_bytes.len;
+		p->size +=
+		    p->report.portions[i].head_bytes.len + p->report.portions[i].body_bytes.len;
+	p->size +=
+	    p->report.manifest_bytes.len + p->report.routing_bytes.len + p->report.seal_bytes.len;
 	SCOPED(job_free) struct job *j = job_new(JOB_PUBLISH, request, 0);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "job");

@@ -26,7 +26,7 @@ static const struct {
 	    "CA:FALSE, no right to sign certificates and a strong key" },
 	{ 43, "unsupported_certificate",
 	    "our certificate may not be used for this: it lacks the extended key usage "
-	    "clientAuth" },
+	    "clientAuth or the key usage digitalSignature" },
 	{ 44, "certificate_revoked", "our certificate has been revoked" },
 	{ 45, "certificate_expired", "our certificate has expired or is not valid yet" },
 	{ 46, "certificate_unknown",

@@ -124,6 +124,18 @@ class Sweep(SweepTest):
         self.ends_in_time(ken, self.reload())
         self.assertTrue(alive(gbr))
 
+    def test_a_party_whose_files_others_can_write_is_shut_out_alone(self):
+        gbr = self.client("gbr")
+        for name, mode in (("ken.crl", 0o620), ("ken-ca.pem", 0o664)):
+            ken = self.client("ken")
+            path = self.lab.path("policy", "trust", name)
+            os.chmod(path, mode)
+            self.ends_in_time(ken, self.reload())
+            self.assertIn("%s: group or others can write it (mode %o)" % (path, mode), self.lab.messages())
+            self.assertTrue(alive(gbr))
+            os.chmod(path, 0o600)
+            self.reload()
+
     def test_a_policy_with_an_error_changes_nothing(self):
         gbr = self.client("gbr")
         self.lab.edit("policy/relto.policy", r"(?m)^hub HUB", "hub NOBODY")

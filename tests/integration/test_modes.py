@@ -51,7 +51,7 @@ class Modes(unittest.TestCase):
     def test_the_command_warns_of_each(self):
         policy = self.lab.path("policy")
         self.assertEqual(self.lab.relto("policy", "check", policy)[1], "")
-        for path, _ in self.with_modes(STOP):
+        for path, _ in self.with_modes(STOP + (LIST,)):
             warning = "%s: warning: group or others can write it; reltod would refuse it\n" % path
             self.assertEqual(self.lab.relto("policy", "check", policy)[1], warning)
             if path.endswith(".xml"):

@@ -18,7 +18,7 @@ static const struct {
 	    "id, CA:FALSE, no right to sign certificates and a strong key" },
 	{ 43, "unsupported_certificate",
 	    "our certificate may not be used for this: it lacks the extended key usage "
-	    "clientAuth" },
+	    "clientAuth or the key usage digitalSignature" },
 	{ 44, "certificate_revoked", "our certificate has been revoked" },
 	{ 45, "certificate_expired", "our certificate has expired or is not valid yet" },
 	{ 46, "certificate_unknown",
@@ -88,8 +88,13 @@ judge_hub(X509_STORE_CTX *ctx, void *arg)
 static bool
 use_identity(SSL_CTX *tls, const struct link_target *t, struct err *e)
 {
-	if (SSL_CTX_use_certificate(tls, t->leaf) != 1 ||
-	    SSL_CTX_use_PrivateKey(tls, t->key) != 1 || SSL_CTX_check_private_key(tls) != 1) {
+	if (SSL_CTX_use_certificate(tls, t->leaf) != 1) {
+		const char *why = ERR_reason_error_string(ERR_peek_last_error());
+		ERR_clear_error();
+		return err_set(e, ERR_DATA, "our certificate cannot be used: %s",
+		    why == NULL ? "OpenSSL does not say why" : why);
+	}
+	if (SSL_CTX_use_PrivateKey(tls, t->key) != 1 || SSL_CTX_check_private_key(tls) != 1) {
 		ERR_clear_error();
 		return err_set(e, ERR_USAGE, "the private key does not belong to the certificate");
 	}

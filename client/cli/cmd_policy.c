@@ -125,6 +125,8 @@ check_lists(struct loaded *l, const struct party *p, struct err *e)
 {
 	SCOPED(chain_anchors_free) struct chain_anchors *anchors = NULL;
 	struct bytes *lists = arena_zalloc(&l->arena, p->crl_count + 1, sizeof(*lists));
+	struct epoch_source disk;
+	files_source(&disk);
 	if (lists == NULL)
 		return err_set(e, ERR_NOMEM, "revocation lists");
 	for (size_t i = 0; i < p->crl_count; i++) {
@@ -132,7 +134,7 @@ check_lists(struct loaded *l, const struct party *p, struct err *e)
 		    (const char *)p->crl_paths[i].data);
 		if (path == NULL)
 			return err_set(e, ERR_NOMEM, "revocation lists");
-		if (!files_read(path, &l->arena, &lists[i], e))
+		if (!disk.read(disk.ctx, path, &l->arena, &lists[i], e))
 			return false;
 	}
 	return chain_anchors_new(p->bundle, lists, p->crl_count, &anchors, e);

@@ -61,9 +61,9 @@ def issue(authority, uris=(AGENT,), eku=BOTH, ca=False, cert_sign=False, days=(-
     return b.sign(signer, algorithm), key
 
 
-def fake_authority(lab_dir):
-    """An authority with the name of GBR's and another key."""
-    real = Authority.of_lab(lab_dir, "GBR")
+def fake_authority(lab_dir, party="GBR"):
+    """An authority with the name of the party's and another key."""
+    real = Authority.of_lab(lab_dir, party)
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.utcnow()
     certificate = (x509.CertificateBuilder().subject_name(real.certificate.subject)
@@ -74,6 +74,18 @@ def fake_authority(lab_dir):
                    .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
                    .add_extension(usage(False, True), critical=True).sign(key, hashes.SHA256()))
     return Authority(certificate, key)
+
+
+def pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def empty_list(authority):
+    """A revocation list of nobody, as PEM."""
+    now = datetime.datetime.utcnow()
+    crl = (x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject).last_update(now)
+           .next_update(now + datetime.timedelta(days=1)).sign(authority.key, hashes.SHA256()))
+    return crl.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def chain_of(lab_dir, steps):

@@ -552,20 +552,45 @@ def break_label(r, facts, names_only):
 
 def over(r, facts):
     """At a limit, or one past it."""
-    how = r.randrange(5)
-    more = r.randint(0, 1)
-    if how == 0:
+    at_limit(facts, r.choice(LIMITS), r.randint(0, 1))
+
+
+LIMITS = ("agreements", "tokens", "topic", "labels", "only_to", "not_to", "portions", "sources named", "sources in all",
+          "categories", "values")
+
+
+def at_limit(facts, what, more):
+    """'facts' at the limit 'what', or 'more' past it; where it can be, nothing else is wrong with them."""
+    label = facts["portions"][0]["labels"][0]
+    if what == "agreements":
         facts["agreements"] = (facts["agreements"] * 9)[:8 + more]
-    elif how == 1:
+    elif what == "tokens":
         facts["topic"] = ".".join(["t"] * (16 + more))
-    elif how == 2:
-        tokens = ["a" * 100, "b" * 100, "c" * (53 + more)]
-        facts["topic"] = ".".join(tokens)
-    elif how == 3:
-        label = facts["portions"][0]["labels"][0]
+    elif what == "topic":
+        facts["topic"] = ".".join(["a" * 100, "b" * 100, "c" * (53 + more)])
+    elif what == "labels":
         facts["portions"][0]["labels"] = [label] * (4 + more)
-    else:
+    elif what == "only_to":
         facts["only_to"] = ["P%d" % n for n in range(256 + more)]
+    elif what == "not_to":
+        facts["not_to"] = [facts["originator"]] * (256 + more)
+    elif what == "portions":
+        facts["portions"] = (facts["portions"] * 257)[:256 + more]
+    elif what == "sources named":
+        facts["sources"] = twice_each(facts, 32 + more)
+    elif what == "sources in all":
+        facts["sources"] = twice_each(facts, 256 + more, via=SOURCES[0])
+    elif what == "categories":
+        label["categories"] = {"C%d" % n: ["x"] for n in range(32 + more)}
+    elif what == "values":
+        name, values = next(iter(label["categories"].items()), ("C", ["x"]))
+        label["categories"][name] = ((values or ["x"]) * 257)[:256 + more]
+
+
+def twice_each(facts, count, **more):
+    """So many sources, each under two agreements: it is reports that are counted, not entries."""
+    return [dict({"id": "%032x" % n, "originator": facts["originator"], "agreement": a, "onward_to": []}, **more)
+            for n in range(count) for a in ("x", "y")]
 
 
 def malformed(r, facts):

@@ -449,7 +449,8 @@ def over_limit(facts):
     topic = facts["topic"]
     return (len(topic.encode()) > 255 or len(topic.split(".")) > 16 or len(facts["agreements"]) > 8
             or len(facts["only_to"] or []) > 256 or len(facts["not_to"]) > 256 or len(facts["portions"]) > 256
-            or len({s["id"] for s in facts["sources"] if s.get("via") is None}) > 32 or len(facts["sources"]) > 256
+            or len({s["id"] for s in facts["sources"] if s.get("via") is None}) > 32
+            or len({s["id"] for s in facts["sources"]}) > 256
             or any(len(p["labels"]) > 4 for p in facts["portions"])
             or any(len(l["categories"]) > 32 or any(len(v) > 256 for v in l["categories"].values())
                    for p in facts["portions"] for l in p["labels"]))

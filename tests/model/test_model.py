@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gen  # noqa: E402
 import model  # noqa: E402
 
 VECTORS = os.environ.get("RELTO_VECTORS", os.path.join(HERE, "..", "..", "..", "shared", "vectors"))
@@ -248,6 +249,13 @@ class Sample(unittest.TestCase):
         for bad in (atlas("NONE", "ATLAS"), atlas("SECRET", "X"), dict(atlas("SECRET"), categories={"Handling": []}),
                     tlp("BLACK"), dict(tlp("RED"), vocabulary="X")):
             self.assertEqual(model.decide(sample(), facts(good, [bad])), {"refused": "invalid-label"}, json.dumps(bad))
+
+    def test_each_limit_holds_at_it_and_one_past_it(self):
+        for what in gen.LIMITS:
+            for more in (0, 1):
+                f = facts([atlas("UNCLASSIFIED", "ATLAS")])
+                gen.at_limit(f, what, more)
+                self.assertEqual(model.decide(sample(), f) == {"refused": "limit"}, more == 1, (what, more))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,16 @@ row(const struct decisions *d, const char *name)
 /* ---- refusals ---- */
 
 static void
+refused(
+    struct rig *r, const struct report *p, enum err_code code, const char *field, const char *why)
+{
+	struct decisions d = decide(r, &p->facts);
+	assert_int_equal(d.refusal.code, code);
+	assert_bytes(d.refusal.field, field);
+	assert_bytes(d.refusal.detail, why);
+}
+
+static void
 a_refusal_names_the_label_and_the_nearest_value(void **state)
 {
 	struct report p;
@@ -153,6 +163,32 @@ a_member_is_told_which_condition_failed(void **state)
 }
 
 static void
+what_is_missing_or_has_no_form_is_named(void **state)
+{
+	struct report p;
+	report_init(&p);
+	p.facts.topic = bytes_of("a..b");
+	refused(*state, &p, ERR_MALFORMED, "topic",
+	    "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots");
+	p.facts.topic = bytes_of("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q");
+	refused(*state, &p, ERR_LIMIT, "topic", "a topic has 255 bytes and 16 tokens");
+	report_init(&p);
+	p.facts.precedence = 0;
+	refused(*state, &p, ERR_MALFORMED, "", "a code has no meaning");
+	report_init(&p);
+	p.facts.portion_count = 0;
+	refused(*state, &p, ERR_MALFORMED, "portions", "a report has a portion at least");
+	report_init(&p);
+	p.facts.agreement_count = 0;
+	refused(*state, &p, ERR_NO_AGREEMENT, "agreements", "name an agreement at least");
+	report_init(&p);
+	p.portions[1].label_count = 0;
+	p.facts.portion_count = 2;
+	refused(
+	    *state, &p, ERR_UNLABELLED, "portions[1].labels", "a portion needs a label at least");
+}
+
+static void
 stale_terms_are_not_usable(void **state)
 {
 	struct report p;
@@ -188,6 +224,7 @@ an_unknown_name_in_the_audience_comes_with_the_nearest_member(void **state)
 	struct decisions d = decide(*state, &p.facts);
 	assert_int_equal(d.refusal.code, ERR_UNKNOWN_AUDIENCE);
 	assert_bytes(d.refusal.field, "not_to[1]");
+	assert_bytes(d.refusal.detail, "no member of an agreement that can be used");
 	assert_bytes(d.refusal.nearest, "NOR");
 }
 
@@ -431,6 +468,7 @@ main(void)
 		cmocka_unit_test(a_refusal_names_the_label_and_the_nearest_value),
 		cmocka_unit_test(unknown_and_not_yours_are_one_answer),
 		cmocka_unit_test(a_member_is_told_which_condition_failed),
+		cmocka_unit_test(what_is_missing_or_has_no_form_is_named),
 		cmocka_unit_test(stale_terms_are_not_usable),
 		cmocka_unit_test(an_unknown_name_in_the_audience_comes_with_the_nearest_member),
 		cmocka_unit_test(a_decision_names_rule_place_and_mask),

@@ -1,6 +1,9 @@
 /* Every error at load (design, section 4), with its exact place and words. */
 #include "tests/unit/policy/policy_rig.h"
 
+#include "policy/compile.h"
+#include "tests/unit/policy/spif_rig.h"
+
 struct fault {
 	const char *from, *to; /* an edit of the base policy */
 	const char *error;     /* LINE:COL: TEXT of the first error */
@@ -13,6 +16,7 @@ expect_fault(const struct fault *f)
 	struct rig r;
 	rig_init(&r);
 	rig_put(&r, "relto.policy", rig_edit(&r, rig_base, f->from, f->to));
+	rig_put(&r, "old.xml", SPIF_HEAD SPIF_POLICY SPIF_CLASSES "</SPIF>");
 	bool loaded = rig_load(&r, 0);
 	const struct text_fault *first = &r.errors.errors[0];
 	const char *got =
@@ -27,6 +31,9 @@ expect_fault(const struct fault *f)
 	rig_done(&r);
 }
 
+#define PATTERN_HELP \
+	"1 to 16 tokens of A-Z, a-z, 0-9, '_' and '-' joined by dots; '*' is one token, '>' at " \
+	"the end one or more"
 #define EACH(table) \
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) \
 	expect_fault(&table[i])
@@ -47,7 +54,8 @@ names_of_nothing_are_refused(void **state)
 {
 	static const struct fault faults[] = {
 		{ "hub HUB", "hub HUV", "1:5: there is no party 'HUV'", "did you mean 'HUB'?" },
-		{ "hub HUB\n", "", "98:1: 'hub' is missing", NULL },
+		{ "hub HUB\n", "", "98:1: 'hub' is missing",
+		    "the party that runs the broker: hub NAME" },
 		{ "member NOR", "member NOX", "57:12: there is no party 'NOX'",
 		    "did you mean 'NOR'?" },
 		{ "suspend spare", "suspend spar", "32:9: there is no agreement 'spar'",
@@ -117,7 +125,8 @@ names_that_a_vocabulary_lacks_are_refused(void **state)
 		{ "releasability \"Eyes Only\"", "releasability Handling",
 		    "8:19: category 'Handling' of 'GBR-NATIONAL' has no permissive tag", NULL },
 		{ "vocabulary TLP", "vocabulary TLB",
-		    "10:12: the SPIF is the security policy 'TLP', not 'TLB'", NULL },
+		    "10:12: the SPIF is the security policy 'TLP', not 'TLB'",
+		    "write: vocabulary \"TLP\"" },
 		{ "policy/vocab/tlp-2.0.spif.xml", "policy/vocab/none.xml",
 		    "11:10: cannot read 'policy/vocab/none.xml'", NULL },
 		{ "policy/vocab/tlp-2.0.spif.xml", "LICENSE", "2:34: syntax error", NULL },
@@ -127,10 +136,58 @@ names_that_a_vocabulary_lacks_are_refused(void **state)
 }
 
 static void
+a_list_stands_for_no_name(void **state)
+{
+	static const struct fault faults[] = {
+		{ "clearance TLP up-to", "clearance [ TLP ] up-to",
+		    "63:9: these are not the values that 'clearance' takes",
+		    "usage: clearance VOCABULARY up-to CLASSIFICATION { .. }, or with a list in "
+		    "[ ]" },
+		{ "label TLP at-most AMBER", "label [ TLP ] at-most AMBER",
+		    "89:9: these are not the values that 'label' takes", NULL },
+		{ "label TLP at-most AMBER", "label TLP at-most [ AMBER ]",
+		    "89:9: these are not the values that 'label' takes", NULL },
+		{ "has Handling FININT", "has Handling [ FININT ]",
+		    "94:9: these are not the values that 'label' takes", NULL },
+		{ "classification SECRET SECRET", "classification SECRET [ SECRET ]",
+		    "74:9: these are not the values that 'classification' takes",
+		    "usage: classification FROM-CLASS TO-CLASS" },
+		{ "\"Eyes Only\" UK ", "\"Eyes Only\" [ UK ] ",
+		    "75:9: these are not the values that 'category' takes", NULL },
+		{ "    rule maritime", "    equivalence [ TLP ] to ATLAS { }\n    rule maritime",
+		    "78:5: these are not the values that 'equivalence' takes", NULL },
+	};
+	(void)state;
+	EACH(faults);
+}
+
+/* No schema lets a list come so far; what looks the names up is not to rely on it. */
+static void
+a_list_is_looked_up_as_no_name(void **state)
+{
+	struct rig r;
+	size_t at;
+	uint32_t n;
+	const struct text_value list = { .kind = TEXT_LIST };
+	(void)state;
+	rig_init(&r);
+	struct compile c = { .errors = &r.errors };
+	assert_null(compile_find_vocab(&c, &list, &at));
+	assert_false(compile_find_class(&c, NULL, &list, &n));
+	assert_false(compile_find_value(&c, NULL, 0, &list, &n));
+	assert_int_equal(r.errors.error_count, 3);
+	assert_string_equal(r.errors.errors[0].text, "the name of a vocabulary stands here");
+	assert_string_equal(r.errors.errors[1].text, "the name of a classification stands here");
+	assert_string_equal(r.errors.errors[2].text, "the name of a value stands here");
+	rig_done(&r);
+}
+
+static void
 names_have_a_form_and_some_are_taken(void **state)
 {
 	static const struct fault faults[] = {
-		{ "party KEN", "party any", "24:7: 'any' cannot be the name of a party", NULL },
+		{ "party KEN", "party any", "24:7: 'any' cannot be the name of a party",
+		    "'any', 'originator' and 'recipient' have a meaning in rules" },
 		{ "party KEN", "party originator",
 		    "24:7: 'originator' cannot be the name of a party", NULL },
 		{ "party KEN", "party recipient", "24:7: 'recipient' cannot be the name of a party",
@@ -141,9 +198,11 @@ names_have_a_form_and_some_are_taken(void **state)
 		    "33:11: 'sp re' cannot be the name of an agreement", NULL },
 		{ "rule tlp", "rule tl.p", "88:10: 'tl.p' cannot be the name of a rule", NULL },
 		{ "trust-domain ken.example", "trust-domain KEN.example",
-		    "25:18: 'KEN.example' is not a trust domain", NULL },
+		    "25:18: 'KEN.example' is not a trust domain",
+		    "a trust domain is a-z, 0-9, '.', '-' and '_', as in "
+		    "spiffe://nor.example/desk" },
 		{ "agent /desk", "agent desk", "17:11: 'desk' is not the path of a SPIFFE id",
-		    NULL },
+		    "as in: agent /fusion-desk { .. }" },
 		{ "agent /desk", "agent /desk/..",
 		    "17:11: '/desk/..' is not the path of a SPIFFE id", NULL },
 		{ "agent /desk", "agent /a//b", "17:11: '/a//b' is not the path of a SPIFFE id",
@@ -238,7 +297,7 @@ agreements_are_whole(void **state)
 		    "did you mean 'in-force'?" },
 		{ "mode live", "mode dead", "45:10: 'dead' is not known here", NULL },
 		{ "topics [ maritime.> cyber.* ]", "topics [ maritime.>.x ]",
-		    "46:14: 'maritime.>.x' is not a topic pattern", NULL },
+		    "46:14: 'maritime.>.x' is not a topic pattern", PATTERN_HELP },
 		{ "topics [ maritime.> cyber.* ]", "topics [ ]", "46:12: the list is empty", NULL },
 		{ "topics [ maritime.> cyber.* ]", "topics maritime.>",
 		    "46:5: 'topics' takes a list in [ ]", NULL },
@@ -259,9 +318,16 @@ agreements_are_whole(void **state)
 		{ "clearance TLP up-to AMBER", "clearance TLP [ AMBER ] GREEN",
 		    "63:33: nothing may follow the list", NULL },
 		{ "Handling [ ORCON FININT ]", "Handling ORCON",
-		    "53:13: a category takes a list of values in [ ]", NULL },
+		    "53:13: a category takes a list of values in [ ]",
+		    "\"Releasable To\" [ GBR NOR ]" },
 		{ "onward consent", "unmarked-labels releasable-to all\n    onward consent",
 		    "47:35: 'all' where 'members' belongs", NULL },
+		{ "onward consent", "unmarked-labels released-to members\n    onward consent",
+		    "47:21: 'released-to' where 'releasable-to' belongs", NULL },
+		{ "onward consent", "unmarked-portions releasable-to member\n    onward consent",
+		    "47:37: 'member' where 'members' belongs", NULL },
+		{ "onward consent", "unmarked-portions to members\n    onward consent",
+		    "47:23: 'to' where 'releasable-to' belongs", NULL },
 		{ "onward consent", "signatures needed [ GBR ]\n    onward consent",
 		    "47:16: 'needed' where 'required' belongs", NULL },
 		{ "onward consent", "signatures required [ HUB ]\n    onward consent",
@@ -274,13 +340,18 @@ agreements_are_whole(void **state)
 	EACH(faults);
 }
 
+#define SHELL \
+	"version 1\nvalid from 2026-01-01 until 2026-12-31\nstate draft\nmode live\ntopics [ x ]\n"
+
 static void
 an_equivalence_never_weakens(void **state)
 {
 #define ENTRY "        category \"Eyes Only\" UKNOR \"Releasable To\" NOR\n"
 	static const struct fault faults[] = {
 		{ ENTRY, ENTRY "        category Handling INVESTIGATION \"Releasable To\" KEN\n",
-		    "77:57: the equivalence weakens: restrictive becomes permissive", NULL },
+		    "77:57: the equivalence weakens: restrictive becomes permissive",
+		    "restrictive to restrictive, permissive to permissive or restrictive, "
+		    "informative to informative" },
 		{ ENTRY, ENTRY "        category Handling INVESTIGATION Caveat DRAFT\n",
 		    "77:48: the equivalence weakens: restrictive becomes informative", NULL },
 		{ ENTRY, ENTRY "        category \"Eyes Only\" UKUS Caveat DRAFT\n",
@@ -288,11 +359,15 @@ an_equivalence_never_weakens(void **state)
 		{ ENTRY, ENTRY "        category Descriptor LOCSEN Handling ORCON\n",
 		    "77:45: the equivalence weakens: informative becomes restrictive", NULL },
 		{ ENTRY, ENTRY "        category \"Eyes Only\" UK Handling ORCON\n",
-		    "77:30: 'UK' is mapped twice", NULL },
+		    "77:30: 'UK' is mapped twice", "every source value is mapped once at most" },
 		{ ENTRY, ENTRY "        classification SECRET CONFIDENTIAL\n",
 		    "77:24: 'SECRET' is mapped twice", NULL },
 		{ ENTRY, ENTRY "        category \"Eyes Only\" UKUS Handling LIMDIS\n",
-		    "77:44: the value 'LIMDIS' is obsolete", NULL },
+		    "77:44: the value 'LIMDIS' is obsolete", "nothing new is labelled so" },
+		{ "suspend spare",
+		    "vocabulary P { spif old.xml }\nagreement old {\n" SHELL
+		    "equivalence TLP to P { classification RED OLD }\n}\nsuspend spare",
+		    "39:43: the classification 'OLD' is obsolete", "nothing new is labelled so" },
 		{ "classification OFFICIAL-SENSITIVE RESTRICTED",
 		    "classification OFFICIAL-SENSITIVE \"TOP SECRET\"",
 		    "72:5: the equivalence weakens: 'OFFICIAL-SENSITIVE' is not "
@@ -315,20 +390,23 @@ static void
 rules_are_whole(void **state)
 {
 	static const struct fault faults[] = {
-		{ "        withhold\n", "", "95:5: rule 'never' has no verdict", NULL },
+		{ "        withhold\n", "", "95:5: rule 'never' has no verdict",
+		    "a rule ends in one of release, hold, withhold" },
 		{ "        withhold\n", "        withhold\n        release\n",
-		    "96:9: rule 'never' has two verdicts", NULL },
+		    "96:9: rule 'never' has two verdicts",
+		    "a rule ends in one of release, hold, withhold" },
 		{ "        withhold\n", "        withhold\n        withhold\n",
 		    "96:9: 'withhold' is set twice in rule 'never'", NULL },
 		{ "label TLP at-most AMBER", "label GBR-NATIONAL at-most SECRET",
 		    "88:5: rule 'tlp' can never match: no member has a clearance in 'GBR-NATIONAL'",
-		    NULL },
+		    "a release rule sees labels as mapped; name the vocabulary that the "
+		    "members are cleared in" },
 		{ "label TLP at-most AMBER", "label TLP below AMBER",
 		    "89:19: 'below' is not known here", NULL },
 		{ "label TLP at-most AMBER", "label TLP at-most AMBER RED",
 		    "89:33: nothing may follow the classification", NULL },
 		{ "topic maritime.>\n        label", "topic maritime..x\n        label",
-		    "79:15: 'maritime..x' is not a topic pattern", NULL },
+		    "79:15: 'maritime..x' is not a topic pattern", PATTERN_HELP },
 		{ "precedence at-least IMMEDIATE", "precedence over IMMEDIATE",
 		    "84:20: 'over' is not known here", NULL },
 		{ "precedence at-least IMMEDIATE", "content-type text",
@@ -336,7 +414,7 @@ rules_are_whole(void **state)
 		{ "precedence at-least IMMEDIATE", "content-type */plain",
 		    "84:22: '*/plain' is not a content type", NULL },
 		{ "to [ KEN ]", "to KEN", "93:12: 'any' or a list of members in [ ] stands here",
-		    NULL },
+		    "a list of one needs its brackets" },
 		{ "to [ KEN ]", "to [ ]", "93:12: the list is empty", NULL },
 		{ "to [ KEN ]", "to [ KEN KEN ]", "93:18: 'KEN' is twice in this list", NULL },
 		{ "within 2h", "within 2 h", "86:9: these are not the values that 'hold' takes",
@@ -351,9 +429,55 @@ rules_are_whole(void **state)
 }
 
 static void
+a_release_rule_that_speaks_of_no_label_is_warned_of(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_init(&r);
+	rig_load_text(&r, rig_edit(&r, rig_base, "label TLP at-most AMBER", "topic maritime.>"));
+	assert_int_equal(r.errors.warning_count, 1);
+	assert_string_equal(r.errors.warnings[0].text,
+	    "rule 'tlp' releases nothing: it has no condition on a label");
+	assert_string_equal(r.errors.warnings[0].help,
+	    "each vocabulary on a portion needs a release rule that speaks of it");
+	assert_int_equal(r.errors.warnings[0].line, 88);
+	rig_done(&r);
+}
+
+#define LIST "[ \"ATLAS SECRET//REL TO NOR\" ]"
+
+static void
+an_expect_has_all_its_parts(void **state)
+{
+	static const struct fault faults[] = {
+		{ "expect release from GBR to NOR topic maritime.piracy " LIST, "expect release",
+		    "97:5: an expect says what for whom", NULL },
+		{ "topic maritime.piracy " LIST, "topic " LIST,
+		    "97:36: a value must follow 'topic'", NULL },
+		{ "topic maritime.piracy " LIST, "topic maritime.piracy precedence",
+		    "97:58: a value must follow 'precedence'", NULL },
+		{ LIST, LIST " [ TLP:GREEN ]", "97:89: nothing may follow the labels",
+		    "expect release|hold|withhold [REASON] from PARTY to PARTY topic TOPIC "
+		    "[precedence P] [ \"MARKING\" .. ]" },
+		{ LIST, "{ lable TLP GREEN }", "97:60: a label of the expect stands here",
+		    "label ATLAS SECRET { \"Releasable To\" [ NOR ] }" },
+		{ LIST, "{ label TLP }", "97:60: a label of the expect stands here", NULL },
+		{ LIST, "{ label TLP [ GREEN ] }", "97:60: a label of the expect stands here",
+		    NULL },
+		{ LIST, "{ label [ TLP ] GREEN }", "97:60: a label of the expect stands here",
+		    NULL },
+		{ LIST, "{ label TPL GREEN }", "97:66: there is no vocabulary 'TPL'",
+		    "did you mean 'TLP'?" },
+		{ LIST, "{ label ATLAS SECRET { Handling ORCON } }",
+		    "97:81: a category takes a list of values in [ ]", NULL },
+	};
+	(void)state;
+	EACH(faults);
+}
+
+static void
 an_expect_must_hold(void **state)
 {
-#define LIST "[ \"ATLAS SECRET//REL TO NOR\" ]"
 	static const struct fault faults[] = {
 		{ "expect release", "expect withhold",
 		    "97:5: the expect does not hold: the verdict is release, release",
@@ -408,12 +532,16 @@ main(void)
 		cmocka_unit_test(the_base_policy_loads),
 		cmocka_unit_test(names_of_nothing_are_refused),
 		cmocka_unit_test(names_that_a_vocabulary_lacks_are_refused),
+		cmocka_unit_test(a_list_stands_for_no_name),
+		cmocka_unit_test(a_list_is_looked_up_as_no_name),
 		cmocka_unit_test(names_have_a_form_and_some_are_taken),
 		cmocka_unit_test(two_of_one_name_are_refused),
 		cmocka_unit_test(trust_is_not_shared),
 		cmocka_unit_test(agreements_are_whole),
 		cmocka_unit_test(an_equivalence_never_weakens),
 		cmocka_unit_test(rules_are_whole),
+		cmocka_unit_test(a_release_rule_that_speaks_of_no_label_is_warned_of),
+		cmocka_unit_test(an_expect_has_all_its_parts),
 		cmocka_unit_test(an_expect_must_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* What spif_load refuses, and where it points. */
 #include "tests/lib/test.h"
 
+#include "policy/vocab_parts.h"
 #include "tests/unit/policy/spif_rig.h"
 
 /* The SPIF is refused with this one error, at this line. */
@@ -179,6 +180,9 @@ values_are_told_apart_within_their_set(void **state)
 	    SETS(TAGSET("S", TAG(RESTRICTIVE, "<tagCategory name='A'/>"))), 2, "lacv is missing");
 	(void)spif_ok(SETS(TAGSET("S", TAG(RESTRICTIVE, VALUE("A", "1")))
 		TAGSET("T", TAG(RESTRICTIVE, VALUE("A", "1")))));
+	is_refused(SPIF_HEAD SPIF_POLICY SPIF_CLASSES "<securityCategoryTagSets/>"
+						      "<securityCategoryTagSets/>" TAIL,
+	    1, "securityCategoryTagSets stands twice");
 }
 
 static void
@@ -253,6 +257,24 @@ a_linter_says_what_stops_nothing(void **state)
 			 "name='A' lacv='1' hierarchy='1'/><securityClassification name='B' "
 			 "lacv='2' hierarchy='1'") TAIL,
 	    "'A' and 'B' have one hierarchy: neither is above the other");
+	is_warned_of(IN_VALUE("<requiredCategory operation='all'/>"),
+	    "requiredCategory without categoryGroup can never be met");
+	is_warned_of(
+	    IN_VALUE("<requiredClass>LOW</requiredClass><excludedClass>LOW</excludedClass>"),
+	    "the required classification is excluded, too");
+	is_warned_of(IN_VALUE("<markingData phrase='X'><code>replacePolicy</code></markingData>"),
+	    "'A' changes how policy or classification print: markings cannot be read back");
+	is_warned_of(SPIF_HEAD SPIF_POLICY
+	    "<securityClassifications>"
+	    "<securityClassification name='X' lacv='1' hierarchy='1'/>"
+	    "<securityClassification name='Y' lacv='2' hierarchy='2'><markingData phrase='x'/>"
+	    "</securityClassification></securityClassifications></SPIF>",
+	    "'Y' prints like 'X': markings cannot be read back");
+	is_warned_of(SPIF_HEAD "<securityPolicyId name=' P'/>" SPIF_CLASSES TAIL,
+	    "stray white space in the policy name ' P'");
+	is_warned_of("<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1' "
+		     "notAfter='2026-01-01'>" SPIF_POLICY SPIF_CLASSES TAIL,
+	    "notBefore and notAfter of the whole SPIF are not looked at");
 }
 
 /* A SPIF with so many classes, or values. */
@@ -301,6 +323,19 @@ limits_of_a_spif_hold_at_and_past_them(void **state)
 	v = spif_ok(arena_printf(&spif_arena, format, name + 1));
 	assert_int_equal(vocab_class(v, bytes_of(name + 1)), 0);
 	assert_int_equal(vocab_class(v, bytes_of(name)), VOCAB_NONE);
+}
+
+static void
+a_phrase_has_1024_bytes(void **state)
+{
+	(void)state;
+	char phrase[1024 + 2] = "";
+	memset(phrase, 'p', 1024 + 1);
+	static const char format[] = IN_VALUE("<markingData phrase='%s'/>");
+	is_refused(
+	    arena_printf(&spif_arena, format, phrase), 2, "a phrase of more than 1024 bytes");
+	struct vocab *v = spif_ok(arena_printf(&spif_arena, format, phrase + 1));
+	assert_int_equal(v->values[0].marks->phrases[0].text.len, 1024);
 }
 
 static void
@@ -373,6 +408,7 @@ main(void)
 		T(counts_dates_and_phrases_are_typed),
 		T(a_linter_says_what_stops_nothing),
 		T(limits_of_a_spif_hold_at_and_past_them),
+		T(a_phrase_has_1024_bytes),
 		T(depth_and_size_of_a_spif_are_limited),
 		T(loading_alone_says_nothing_but_errors),
 		T(the_digest_is_that_of_the_bytes),

@@ -140,13 +140,24 @@ write_all(int fd, struct bytes in)
 }
 
 static bool
-sync_folder(const struct keep *k)
+sync_folder(const char *path)
 {
-	int fd = open(k->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool ok = fd >= 0 && fsync(fd) == 0;
 	if (fd >= 0)
 		(void)close(fd);
 	return ok;
+}
+
+/* The names in the folder, and its own, whose maker may not have lived to do this.  What may not
+ * be read above it was made by somebody else. */
+static bool
+sync_names(const struct keep *k)
+{
+	char above[PATH_LEN];
+	int len = snprintf(above, sizeof(above), "%s/..", k->folder);
+	return len > 0 && len < PATH_LEN && sync_folder(k->folder) &&
+	       (sync_folder(above) || errno == EACCES);
 }
 
 /* Beside, synced, renamed: after a crash it is the old or the new one. */
@@ -159,7 +170,7 @@ write_file(const struct keep *k, const char *path, struct bytes in, struct err *
 	bool ok = fd >= 0 && write_all(fd, in) && fsync(fd) == 0;
 	if (fd >= 0)
 		ok = close(fd) == 0 && ok;
-	ok = ok && rename(beside, path) == 0 && sync_folder(k);
+	ok = ok && rename(beside, path) == 0 && sync_names(k);
 	return ok || err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
 }
 

@@ -180,7 +180,8 @@ on_notice(struct worker *w, struct letter *l)
 			outlet_more(o);
 			outlet_pump(o);
 		}
-	for (size_t i = 0; i < n->hold_count; i++)
+	/* before the first rules nothing can be judged; with them comes every hold (holds_due) */
+	for (size_t i = 0; d->rules != NULL && i < n->hold_count; i++)
 		again_hold(d, n->holds[i].deadline_us, n->holds[i].decision);
 	if (n->heads) {
 		struct conn *c;

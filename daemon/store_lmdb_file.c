@@ -39,7 +39,9 @@ sync_at(int dir, const char *name, struct err *e)
 	return ok;
 }
 
-/* Makes the folder if it is missing, its name durable in its parent, and locks it. */
+/* Makes the folder if it is missing, its name durable in its parent, and locks it.  The name of one
+ * that is there, too: its maker may have died before.  A parent that is not ours to read was not
+ * ours to make it in. */
 static bool
 folder_open(const char *path, int *out, struct err *e)
 {
@@ -49,7 +51,8 @@ folder_open(const char *path, int *out, struct err *e)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_io("open", path, e);
-	bool ok = !made || sync_at(fd, "..", e);
+	bool theirs = !made && faccessat(fd, "..", R_OK, AT_EACCESS) != 0;
+	bool ok = theirs || sync_at(fd, "..", e);
 	if (ok && flock(fd, LOCK_EX | LOCK_NB) != 0)
 		ok = err_set(e, ERR_STORE, "store: another process has %s open", path);
 	if (!ok) {
@@ -210,6 +213,10 @@ store_file_prepare(const struct store_config *cfg, struct store *s, struct err *
 			    "store: %s is gone from a folder that held a store", data_name);
 		if (!file_make(cfg, s, e))
 			return false;
+	} else if (fsync(s->dir) != 0) {
+		/* Whoever moved it here may have died before this; nothing may stand beside it that
+		 * a power cut could leave alone. */
+		return fail_io("fsync", cfg->path, e);
 	}
 	return file_is_whole(s, e) && mark_open(s, e);
 }

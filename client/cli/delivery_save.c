@@ -1,6 +1,7 @@
 /* delivery_save.c - a report as a folder, made beside its place and moved there when it is whole.
  */
 #include "client/cli/delivery.h"
+#include "client/cli/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,7 @@ save_in(int base, struct session *s, const struct relto_delivery *d)
 	relto_id_print(d->id, id);
 	(void)snprintf(part, sizeof(part), ".%s.part", id);
 	if (faccessat(base, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return true;
+		return fsync(base) == 0; /* it came before; that its name is durable nobody knows */
 	int folder = open_folder(base, part);
 	bool ok = folder >= 0 && put_all(folder, s, d);
 	int why = errno;
@@ -83,10 +84,11 @@ save_in(int base, struct session *s, const struct relto_delivery *d)
 bool
 delivery_save(struct session *s, const struct relto_delivery *d, const char *folder)
 {
+	struct err unsaid;
 	int base = open_folder(AT_FDCWD, folder);
 	if (base < 0)
 		return false;
-	bool ok = save_in(base, s, d);
+	bool ok = disk_sync_name(folder, &unsaid) && save_in(base, s, d);
 	int why = errno;
 	(void)close(base);
 	errno = why;

@@ -35,6 +35,20 @@ disk_folder(const char *path, struct err *e)
 	return S_ISDIR(st.st_mode) || err_set(e, ERR_IO, "%s: not a folder", path);
 }
 
+bool
+disk_sync_name(const char *path, struct err *e)
+{
+	char above[PATH_MAX] = ".";
+	const char *slash = strrchr(path, '/');
+	if (slash != NULL)
+		(void)snprintf(above, sizeof(above), "%.*s", (int)(slash - path + 1), path);
+	int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = (fd < 0 ? errno == EACCES : fsync(fd) == 0) || failed(e, above);
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
 static bool
 write_all(int fd, struct bytes data)
 {

@@ -1,5 +1,6 @@
 #include "client/cli/session.h"
 
+#include "client/cli/disk.h"
 #include "client/cli/files.h"
 #include "client/cli/vocab_files.h"
 #include "policy/label.h"
@@ -7,6 +8,7 @@
 #include "policy/spif.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +64,9 @@ make_state(struct session *s)
 	char *parent = end == NULL ? NULL
 				   : arena_printf(&s->arena, "%.*s", (int)(end - s->context->state),
 					 s->context->state);
-	if (parent != NULL)
-		(void)mkdir(parent, 0700); /* if that fails, what librelto says tells more */
+	struct err unsaid; /* what librelto says then tells more */
+	if (parent != NULL && (mkdir(parent, 0700) == 0 || errno == EEXIST))
+		(void)!disk_sync_name(parent, &unsaid);
 }
 
 static bool

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char origin_text[] = "hub.example/relto/g1";
@@ -131,6 +132,38 @@ evidence_is_added_and_forks_have_files_of_their_own(void **state)
 	assert_string_equal(path, "");
 }
 
+/* On its way to the kernel: what was flushed. */
+static char flushed[4][512];
+static unsigned flushes;
+
+int
+fsync(int fd)
+{
+	char link[64];
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, flushed[flushes % 4], sizeof(flushed[0]) - 1);
+	flushed[flushes++ % 4][n < 0 ? 0 : n] = 0;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* A power cut must not take the folder with all that is in it: then a broker that was rolled back
+ * would be believed. */
+static void
+a_checkpoint_is_durable_by_name_and_so_is_its_folder(void **state)
+{
+	(void)state;
+	SCOPED(arena_done) struct arena a;
+	SCOPED(keep_free) struct keep *k = opened(false); /* made by somebody before */
+	struct bytes now;
+	arena_init(&a, 1 << 20);
+	flushes = 0;
+	assert_true(store(k, &a, NULL, "one", &now));
+	assert_int_equal(flushes, 3);
+	assert_non_null(strstr(flushed[0], "/checkpoint-hub.example_relto_g1-"));
+	assert_string_equal(flushed[1], folder);
+	assert_string_equal(flushed[2], "/tmp");
+}
+
 static void
 a_folder_that_cannot_be_is_said_so(void **state)
 {
@@ -153,6 +186,8 @@ main(void)
 		    a_folder_outlives_the_process_and_nothing_is_left_beside, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    evidence_is_added_and_forks_have_files_of_their_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_checkpoint_is_durable_by_name_and_so_is_its_folder, setup, teardown),
 		cmocka_unit_test(a_folder_that_cannot_be_is_said_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

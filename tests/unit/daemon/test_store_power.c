@@ -95,6 +95,30 @@ fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
+/* Flushes of folders, by name, and whether the mark stood in the store's one by then. */
+static struct {
+	char path[512];
+	bool marked;
+} folders[8];
+static size_t folder_count;
+static const char *mark_path;
+
+int
+fsync(int fd)
+{
+	char link[64];
+	struct stat st;
+	if (mark_path != NULL && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		assert_true(folder_count < sizeof(folders) / sizeof(folders[0]));
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(link, folders[folder_count].path, sizeof(folders[0].path) - 1);
+		assert_true(n > 0);
+		folders[folder_count].path[n] = 0;
+		folders[folder_count++].marked = access(mark_path, F_OK) == 0;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
 /* ---- images ---- */
 
 static uint32_t seed = 4711;
@@ -270,10 +294,37 @@ what_was_acknowledged_survives_a_power_cut_at_any_moment(void **state)
 	store_rig_done(&r);
 }
 
+/* As if whoever made it had died as soon as the file was in its place. */
+static void
+a_store_that_is_found_is_durable_by_name_before_anything_stands_beside_it(void **state)
+{
+	(void)state;
+	struct store_rig r;
+	char mark[128];
+	store_rig_init(&r);
+	OK(&r, store_rig_open(&r));
+	store_rig_close(&r);
+	(void)snprintf(mark, sizeof(mark), "%s", store_rig_file(&r, "mark"));
+	assert_int_equal(unlink(mark), 0);
+	mark_path = mark;
+	OK(&r, store_rig_open(&r));
+	mark_path = NULL;
+	assert_int_equal(folder_count, 3);
+	assert_memory_equal(folders[0].path, r.path, strlen(folders[0].path));
+	assert_int_equal(r.path[strlen(folders[0].path)], '/');
+	assert_string_equal(folders[1].path, r.path);
+	assert_false(folders[1].marked);
+	assert_string_equal(folders[2].path, r.path);
+	assert_true(folders[2].marked);
+	store_rig_done(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_store_that_is_found_is_durable_by_name_before_anything_stands_beside_it),
 		cmocka_unit_test(what_was_acknowledged_survives_a_power_cut_at_any_moment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

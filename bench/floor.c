@@ -9,6 +9,7 @@
  */
 #include "bench/floor_store.h"
 #include "bench/floor_tls.h"
+#include "bench/meter.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -39,10 +40,10 @@ struct floor {
 };
 
 static double
-now(clockid_t id)
+thread_cpu(void)
 {
 	struct timespec t;
-	(void)clock_gettime(id, &t);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -70,7 +71,7 @@ static void *
 serve_store(void *arg)
 {
 	struct floor *f = arg;
-	double from = now(CLOCK_THREAD_CPUTIME_ID);
+	double from = thread_cpu();
 	for (eventfd_t count; f->store.acked < f->reports;) {
 		bool acks = false;
 		uint64_t n = batch(f, &acks);
@@ -84,7 +85,7 @@ serve_store(void *arg)
 		atomic_store(&f->finished, f->store.acked == f->reports);
 		ring(f->to_tls);
 	}
-	f->store_s = now(CLOCK_THREAD_CPUTIME_ID) - from;
+	f->store_s = thread_cpu() - from;
 	return NULL;
 }
 
@@ -109,7 +110,7 @@ static void *
 serve_tls(void *arg)
 {
 	struct floor *f = arg;
-	double from = now(CLOCK_THREAD_CPUTIME_ID);
+	double from = thread_cpu();
 	uint64_t told = 0;
 	struct pollfd p[] = { { f->publisher.fd, POLLIN, 0 }, { f->recipient.fd, POLLIN, 0 },
 		{ f->to_tls, POLLIN, 0 } };
@@ -125,7 +126,7 @@ serve_tls(void *arg)
 		if ((p[2].revents & POLLIN) != 0)
 			(void)eventfd_read(f->to_tls, &count);
 	}
-	f->tls_s = now(CLOCK_THREAD_CPUTIME_ID) - from;
+	f->tls_s = thread_cpu() - from;
 	return NULL;
 }
 
@@ -171,18 +172,16 @@ receive(void *arg)
 
 /* ---- all ---- */
 
-static double
+static void
 run(struct floor *f)
 {
 	void *(*const parts[])(void *arg) = { serve_store, serve_tls, publish, receive };
 	pthread_t threads[4];
-	double from = now(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < 4; i++)
 		if (pthread_create(&threads[i], NULL, parts[i], f) != 0)
 			exit(1);
 	for (size_t i = 0; i < 4; i++)
 		(void)pthread_join(threads[i], NULL);
-	return now(CLOCK_MONOTONIC) - from;
 }
 
 int
@@ -208,12 +207,16 @@ main(int argc, char **argv)
 	lane_pair(argv[1], "GBR", &f.publisher, &f.at_publisher);
 	lane_pair(argv[1], "NOR", &f.recipient, &f.at_recipient);
 	f.at_recipient.record = f.bytes.ack / (v[6] == 0 ? 1 : v[6]) + 1;
-	double wall = run(&f), n = (double)f.reports;
+	struct meter from = meter_read(getpid());
+	run(&f);
+	struct meter to = meter_read(getpid()), used = meter_between(&from, &to);
+	double n = (double)f.reports;
 	(void)printf("{\"reports\":%" PRIu64 ",\"per_s\":%.0f,\"commits\":%" PRIu64
 		     ",\"per_commit\":%.1f,\"server_cpu_us\":%.1f,\"tls_us\":%.1f,"
-		     "\"store_us\":%.1f}\n",
-	    f.reports, n / wall, f.store.commits, n / (double)f.store.commits,
-	    (f.tls_s + f.store_s) * 1e6 / n, f.tls_s * 1e6 / n, f.store_s * 1e6 / n);
+		     "\"store_us\":%.1f,\"dirtied_bytes\":%.0f}\n",
+	    f.reports, n / used.wall_s, f.store.commits, n / (double)f.store.commits,
+	    (f.tls_s + f.store_s) * 1e6 / n, f.tls_s * 1e6 / n, f.store_s * 1e6 / n,
+	    (double)used.dirtied_bytes / n);
 	floor_store_close(&f.store);
 	lane_close(&f.publisher);
 	lane_close(&f.recipient);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_MAX = 65536, SAME_KEYS = 3, ROW_OVERHEAD = 64 };
+enum { ROW_MAX = 65536, SAME_KEYS = 3, ROW_OVERHEAD = 64, IDS_A_MS = 64 };
 static const uint8_t zeros[ROW_MAX];
 
 static void
@@ -20,7 +20,7 @@ must(int rc, const char *what)
 void
 floor_store_add(struct floor_store *s, const char *spec)
 {
-	static const char *const hows[] = { "rising", "random", "queue", "same" };
+	static const char *const hows[] = { "rising", "id", "queue", "same" };
 	struct floor_table t = { .how = FLOOR_SAME };
 	char how[8] = "";
 	int n = sscanf(spec, "%15[^,],%7[^,],%lf,%zu,%zu,%lf", t.name, how, &t.puts, &t.key,
@@ -66,19 +66,17 @@ spread(uint64_t n)
 	return n ^ n >> 31;
 }
 
-/* The n-th key of a table, its number in the last 8 bytes, or spread over its first. */
+/* The n-th key of a table. */
 static MDB_val
 key_of(const struct floor_table *t, uint64_t n, uint8_t to[64])
 {
+	uint64_t time = t->how == FLOOR_ID ? n / IDS_A_MS : n, random = spread(n);
 	size_t width = t->key < 8 ? t->key : 8;
 	memset(to, 0, t->key);
-	if (t->how == FLOOR_RANDOM) {
-		n = spread(n);
-		memcpy(to, &n, width);
-	} else {
-		for (size_t i = 0; i < width; i++)
-			to[t->key - 1 - i] = (uint8_t)(n >> 8 * i);
-	}
+	for (size_t i = 0; i < width; i++)
+		to[width - 1 - i] = (uint8_t)(time >> 8 * i);
+	if (t->how == FLOOR_ID && t->key >= 16)
+		memcpy(to + 8, &random, sizeof(random));
 	return (MDB_val){ t->key, to };
 }
 
@@ -89,7 +87,7 @@ put(MDB_txn *txn, struct floor_table *t, uint64_t reports)
 	uint64_t n = t->put++;
 	if (t->how == FLOOR_SAME)
 		n %= SAME_KEYS;
-	else if (t->how == FLOOR_RANDOM)
+	else if (t->how == FLOOR_ID)
 		n = t->fresh < reports ? t->fresh++ : n - t->fresh;
 	MDB_val key = key_of(t, n, room), value = { t->value, (void *)(uintptr_t)zeros };
 	must(mdb_put(txn, t->dbi, &key, &value, t->how == FLOOR_RISING ? MDB_APPEND : 0), t->name);

@@ -10,7 +10,8 @@ enum { FLOOR_TABLES = 16 };
 
 enum floor_how {
 	FLOOR_RISING, /* each put is a new key behind all others */
-	FLOOR_RANDOM, /* one new key for each report; further puts replace those of earlier ones */
+	FLOOR_ID,     /* a key for each report, as UUIDs of version 7 are: time, then random bytes;
+		       * further     puts replace rows of reports before */
 	FLOOR_QUEUE,  /* rising, and the oldest go */
 	FLOOR_SAME    /* a few keys that are written again and again */
 };
@@ -31,7 +32,7 @@ struct floor_store {
 	MDB_env *env;
 };
 
-/* Adds "NAME,HOW,PUTS,KEY,VALUE,DELS", HOW one of rising random queue same. */
+/* Adds "NAME,HOW,PUTS,KEY,VALUE,DELS", HOW one of rising id queue same. */
 void floor_store_add(struct floor_store *s, const char *spec);
 /* In an empty folder that is there; disk for 'reports' is allocated ahead. */
 void floor_store_open(struct floor_store *s, const char *dir, uint64_t reports);

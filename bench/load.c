@@ -1,215 +1,171 @@
 /*
- * load.c - one publisher and one subscriber against a running broker: how many reports a second,
- *how many in a commit, how much CPU of the server each costs.  Used by bench/run. load LAB SERVER
- *PID REPORTS BYTES WINDOW prints one JSON object.
+ * load.c - traffic against a running broker, and what it cost the broker.  Used by bench/run.
+ * Prints one JSON object; '_us' are for each report.
  */
-#include "client/relto.h"
+#include "bench/meter.h"
+#include "bench/traffic.h"
 
+#include <getopt.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { TIMEOUT_MS = 20000 };
+enum { NAMES = 64 };
 
-struct run {
-	const char *lab, *server;
-	uint64_t reports, window;
-	size_t bytes;
-	atomic_uint_fast64_t received;
-	atomic_bool ready, failed;
+static const char usage[] =
+    "usage: load LAB SERVER PID [--reports N] [--bytes N] [--window N] [--rate PER_S]\n"
+    "            [--publishers A,B] [--subscribers C,D] [--releasable X,Y] [--only-to C,D]\n"
+    "            [--topic T] [--agreement G]\n";
+
+static struct relto_texts
+split(char *list)
+{
+	const char **items = calloc(NAMES, sizeof(*items));
+	struct relto_texts t = { items, 0 };
+	if (items == NULL)
+		exit(1);
+	for (char *p; t.count < NAMES && (p = strsep(&list, ",")) != NULL;)
+		if (*p != '\0')
+			items[t.count++] = p;
+	return t;
+}
+
+static bool
+parse(int argc, char **argv, struct traffic *t)
+{
+	static const struct option options[] = { { "reports", required_argument, NULL, 'n' },
+		{ "bytes", required_argument, NULL, 'b' },
+		{ "window", required_argument, NULL, 'w' },
+		{ "rate", required_argument, NULL, 'r' },
+		{ "publishers", required_argument, NULL, 'p' },
+		{ "subscribers", required_argument, NULL, 's' },
+		{ "releasable", required_argument, NULL, 'l' },
+		{ "only-to", required_argument, NULL, 'o' },
+		{ "topic", required_argument, NULL, 't' },
+		{ "agreement", required_argument, NULL, 'g' }, { NULL, 0, NULL, 0 } };
+	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
+		switch (o) {
+		case 'n':
+			t->reports = strtoull(optarg, NULL, 10);
+			break;
+		case 'b':
+			t->bytes = strtoull(optarg, NULL, 10);
+			break;
+		case 'w':
+			t->window = strtoull(optarg, NULL, 10);
+			break;
+		case 'r':
+			t->rate = strtod(optarg, NULL);
+			break;
+		case 'p':
+			t->publishers = split(optarg);
+			break;
+		case 's':
+			t->subscribers = split(optarg);
+			break;
+		case 'l':
+			t->releasable = split(optarg);
+			break;
+		case 'o':
+			t->only_to = split(optarg);
+			break;
+		case 't':
+			t->topic = optarg;
+			break;
+		case 'g':
+			t->agreement = optarg;
+			break;
+		default:
+			return false;
+		}
+	if (argc - optind != 3 || t->publishers.count == 0 || t->reports < t->publishers.count)
+		return false;
+	t->lab = (struct party_lab){ argv[optind], argv[optind + 1], atoi(argv[optind + 2]) };
+	return true;
+}
+
+/* ---- what it cost ---- */
+
+struct watch {
+	int pid;
+	struct party_operator admin;
+	struct meter from, used;
+	struct party_counts before, counted;
 };
 
 static void
-die(const char *what, const struct relto_error *e)
+begin(void *arg)
 {
-	(void)fprintf(stderr, "load: %s: %s: %s %s\n", what, e->code, e->text, e->detail);
-	exit(1);
-}
-
-static char *
-in_lab(const struct run *r, const char *path)
-{
-	char *full = NULL;
-	if (asprintf(&full, "%s/%s", r->lab, path) < 0)
-		exit(1);
-	return full;
-}
-
-static char *
-slurp(const char *path)
-{
-	char *text = calloc(1, 4096);
-	FILE *f = fopen(path, "r");
-	if (f == NULL || text == NULL || fread(text, 1, 4095, f) == 0)
-		exit(1);
-	(void)fclose(f);
-	return text;
-}
-
-static struct relto_context *
-context(const struct run *r, const char *party)
-{
-	struct relto_error e = { 0 };
-	struct relto_context *x = relto_context_new(&e);
-	char cert[256], key[256];
-	(void)snprintf(cert, sizeof(cert), "%s/parties/%s/fusion-desk.pem", r->lab, party);
-	(void)snprintf(key, sizeof(key), "%s/parties/%s/fusion-desk.key", r->lab, party);
-	if (x == NULL || !relto_context_server(x, r->server, &e) ||
-	    !relto_context_hub_file(x, "spiffe://hub.example/relto", in_lab(r, "hub/ca.pem"), &e) ||
-	    !relto_context_identity_files(x, cert, key, &e) ||
-	    !relto_context_log_key(x, slurp(in_lab(r, "home/log.vkey")), &e) ||
-	    !relto_context_trust_dir(x, in_lab(r, "home/trust"), &e))
-		die("context", &e);
-	return x;
-}
-
-static void *
-subscriber(void *arg)
-{
-	struct run *r = arg;
-	struct relto_error e = { 0 };
-	struct relto_subscription_request want = { .credit = 1024 };
-	struct relto_context *x = context(r, "NOR");
-	struct relto_connection *c = relto_connect(x, &e);
-	if (c == NULL || !relto_subscribe(c, &want, NULL, &e))
-		die("subscribe", &e);
-	atomic_store(&r->ready, true);
-	for (uint64_t n = 0; n < r->reports; n++) {
-		struct relto_delivery *d;
-		if (!relto_next(c, TIMEOUT_MS, &d, &e) || d->trust != RELTO_VERIFIED ||
-		    !relto_ack_later(c, d, &e))
-			die("receive", &e);
-		relto_delivery_free(d);
-		atomic_fetch_add(&r->received, 1);
-	}
-	if (!relto_ping(c, &e))
-		die("acknowledge", &e);
-	relto_close(c);
-	relto_context_free(x);
-	return NULL;
+	struct watch *w = arg;
+	w->before = party_counts(&w->admin);
+	w->from = meter_read(w->pid);
 }
 
 static void
-publisher(struct run *r)
+end(void *arg)
 {
-	struct relto_error e = { 0 };
-	struct relto_context *x = context(r, "GBR");
-	struct relto_connection *c = relto_connect(x, &e);
-	char *body = malloc(r->bytes);
-	if (c == NULL || body == NULL)
-		die("connect", &e);
-	memset(body, 'x', r->bytes);
-	const char *rel[] = { "GBR", "NOR" }, *names[] = { "atlas" };
-	struct relto_category cat = { "Releasable To", { rel, 2 } };
-	struct relto_label labels[] = { { "ATLAS", "SECRET", &cat, 1 } };
-	struct relto_portion portion = {
-		.labels = labels, .label_count = 1, .content = { body, r->bytes }
-	};
-	struct relto_report report = { .topic = "maritime.piracy",
-		.agreements = { names, 1 },
-		.portions = &portion,
-		.portion_count = 1 };
-	uint64_t sent = 0, answered = 0;
-	while (answered < r->reports) {
-		struct relto_answer a;
-		/* by 64, since so many share a signature */
-		size_t batch = r->window < 64 ? 1 : 64;
-		while (sent < r->reports && relto_unanswered(c) + batch <= r->window)
-			for (size_t i = 0; i < batch && sent < r->reports; i++, sent++)
-				if (!relto_submit(c, &report, NULL, &e))
-					die("submit", &e);
-		if (!relto_answer(c, TIMEOUT_MS, &a, &e))
-			die("answer", &e);
-		if (a.receipt == NULL)
-			die("refused", &a.error);
-		relto_receipt_free(a.receipt);
-		answered++;
+	struct watch *w = arg;
+	struct meter to = meter_read(w->pid);
+	w->used = meter_between(&w->from, &to);
+	struct party_counts after = party_counts(&w->admin);
+	w->counted = party_counts_between(&w->before, &after);
+}
+
+static void
+print_latency(const char *what, double *ms, uint64_t count)
+{
+	if (count > 0)
+		(void)printf(",\"%s_p50_ms\":%.2f,\"%s_p99_ms\":%.2f", what,
+		    meter_quantile(ms, count, 0.5), what, meter_quantile(ms, count, 0.99));
+}
+
+static void
+print(const struct traffic *t, const struct watch *w, const struct traffic_result *r)
+{
+	double n = (double)t->reports;
+	uint64_t commits = w->counted.commits == 0 ? 1 : w->counted.commits;
+	(void)printf("{\"reports\":%" PRIu64 ",\"deliveries\":%" PRIu64 ",\"bytes\":%zu,"
+		     "\"publish_s\":%.3f,\"all_s\":%.3f,\"per_s\":%.0f,",
+	    t->reports, r->deliveries, t->bytes, r->publish_s, r->all_s, n / r->all_s);
+	(void)printf("\"busy\":%" PRIu64 ",", r->busy);
+	(void)printf("\"commits\":%" PRIu64 ",\"per_commit\":%.1f,\"records\":%.2f,"
+		     "\"server_cpu_us\":%.1f,",
+	    commits, n / (double)commits, (double)w->counted.records / n, w->used.cpu_s * 1e6 / n);
+	(void)printf("\"asked_bytes\":%.0f,\"dirtied_bytes\":%.0f,\"read_calls\":%.2f,"
+		     "\"write_calls\":%.2f,",
+	    (double)w->used.asked_bytes / n, (double)w->used.dirtied_bytes / n,
+	    (double)w->used.reads / n, (double)w->used.writes / n);
+	(void)printf("\"bytes_in\":%.1f,\"bytes_out\":%.1f,\"messages_in\":%.2f,"
+		     "\"messages_out\":%.2f",
+	    (double)w->counted.bytes_in / n, (double)w->counted.bytes_out / n,
+	    (double)w->counted.messages_in / n, (double)w->counted.messages_out / n);
+	if (t->rate > 0) {
+		print_latency("receipt", r->receipt_ms, r->receipts);
+		print_latency("delivery", r->delivery_ms, r->deliveries);
 	}
-	free(body);
-	relto_close(c);
-	relto_context_free(x);
-}
-
-static double
-seconds(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* user and system time of a process, s (proc(5): fields 14 and 15 of stat) */
-static double
-cpu_of(const char *pid)
-{
-	char path[64];
-	unsigned long user = 0, sys = 0;
-	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	char *text = slurp(path);
-	char *at = strrchr(text, ')');
-	if (at == NULL ||
-	    sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
-		exit(1);
-	free(text);
-	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static uint64_t
-commits(const struct run *r)
-{
-	struct relto_error e = { 0 };
-	struct relto_context *x = relto_context_new(&e);
-	char *json = NULL;
-	if (x == NULL || !relto_context_server(x, r->server, &e) ||
-	    !relto_context_hub_file(x, "spiffe://hub.example/relto", in_lab(r, "hub/ca.pem"), &e) ||
-	    !relto_context_identity_files(x, in_lab(r, "parties/HUB/operator.pem"),
-		in_lab(r, "parties/HUB/operator.key"), &e))
-		die("operator", &e);
-	struct relto_connection *c = relto_connect(x, &e);
-	if (c == NULL || !relto_status(c, &json, &e))
-		die("status", &e);
-	char *at = strstr(json, "\"commits\":");
-	uint64_t n = at == NULL ? 0 : strtoull(at + 10, NULL, 10);
-	free(json);
-	relto_close(c);
-	relto_context_free(x);
-	return n;
+	(void)printf("}\n");
 }
 
 int
 main(int argc, char **argv)
 {
-	if (argc != 7) {
-		(void)fprintf(stderr, "usage: load LAB SERVER PID REPORTS BYTES WINDOW\n");
+	static const char *const gbr = "GBR", *const both[] = { "GBR", "NOR" };
+	struct traffic t = { .reports = 20000,
+		.window = 1024,
+		.bytes = 1024,
+		.topic = "maritime.piracy",
+		.agreement = "atlas",
+		.publishers = { &gbr, 1 },
+		.releasable = { both, 2 } };
+	if (!parse(argc, argv, &t)) {
+		(void)fputs(usage, stderr);
 		return 64;
 	}
-	struct run r = { .lab = argv[1],
-		.server = argv[2],
-		.reports = strtoull(argv[4], NULL, 10),
-		.bytes = strtoull(argv[5], NULL, 10),
-		.window = strtoull(argv[6], NULL, 10) };
-	pthread_t thread;
-	uint64_t commits_before = commits(&r);
-	if (pthread_create(&thread, NULL, subscriber, &r) != 0)
-		return 1;
-	while (!atomic_load(&r.ready))
-		(void)usleep(1000);
-	double cpu = cpu_of(argv[3]), start = seconds();
-	publisher(&r);
-	double published = seconds() - start;
-	(void)pthread_join(thread, NULL);
-	double all = seconds() - start;
-	cpu = cpu_of(argv[3]) - cpu;
-	uint64_t n = commits(&r) - commits_before;
-	(void)printf("{\"reports\":%" PRIu64 ",\"bytes\":%zu,\"publish_s\":%.3f,\"all_s\":%.3f,"
-		     "\"per_s\":%.0f,\"commits\":%" PRIu64 ",\"per_commit\":%.1f,"
-		     "\"server_cpu_us\":%.1f}\n",
-	    r.reports, r.bytes, published, all, (double)r.reports / all, n,
-	    (double)r.reports / (double)(n == 0 ? 1 : n), cpu * 1e6 / (double)r.reports);
+	struct watch w = { .pid = t.lab.pid, .admin = party_operator_open(&t.lab) };
+	struct traffic_result r = traffic_run(&t, &(struct traffic_watch){ begin, end, &w });
+	print(&t, &w, &r);
+	party_operator_close(&w.admin);
+	free(r.receipt_ms);
+	free(r.delivery_ms);
 	return 0;
 }

@@ -271,7 +271,8 @@ enum store_blob {
 }; /* a signer's chain; exports, terms, SPIFs, anchors */
 MUST_USE bool store_put_blob(struct store *s, enum store_blob kind, struct bytes bytes,
     uint8_t digest[STORE_HASH_BYTES], struct err *e);
-/* Small named values of the caller's, at most 1,024 bytes; an empty value removes. */
+/* Small named values of the caller's, at most 1,024 bytes under a name of at most 96; an empty
+ * value removes. */
 MUST_USE bool store_put_note(struct store *s, const char *name, struct bytes value, struct err *e);
 
 /* Retention: the bodies of a report (heads, manifest and the rest are evidence and stay); the row

@@ -107,7 +107,7 @@ static bool
 note_key(struct key *k, const char *name, struct err *e)
 {
 	k->len = 0;
-	if (strlen(name) > 64)
+	if (strlen(name) > NOTE_NAME_MAX)
 		return err_set(e, ERR_LIMIT, "store: a note's name of %zu bytes", strlen(name));
 	store_key_bytes(k, bytes_of("note/"));
 	store_key_bytes(k, bytes_of(name));

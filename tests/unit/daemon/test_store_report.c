@@ -88,9 +88,14 @@ a_note_is_kept_until_it_is_emptied(void **state)
 {
 	struct store_rig *r = *state;
 	uint8_t data[1025] = { 1 };
+	char name[98] = { 0 };
 	struct bytes out;
 	bool found;
+	memset(name, 'n', 97);
 	BEGIN(r);
+	assert_false(store_put_note(r->store, name, bytes_of("x"), &r->e));
+	assert_int_equal(r->e.code, ERR_LIMIT);
+	OK(r, store_put_note(r->store, name + 1, bytes_of("x"), &r->e));
 	OK(r, store_put_note(r->store, "clock", bytes_from(data, 1024), &r->e));
 	assert_false(store_put_note(r->store, "clock", bytes_from(data, 1025), &r->e));
 	assert_int_equal(r->e.code, ERR_LIMIT);

@@ -233,6 +233,47 @@ an_anchor_is_part_of_the_terms(void **state)
 	rig_done(&r);
 }
 
+/* ---- what may follow what was accepted ---- */
+
+static void
+versions_rise_and_one_version_has_one_digest(void **state)
+{
+	struct rig *r = *state;
+	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas")); /* version 3 */
+	struct agreement_accepted was = { .version = 3, .state = STATE_IN_FORCE };
+	memcpy(was.terms, a.terms, sizeof(a.terms));
+	assert_null(agreement_takes_back(&a, &was));
+	was.terms[31] ^= 1;
+	assert_string_equal(
+	    agreement_takes_back(&a, &was), "its version was used before with other terms");
+	a.version = 2;
+	assert_string_equal(agreement_takes_back(&a, &was), "its version is lower than one before");
+	a.version = 4;
+	assert_null(agreement_takes_back(&a, &was));
+	was.version = UINT64_MAX; /* no number is too large to compare */
+	assert_non_null(agreement_takes_back(&a, &was));
+}
+
+static void
+a_state_only_falls_until_the_version_rises(void **state)
+{
+	struct rig *r = *state;
+	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas"));
+	struct agreement_accepted was = { .version = 3 };
+	memcpy(was.terms, a.terms, sizeof(a.terms));
+	for (was.state = STATE_DRAFT; was.state <= STATE_TERMINATED; was.state++)
+		for (a.state = STATE_DRAFT; a.state <= STATE_TERMINATED; a.state++) {
+			a.version = 3;
+			const char *why = agreement_takes_back(&a, &was);
+			assert_int_equal(why != NULL, a.state < was.state);
+			if (why != NULL)
+				assert_string_equal(
+				    why, "its state is an earlier one than its version had");
+			a.version = 4;
+			assert_null(agreement_takes_back(&a, &was));
+		}
+}
+
 /* ---- trust files that are missing or damaged ---- */
 
 static void
@@ -359,6 +400,8 @@ main(void)
 		cmocka_unit_test(exports_and_terms_are_the_golden_ones),
 		cmocka_unit_test(the_state_is_no_part_of_the_terms),
 		cmocka_unit_test(an_anchor_is_part_of_the_terms),
+		cmocka_unit_test(versions_rise_and_one_version_has_one_digest),
+		cmocka_unit_test(a_state_only_falls_until_the_version_rises),
 		cmocka_unit_test(a_party_with_a_damaged_bundle_is_shut_out_at_a_reload),
 		cmocka_unit_test(
 		    a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms),

@@ -138,6 +138,19 @@ class Rising(VersionsTest):
             said.append(str(no.exception).replace(name, ""))
         self.assertEqual(said[0], said[1])
 
+    def test_a_version_counts_for_parties_that_were_no_members_then(self):
+        def load(version, member):
+            before = len(self.lab.messages())
+            self.lab.write("policy/agreements.d/tiny.policy", "agreement tiny {\n version %d\n state in-force\n mode live\n"
+                           " valid from 2026-01-01 until 2026-12-31\n topics [ x ]\n member %s {\n may [ receive ]\n }\n}\n"
+                           % (version, member))
+            self.reload()
+            return self.lab.messages()[before:]
+
+        self.addCleanup(os.unlink, self.lab.path("policy/agreements.d/tiny.policy"))
+        self.assertNotIn("refused", load(1, "GBR") + load(2, "NOR"))
+        self.assertIn('agreement-refused name="tiny" version=1 why="%s"' % LOWER, load(1, "GBR"))
+
     def test_a_reload_that_fails_accepts_nothing(self):
         self.lab.write(POLICY, "hub NOBODY\n" + self.texts[POLICY].replace("hub HUB\n", ""))
         self.put(9, title="two")

@@ -367,6 +367,11 @@ tell_changes(const struct epoch *was, const struct epoch *now)
 			    g->version, log_quote_text(g->refused),
 			    log_quote_text("nothing goes under it; other terms, or an earlier "
 					   "state, take a higher version"));
+		else if (!g->has_terms)
+			log_error("policy.agreement-waits", "name=%s version=%" PRIu64 " action=%s",
+			    log_quote(g->name), g->version,
+			    log_quote_text("nothing is published under it until the trust bundle "
+					   "of each member can be read"));
 	}
 	for (size_t i = 0; was != now && i < epoch_agreement_count(was); i++) {
 		const struct agreement *old = epoch_agreement_at(was, i);

@@ -39,7 +39,7 @@ describe(struct arena *a, const struct agreement *g, const struct member *me,
 		.mode = g->mode,
 		.topics = g->topics,
 		/* the wire has one word for "not now, whatever its state and dates say" */
-		.suspended = g->suspended || g->unsigned_ || g->refused != NULL,
+		.suspended = g->suspended || g->unsigned_ || g->refused != NULL || !g->has_terms,
 		.may_originate = me->may_originate,
 		.may_receive = me->may_receive,
 		.at_most = me->at_most };

@@ -31,8 +31,8 @@ struct agreement {
 	bool unsigned_;	     /* it requires signatures and has none: not usable */
 	const char *refused; /* why the log forbids it, for its members; NULL: it does not */
 	bool backfill;
-	bool has_terms;	   /* false without trust files, or a member's: there are no terms then, and
-			    * no publication can name them */
+	bool has_terms;	   /* false without trust files, or while new terms wait for a
+			    * member's: no publication can name it then */
 	uint8_t terms[32]; /* SHA-256 of terms_text */
 	struct bytes terms_text;
 	struct names topics;	      /* patterns, byte order */

@@ -151,6 +151,24 @@ class Rising(VersionsTest):
         self.assertNotIn("refused", load(1, "GBR") + load(2, "NOR"))
         self.assertIn('agreement-refused name="tiny" version=1 why="%s"' % LOWER, load(1, "GBR"))
 
+    def test_new_terms_wait_for_the_trust_bundle_of_a_member_and_are_not_accepted_meanwhile(self):
+        told, bundle = self.told(), self.lab.read("policy/trust/ken-ca.pem")
+        self.lab.write("policy/trust/ken-ca.pem", "no bundle\n")
+        self.addCleanup(self.lab.write, "policy/trust/ken-ca.pem", bundle)
+        _, report = publish(self.client("gbr"), [(TEARLINE, canary())])
+        self.assertIn('policy.agreement-waits name="atlas" version=%d' % (self.base + 6), self.load(6, title="two"))
+        gbr = self.client("gbr")
+        self.assertTrue([a.suspended for a in gbr.welcome.agreements if a.name == b"atlas"][0])
+        with self.assertRaises(wire.Refused):
+            publish(gbr, [(TEARLINE, canary())])
+        self.assertEqual(self.told(), told)
+        got = self.reader("nor").receive()
+        self.assertEqual(got.manifest.id, report, "what waits is not withheld for it")
+        self.drain("nor")
+        self.publishes("nordic")
+        self.lab.write("policy/trust/ken-ca.pem", bundle)
+        self.accepted(self.load(6, title="two"))
+
     def test_a_reload_that_fails_accepts_nothing(self):
         self.lab.write(POLICY, "hub NOBODY\n" + self.texts[POLICY].replace("hub HUB\n", ""))
         self.put(9, title="two")

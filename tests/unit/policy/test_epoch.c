@@ -321,6 +321,24 @@ a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms(void
 }
 
 static void
+new_terms_wait_for_the_bundle_of_a_member(void **state)
+{
+	struct rig *base = *state, r;
+	rig_init(&r);
+	rig_put(&r, "relto.policy", rig_edit(&r, rig_base, "version 3", "version 4"));
+	rig_put(&r, "tests/policy-sample/trust/ken-ca.pem", "nothing");
+	struct epoch_source source = {
+		.read = rig_read, .list = rig_list, .ctx = &r, .previous = base->epoch
+	};
+	assert_true(
+	    epoch_load(&source, "relto.policy", EPOCH_TOLERANT, &r.errors, &r.epoch, &r.err));
+	/* with KEN's anchors of before they would be version 4 with a digest of its own */
+	assert_false(epoch_agreement(r.epoch, bytes_of("atlas"))->has_terms);
+	assert_true(epoch_agreement(r.epoch, bytes_of("spare"))->has_terms);
+	rig_done(&r);
+}
+
+static void
 the_export_is_the_same_however_a_rule_is_spelt(void **state)
 {
 	static const char *const spelt[] = { "topic cyber.x\n content-type text/plain\n",
@@ -405,6 +423,7 @@ main(void)
 		cmocka_unit_test(a_party_with_a_damaged_bundle_is_shut_out_at_a_reload),
 		cmocka_unit_test(
 		    a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms),
+		cmocka_unit_test(new_terms_wait_for_the_bundle_of_a_member),
 		cmocka_unit_test(the_export_is_the_same_however_a_rule_is_spelt),
 		cmocka_unit_test(the_tools_do_without_trust_files_and_say_so),
 		cmocka_unit_test(an_agreement_without_its_signatures_is_not_usable),

@@ -319,6 +319,9 @@ MUST_USE bool store_read_blob(struct store_view *v, enum store_blob kind,
 MUST_USE bool store_read_note(
     struct store_view *v, const char *name, struct bytes *out, bool *found, struct err *e);
 
+struct store_note {
+	struct bytes name, value;
+};
 /* Pages: the first *count (in: room; out: given) after a position; 0 means the end. */
 /* Entries of one subscription and precedence after the decision index 'after' (key.decision; start
  * with STORE_QUEUE_START). */
@@ -335,6 +338,9 @@ MUST_USE bool store_read_queues(struct store_view *v, const struct store_queue_k
  */
 MUST_USE bool store_read_holds(struct store_view *v, const struct store_held *after,
     struct store_held *out, size_t *count, struct err *e);
+/* Notes by name, above 'after', that share what it has up to its first '/'. */
+MUST_USE bool store_read_notes(
+    struct store_view *v, struct bytes after, struct store_note *out, size_t *count, struct err *e);
 /* Subscriptions with a number above 'after'. */
 MUST_USE bool store_read_subscriptions(struct store_view *v, uint32_t after,
     struct store_subscription *out, size_t *count, struct err *e);

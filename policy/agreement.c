@@ -52,7 +52,7 @@ agreement_state_name(enum agreement_state state)
 }
 
 const char *
-agreement_takes_back(const struct agreement *a, const struct agreement_accepted *accepted)
+agreement_takes_back(const struct agreement *a, const struct agreement *accepted)
 {
 	if (a->version < accepted->version)
 		return "its version is lower than one before";

@@ -73,16 +73,10 @@ bool agreement_covers(const struct agreement *a, struct bytes topic);
 /* "draft", "in-force", "terminated". */
 const char *agreement_state_name(enum agreement_state state);
 
-/* What the log last accepted under an agreement's name. */
-struct agreement_accepted {
-	uint64_t version;
-	enum agreement_state state;
-	uint8_t terms[32];
-};
 /* Versions rise, one version has one digest, and its state only falls (DESIGN section 7, "Terms").
- * What of this 'a' would break, as the words for agreement.refused; NULL: nothing. */
-const char *agreement_takes_back(
-    const struct agreement *a, const struct agreement_accepted *accepted);
+ * What of this 'a' would break, as the words for agreement.refused; NULL: nothing.  Of what the log
+ * last accepted under the name only version, state and terms are looked at. */
+const char *agreement_takes_back(const struct agreement *a, const struct agreement *accepted);
 
 /* Topics (DESIGN section 4): 1..16 tokens of [A-Za-z0-9_-]+ joined by dots; in a pattern "*" is one
  * token, ">" at the end one or more.  Subscriptions use the same patterns. */

@@ -30,9 +30,10 @@ class VersionsTest(AgainTest):
         cls.lab.write(NORDIC, cls.text.replace("agreement atlas", "agreement nordic"))
 
     def setUp(self):
-        super().setUp()
         type(self).base += 10
-        self.load(5)
+        self.put(5)
+        super().setUp()
+        self.reload()
 
     def restore(self):
         """Nothing: every test begins with a text and a version of its own."""
@@ -126,7 +127,7 @@ class Rising(VersionsTest):
         self.assertEqual(self.log(report, "DELIVERY"), [])
 
     def test_an_outsider_reads_of_a_refused_agreement_what_it_reads_of_none(self):
-        self.text = re.sub(r"(?s)    (member KEN|rule never-finint-to-ken) \{.*?\n    \}\n", "", self.text)
+        self.text = Lost.without_ken(self.text)
         self.load(6)
         terms = self.client("gbr").terms["atlas"]
         self.load(4)
@@ -189,6 +190,47 @@ class Rising(VersionsTest):
         self.assertIn('policy.agreement-gone name="atlas" version=%d' % (self.base + 5), self.lab.messages()[before:])
         self.refused(self.load(4), 4, LOWER)
         self.accepted(self.load(5))
+
+
+class Lost(VersionsTest):
+    without_ken = staticmethod(lambda text: re.sub(
+        r"(?s)    (member KEN|rule never-finint-to-ken) \{.*?\n    \}\n", "", text))
+
+    def test_who_loses_an_agreement_is_told_and_told_again_when_it_comes_back(self):
+        os.unlink(self.lab.path(ATLAS))
+        self.reload()
+        for party in ("GBR", "KEN"):
+            self.assertEqual(self.told(party)[-2:], [(5, 2, 1), (5, 2, 2)])
+            self.assertEqual(self.told(party, "nordic")[-1][2], 1)
+        told = self.told()
+        self.reload()
+        self.assertEqual(self.told(), told, "once")
+        self.assertNotIn("agreement-refused", self.load(5))
+        self.assertEqual(self.told()[len(told):], [(5, 2, 1)])
+        self.proven()
+
+    def test_a_member_that_leaves_is_told_of_what_it_had_and_not_of_what_came(self):
+        before = self.text
+        self.text = self.without_ken(before)
+        self.load(6)
+        self.assertEqual((self.told("KEN")[-1], self.told("NOR")[-1]), ((5, 2, 2), (6, 2, 1)))
+        records = [r for r in self.log(kind="AGREEMENT")[-3:] if r.text(7, 1) == "atlas"]
+        self.assertEqual([r.text(7, 0) for r in records], ["KEN", "GBR", "NOR"], "what came is the last word on the name")
+        self.text = before
+        self.load(7)
+        self.assertEqual(self.told("KEN")[-1], (7, 2, 1))
+        self.proven()
+
+    def test_what_was_refused_takes_nothing_from_anybody(self):
+        told, self.text = self.told("KEN"), self.without_ken(self.text)
+        self.assertIn("agreement-refused", self.load(4))
+        self.assertEqual(self.told("KEN"), told)
+
+    def test_a_loss_while_the_broker_was_down_is_told_at_the_start(self):
+        self.lab.stop()
+        os.unlink(self.lab.path(ATLAS))
+        self.lab.start()
+        self.assertEqual(self.told("KEN")[-1], (5, 2, 2))
 
 
 class Restarted(VersionsTest):

@@ -240,8 +240,7 @@ versions_rise_and_one_version_has_one_digest(void **state)
 {
 	struct rig *r = *state;
 	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas")); /* version 3 */
-	struct agreement_accepted was = { .version = 3, .state = STATE_IN_FORCE };
-	memcpy(was.terms, a.terms, sizeof(a.terms));
+	struct agreement was = a;
 	assert_null(agreement_takes_back(&a, &was));
 	was.terms[31] ^= 1;
 	assert_string_equal(
@@ -259,8 +258,7 @@ a_state_only_falls_until_the_version_rises(void **state)
 {
 	struct rig *r = *state;
 	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas"));
-	struct agreement_accepted was = { .version = 3 };
-	memcpy(was.terms, a.terms, sizeof(a.terms));
+	struct agreement was = a;
 	for (was.state = STATE_DRAFT; was.state <= STATE_TERMINATED; was.state++)
 		for (a.state = STATE_DRAFT; a.state <= STATE_TERMINATED; a.state++) {
 			a.version = 3;

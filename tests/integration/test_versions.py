@@ -53,9 +53,9 @@ class VersionsTest(AgainTest):
         self.assertIn('policy.agreement-refused name="atlas" version=%d why="%s"' % (self.base + version, why), said)
         self.assertEqual(said.count("agreement-refused"), 1, "the others load")
         self.publishes("nordic")
-        gbr = self.client("gbr")
-        with self.assertRaises(wire.Refused) as no:
-            publish(gbr, [(TEARLINE, canary())])
+        with self.lab.client("gbr") as gbr:  # a session that stays makes a stop wait
+            with self.assertRaises(wire.Refused) as no:
+                publish(gbr, [(TEARLINE, canary())])
         self.assertEqual(no.exception.code, "agreement-not-usable")
         self.assertIn("atlas: " + why, str(no.exception))
         self.assertEqual({a.name: a.suspended for a in gbr.welcome.agreements}, {b"atlas": True, b"nordic": False})
@@ -65,9 +65,10 @@ class VersionsTest(AgainTest):
         self.publishes("atlas")
 
     def publishes(self, name):
-        gbr, nor, body = self.client("gbr"), self.reader("nor"), canary()
-        report = wire.Report(gbr.agent, "maritime.piracy", [(name, gbr.terms[name])])
-        gbr.publish(report.portion(TEARLINE, body).seal())
+        nor, body = self.reader("nor"), canary()
+        with self.lab.client("gbr") as gbr:
+            report = wire.Report(gbr.agent, "maritime.piracy", [(name, gbr.terms[name])])
+            gbr.publish(report.portion(TEARLINE, body).seal())
         got = nor.receive()
         self.assertEqual(got.contents, [body])
         nor.ack(got)

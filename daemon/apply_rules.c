@@ -125,76 +125,6 @@ put_party(struct committer *c, struct ruleset *rules, const struct party *named,
 	return put_key(c, p, e) && put_inboxes(c, p, e);
 }
 
-/* What the log knows of an agreement towards one party: version, state, suspension, terms. */
-struct known {
-	uint8_t bytes[8 + 1 + 1 + 32];
-};
-
-static struct known
-known_of(const struct agreement *g)
-{
-	struct known k = { { 0 } };
-	put_u64(k.bytes, g->version);
-	k.bytes[8] = (uint8_t)g->state;
-	k.bytes[9] = g->suspended;
-	memcpy(k.bytes + 10, g->terms, sizeof(g->terms));
-	return k;
-}
-
-static bool
-put_agreement(struct committer *c, const struct agreement *g, struct roll_party *p, struct err *e)
-{
-	struct record r;
-	struct body b;
-	struct log_out out;
-	struct arena *a = &c->ledger->scratch;
-	struct apply_begin begin = { .type = EVENT_AGREEMENT };
-	struct ledger_place at = { .recipient = p };
-	event_body_begin(&b, EVENT_AGREEMENT);
-	event_body_bytes(&b, BODY_AGREEMENT_PARTY, bytes_of(p->name));
-	event_body_bytes(&b, BODY_AGREEMENT_NAME, g->name);
-	event_body_uint(&b, BODY_AGREEMENT_VERSION, g->version);
-	event_body_bytes(&b, BODY_AGREEMENT_TERMS, bytes_from(g->terms, sizeof(g->terms)));
-	event_body_enum(&b, BODY_AGREEMENT_STATE, g->state);
-	event_body_enum(&b, BODY_AGREEMENT_SUSPENDED, g->suspended ? 2 : 1);
-	return apply_record(c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
-	       ledger_append(c->ledger, &r, &at, &out, e);
-}
-
-static bool
-put_member(struct committer *c, const struct ruleset *rules, const struct agreement *g,
-    const struct party *member, struct err *e)
-{
-	char name[200];
-	struct known now = known_of(g);
-	struct bytes was;
-	bool found = false;
-	uint32_t id = rules->party_ids[member->index];
-	(void)snprintf(name, sizeof(name), "agreement/%u/%.*s", id, (int)g->name.len,
-	    (const char *)g->name.data);
-	if (!store_read_note(store_batch_view(c->ledger->store), name, &was, &found, e))
-		return false;
-	if (found && bytes_equal(was, bytes_from(now.bytes, sizeof(now.bytes))))
-		return true;
-	struct roll_party *p = roll_find(&c->ledger->roll, id);
-	return p != NULL && put_agreement(c, g, p, e) &&
-	       store_put_note(c->ledger->store, name, bytes_from(now.bytes, sizeof(now.bytes)), e);
-}
-
-static bool
-put_agreements(struct committer *c, const struct ruleset *rules, struct err *e)
-{
-	for (size_t i = 0; i < epoch_agreement_count(rules->epoch); i++) {
-		const struct agreement *g = epoch_agreement_at(rules->epoch, i);
-		if (!g->has_terms)
-			continue;
-		for (size_t m = 0; m < g->member_count; m++)
-			if (!put_member(c, rules, g, g->members[m].party, e))
-				return false;
-	}
-	return true;
-}
-
 /* Exports, terms and SPIFs are kept by digest, for the auditor's replay. */
 static bool
 put_texts(struct committer *c, const struct ruleset *rules, struct err *e)
@@ -250,7 +180,7 @@ apply_rules(struct committer *c, struct job *j, struct err *e)
 	for (size_t i = 0; i < epoch_party_count(rules->epoch); i++)
 		if (!put_party(c, rules, epoch_party_at(rules->epoch, i), e))
 			return false;
-	if (!put_texts(c, rules, e) || !put_agreements(c, rules, e) || !put_policy(c, j, e))
+	if (!put_texts(c, rules, e) || !apply_agreements(c, rules, e) || !put_policy(c, j, e))
 		return false;
 	struct ledger_place nowhere = { 0 };
 	struct log_out out;

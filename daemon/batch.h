@@ -72,6 +72,9 @@ MUST_USE bool apply_publish(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_deliver(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_again(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
+/* Refuses the agreements of new rules that take back what the log accepted; the others' members are
+ * told what changed. */
+MUST_USE bool apply_agreements(struct committer *c, struct ruleset *rules, struct err *e);
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);

@@ -355,15 +355,47 @@ broker_reload(struct broker *b, struct job *asked)
 	}
 }
 
+/* What a reload does that nobody should fail to notice: it is hard to undo. */
+static void
+tell_changes(const struct epoch *was, const struct epoch *now)
+{
+	for (size_t i = 0; i < epoch_agreement_count(now); i++) {
+		const struct agreement *g = epoch_agreement_at(now, i);
+		if (g->refused != NULL)
+			log_error("policy.agreement-refused",
+			    "name=%s version=%" PRIu64 " why=%s action=%s", log_quote(g->name),
+			    g->version, log_quote_text(g->refused),
+			    log_quote_text("nothing goes under it; other terms, or an earlier "
+					   "state, take a higher version"));
+		else if (!g->has_terms)
+			log_error("policy.agreement-waits", "name=%s version=%" PRIu64 " action=%s",
+			    log_quote(g->name), g->version,
+			    log_quote_text("nothing is published under it until the trust bundle "
+					   "of each member can be read"));
+	}
+	for (size_t i = 0; was != now && i < epoch_agreement_count(was); i++) {
+		const struct agreement *old = epoch_agreement_at(was, i);
+		const struct agreement *g = epoch_agreement(now, old->name);
+		if (g == NULL)
+			log_warn("policy.agreement-gone", "name=%s version=%" PRIu64 " action=%s",
+			    log_quote(old->name), old->version,
+			    log_quote_text("what waits under it is withheld"));
+		else if (old->suspended && !g->suspended)
+			log_warn("policy.suspension-ended", "name=%s version=%" PRIu64,
+			    log_quote(g->name), g->version);
+	}
+}
+
 static void
 rules_home(struct broker *b, struct job *j)
 {
 	b->reloading = false;
 	b->has_rules |= j->fate == JOB_DONE;
 	if (j->fate == JOB_DONE) {
-		ruleset_unref(b->rules);
+		SCOPED(ruleset_unref) struct ruleset *was = b->rules;
 		b->rules = j->policy.rules;
 		give_rules(b);
+		tell_changes(was->epoch, b->rules->epoch);
 		log_info("policy.in-force", "record=%" PRIu64 " policy=%s", b->rules->number,
 		    log_hex(epoch_digest(b->rules->epoch), 32));
 	} else {

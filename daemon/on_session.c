@@ -38,7 +38,8 @@ describe(struct arena *a, const struct agreement *g, const struct member *me,
 		.valid_until = g->valid_until / 1000,
 		.mode = g->mode,
 		.topics = g->topics,
-		.suspended = g->suspended,
+		/* the wire has one word for "not now, whatever its state and dates say" */
+		.suspended = g->suspended || g->unsigned_ || g->refused != NULL || !g->has_terms,
 		.may_originate = me->may_originate,
 		.may_receive = me->may_receive,
 		.at_most = me->at_most };

@@ -271,7 +271,8 @@ enum store_blob {
 }; /* a signer's chain; exports, terms, SPIFs, anchors */
 MUST_USE bool store_put_blob(struct store *s, enum store_blob kind, struct bytes bytes,
     uint8_t digest[STORE_HASH_BYTES], struct err *e);
-/* Small named values of the caller's, at most 1,024 bytes; an empty value removes. */
+/* Small named values of the caller's, at most 1,024 bytes under a name of at most 96; an empty
+ * value removes. */
 MUST_USE bool store_put_note(struct store *s, const char *name, struct bytes value, struct err *e);
 
 /* Retention: the bodies of a report (heads, manifest and the rest are evidence and stay); the row
@@ -318,6 +319,9 @@ MUST_USE bool store_read_blob(struct store_view *v, enum store_blob kind,
 MUST_USE bool store_read_note(
     struct store_view *v, const char *name, struct bytes *out, bool *found, struct err *e);
 
+struct store_note {
+	struct bytes name, value;
+};
 /* Pages: the first *count (in: room; out: given) after a position; 0 means the end. */
 /* Entries of one subscription and precedence after the decision index 'after' (key.decision; start
  * with STORE_QUEUE_START). */
@@ -334,6 +338,9 @@ MUST_USE bool store_read_queues(struct store_view *v, const struct store_queue_k
  */
 MUST_USE bool store_read_holds(struct store_view *v, const struct store_held *after,
     struct store_held *out, size_t *count, struct err *e);
+/* Notes by name, above 'after', that share what it has up to its first '/'. */
+MUST_USE bool store_read_notes(
+    struct store_view *v, struct bytes after, struct store_note *out, size_t *count, struct err *e);
 /* Subscriptions with a number above 'after'. */
 MUST_USE bool store_read_subscriptions(struct store_view *v, uint32_t after,
     struct store_subscription *out, size_t *count, struct err *e);

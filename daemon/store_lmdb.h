@@ -35,6 +35,7 @@ enum {
 	ENTRY_MAX = 1 << 20,
 	CHECKPOINT_MAX = 1 << 16, /* audit/note.h */
 	NOTE_MAX = 1024,
+	NOTE_NAME_MAX = 96, /* holds a word, two numbers and a name of 64 bytes */
 	NAME_MAX_BYTES = 480
 };
 

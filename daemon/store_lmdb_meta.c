@@ -103,14 +103,16 @@ store_counter_next(struct store *s, const char *name, uint32_t *out, struct err 
 	return true;
 }
 
+static const char note_root[] = "note/";
+
 static bool
-note_key(struct key *k, const char *name, struct err *e)
+note_key(struct key *k, struct bytes name, struct err *e)
 {
 	k->len = 0;
-	if (strlen(name) > 64)
-		return err_set(e, ERR_LIMIT, "store: a note's name of %zu bytes", strlen(name));
-	store_key_bytes(k, bytes_of("note/"));
-	store_key_bytes(k, bytes_of(name));
+	if (name.len > NOTE_NAME_MAX)
+		return err_set(e, ERR_LIMIT, "store: a note's name of %zu bytes", name.len);
+	store_key_bytes(k, bytes_of(note_root));
+	store_key_bytes(k, name);
 	return true;
 }
 
@@ -119,7 +121,7 @@ store_put_note(struct store *s, const char *name, struct bytes value, struct err
 {
 	ASSERT_ON(ROLE_COMMITTER);
 	struct key k;
-	if (!note_key(&k, name, e))
+	if (!note_key(&k, bytes_of(name), e))
 		return false;
 	if (value.len > NOTE_MAX)
 		return err_set(e, ERR_LIMIT, "store: a note of %zu bytes", value.len);
@@ -135,13 +137,40 @@ store_read_note(
 	struct key k;
 	struct bytes row;
 	bool there;
-	if (!note_key(&k, name, e) ||
+	if (!note_key(&k, bytes_of(name), e) ||
 	    !store_row_get(v, T_META, store_key_view(&k), &row, &there, e))
 		return false;
 	if (there && !arena_copy(v->arena, row, out, e))
 		return false;
 	*found = there;
 	return true;
+}
+
+static bool
+note_parse(struct store_view *v, struct bytes key, struct bytes row, void *out, struct err *e)
+{
+	struct store_note n;
+	size_t root = strlen(note_root);
+	if (!arena_copy(v->arena, bytes_from(key.data + root, key.len - root), &n.name, e) ||
+	    !arena_copy(v->arena, row, &n.value, e))
+		return false;
+	memcpy(out, &n, sizeof(n));
+	return true;
+}
+
+bool
+store_read_notes(
+    struct store_view *v, struct bytes after, struct store_note *out, size_t *count, struct err *e)
+{
+	struct key from;
+	if (!note_key(&from, after, e))
+		return false;
+	const uint8_t *slash = memchr(after.data, '/', after.len);
+	assert(slash != NULL);
+	size_t prefix = strlen(note_root) + (size_t)(slash - after.data) + 1;
+	store_key_above(&from);
+	struct page p = { v, T_META, store_key_view(&from), prefix, note_parse, out, sizeof(*out) };
+	return store_page_read(&p, count, e);
 }
 
 /* ---- name: kind | text -> number, and kind + 128 | number -> text ---- */

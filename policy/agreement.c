@@ -51,6 +51,20 @@ agreement_state_name(enum agreement_state state)
 	return "?";
 }
 
+const char *
+agreement_takes_back(const struct agreement *a, const struct agreement *accepted)
+{
+	if (a->version < accepted->version)
+		return "its version is lower than one before";
+	if (a->version > accepted->version)
+		return NULL;
+	if (memcmp(a->terms, accepted->terms, sizeof(a->terms)) != 0)
+		return "its version was used before with other terms";
+	if (a->state < accepted->state)
+		return "its state is an earlier one than its version had";
+	return NULL;
+}
+
 /* ---- topics ---- */
 
 /* Cuts the first token off 'rest'; false at the end.  "a." has a second, empty token. */

@@ -28,10 +28,11 @@ struct agreement {
 	uint64_t valid_from;  /* µs since 1970 UTC: the first moment in force */
 	uint64_t valid_until; /* µs: the first moment out of force */
 	bool suspended;
-	bool unsigned_; /* it requires signatures and has none: not usable */
+	bool unsigned_;	     /* it requires signatures and has none: not usable */
+	const char *refused; /* why the log forbids it, for its members; NULL: it does not */
 	bool backfill;
-	bool has_terms;	   /* false without trust files, or a member's: there are no terms then, and
-			    * no publication can name them */
+	bool has_terms;	   /* false without trust files, or while new terms wait for a
+			    * member's: no publication can name it then */
 	uint8_t terms[32]; /* SHA-256 of terms_text */
 	struct bytes terms_text;
 	struct names topics;	      /* patterns, byte order */
@@ -71,6 +72,11 @@ bool agreement_in_force(const struct agreement *a, uint64_t time);
 bool agreement_covers(const struct agreement *a, struct bytes topic);
 /* "draft", "in-force", "terminated". */
 const char *agreement_state_name(enum agreement_state state);
+
+/* Versions rise, one version has one digest, and its state only falls (DESIGN section 7, "Terms").
+ * What of this 'a' would break, as the words for agreement.refused; NULL: nothing.  Of what the log
+ * last accepted under the name only version, state and terms are looked at. */
+const char *agreement_takes_back(const struct agreement *a, const struct agreement *accepted);
 
 /* Topics (DESIGN section 4): 1..16 tokens of [A-Za-z0-9_-]+ joined by dots; in a pattern "*" is one
  * token, ">" at the end one or more.  Subscriptions use the same patterns. */

@@ -216,6 +216,8 @@ static const char *
 fault_of(const struct court *c, const struct agreement *a, const struct member *m)
 {
 	const struct facts *f = c->facts;
+	if (a->refused != NULL)
+		return a->refused;
 	if (c->only == NULL && a->state == STATE_DRAFT)
 		return "it is a draft";
 	if (c->only == NULL && a->state != STATE_IN_FORCE)

@@ -188,6 +188,12 @@ epoch_agreement(const struct epoch *p, struct bytes name)
 	return NULL;
 }
 
+void
+epoch_refuse_agreement(struct epoch *p, size_t index, const char *why)
+{
+	p->agreements[index].refused = why;
+}
+
 size_t
 epoch_vocab_count(const struct epoch *p)
 {

@@ -66,6 +66,10 @@ const struct party *epoch_hub(const struct epoch *p);
 size_t epoch_agreement_count(const struct epoch *p);
 const struct agreement *epoch_agreement_at(const struct epoch *p, size_t index);
 const struct agreement *epoch_agreement(const struct epoch *p, struct bytes name);
+/* Before the epoch is shared: agreement 'index' is not usable, and no word of it counts.  'why' is
+ * what agreement_takes_back gave.  The export and the digest stay what they are: what the log
+ * accepted before tells a replay the same. */
+void epoch_refuse_agreement(struct epoch *p, size_t index, const char *why);
 
 /* The vocabularies, in byte order of the (folded) names; names compare as DESIGN 3 says. */
 size_t epoch_vocab_count(const struct epoch *p);

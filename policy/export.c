@@ -437,31 +437,40 @@ add_rests_on(struct page *p, const struct epoch *e, const struct agreement *a)
 	}
 }
 
-/* A member whose bundle was never read: whatever were agreed to now would change once it is. */
+/* A member's bundle cannot be read now: terms that are in force stay, but new ones would change
+ * once it is, so they wait. */
 static bool
-has_unknown_anchors(const struct agreement *a)
+must_wait(const struct compile *c, const struct agreement *a, const uint8_t terms[32])
 {
+	bool shut_out = false;
 	for (size_t i = 0; i < a->member_count; i++)
-		if (a->members[i].party->shut_out && a->members[i].party->anchor_count == 0)
-			return true;
-	return false;
+		shut_out = shut_out || a->members[i].party->shut_out;
+	if (!shut_out)
+		return false;
+	const struct agreement *old =
+	    c->src->previous == NULL ? NULL : epoch_agreement(c->src->previous, a->name);
+	return old == NULL || !old->has_terms || memcmp(old->terms, terms, 32) != 0;
 }
 
 static bool
 write_terms(struct compile *c, struct arena *scratch, struct agreement *a)
 {
-	if (has_unknown_anchors(a))
-		return true;
 	struct page block = { .a = scratch }, lines = { .a = scratch };
+	uint8_t terms[32];
 	struct err e;
 	add_agreement(&block, c->e, a, false);
 	add_rests_on(&lines, c->e, a);
 	const char *top = page_text(&block), *bottom = page_text(&lines);
 	char *text =
 	    top == NULL || bottom == NULL ? NULL : arena_printf(scratch, "%s%s", top, bottom);
-	if (text == NULL || !arena_copy(c->a, bytes_of(text), &a->terms_text, &e))
+	if (text == NULL)
 		return compile_no_memory(c);
-	SHA256(a->terms_text.data, a->terms_text.len, a->terms);
+	SHA256((const uint8_t *)text, strlen(text), terms);
+	if (must_wait(c, a, terms))
+		return true;
+	if (!arena_copy(c->a, bytes_of(text), &a->terms_text, &e))
+		return compile_no_memory(c);
+	memcpy(a->terms, terms, sizeof(terms));
 	a->has_terms = true;
 	return true;
 }

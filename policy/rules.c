@@ -302,8 +302,8 @@ static bool
 may_go_on(struct ask *q, const struct fact_source *s)
 {
 	const struct agreement *from = epoch_agreement(q->epoch, s->agreement);
-	if (from == NULL)
-		return false;
+	if (from == NULL || from->unsigned_ || from->refused != NULL)
+		return false; /* its text is not what the parties agreed */
 	switch (from->onward) {
 	case ONWARD_PROHIBITED:
 		return false;

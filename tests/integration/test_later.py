@@ -20,6 +20,8 @@ ATLAS = "policy/agreements.d/atlas.policy"
 
 
 class LaterTest(rig.LabTest):
+    version = 1  # of the agreement: it only rises
+
     def setUp(self):
         self.saved = self.lab.path("policy") + ".saved"
         shutil.rmtree(self.saved, ignore_errors=True)
@@ -31,7 +33,12 @@ class LaterTest(rig.LabTest):
     def restore(self):
         shutil.rmtree(self.lab.path("policy"))
         shutil.copytree(self.saved, self.lab.path("policy"))
+        self.new_version()
         self.reload()
+
+    def new_version(self):
+        type(self).version += 1
+        self.lab.edit(ATLAS, r"version  \d+", "version  %d" % self.version)
 
     def reload(self):
         before = self.lab.messages().count("policy.in-force")
@@ -94,7 +101,7 @@ class Reload(LaterTest):
         _, report = publish(self.gbr, [(TEARLINE, body)])
         self.lab.edit(ATLAS, r"rule never-finint-to-ken", "rule nothing-to-ken {\n to [ KEN ]\n withhold\n }\n"
                              "    rule never-finint-to-ken")
-        self.lab.edit(ATLAS, r"version  \d+", "version 9")
+        self.new_version()
         self.lab.edit(ATLAS, r"(?m)^ *expect release.*\n", "")
         self.reload()
         nor, tap = self.client("nor"), []
@@ -134,7 +141,7 @@ class Reload(LaterTest):
 class Deadlines(LaterTest):
     def test_a_hold_that_nobody_answers_times_out(self):
         self.lab.edit(ATLAS, r"within 2h", "within 2s")
-        self.lab.edit(ATLAS, r"version  \d+", "version 9")
+        self.new_version()
         self.reload()
         self.gbr = self.client("gbr")
         receipt, report = publish(self.gbr, [(SECRET, canary()), (TEARLINE, canary())], precedence="FLASH")

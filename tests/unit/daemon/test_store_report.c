@@ -88,9 +88,14 @@ a_note_is_kept_until_it_is_emptied(void **state)
 {
 	struct store_rig *r = *state;
 	uint8_t data[1025] = { 1 };
+	char name[98] = { 0 };
 	struct bytes out;
 	bool found;
+	memset(name, 'n', 97);
 	BEGIN(r);
+	assert_false(store_put_note(r->store, name, bytes_of("x"), &r->e));
+	assert_int_equal(r->e.code, ERR_LIMIT);
+	OK(r, store_put_note(r->store, name + 1, bytes_of("x"), &r->e));
 	OK(r, store_put_note(r->store, "clock", bytes_from(data, 1024), &r->e));
 	assert_false(store_put_note(r->store, "clock", bytes_from(data, 1025), &r->e));
 	assert_int_equal(r->e.code, ERR_LIMIT);
@@ -102,6 +107,31 @@ a_note_is_kept_until_it_is_emptied(void **state)
 	COMMIT(r);
 	OK(r, store_read_note(store_rig_look(r), "clock", &out, &found, &r->e));
 	assert_false(found);
+}
+
+static void
+notes_are_read_in_pages_up_to_the_first_slash(void **state)
+{
+	struct store_rig *r = *state;
+	static const char *const names[] = { "a", "a/1", "a/1/x", "a/2", "a0", "b/1" };
+	struct store_note page[2];
+	struct bytes after = bytes_of("a/");
+	char seen[64] = "";
+	size_t count = 2;
+	BEGIN(r);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		OK(r, store_put_note(r->store, names[i], bytes_of(names[i]), &r->e));
+	COMMIT(r);
+	struct store_view *v = store_rig_look(r);
+	for (unsigned pages = 0; count == 2 && pages < 9; pages++) {
+		OK(r, store_read_notes(v, after, page, &count, &r->e));
+		for (size_t i = 0; i < count; i++) {
+			assert_true(bytes_equal(page[i].name, page[i].value));
+			(void)strcat(strcat(seen, (const char *)page[i].name.data), " ");
+			after = page[i].name;
+		}
+	}
+	assert_string_equal(seen, "a/1 a/1/x a/2 ");
 }
 
 /* ---- reports ---- */
@@ -324,6 +354,7 @@ main(void)
 		STORE_TEST(a_name_has_1_to_480_bytes),
 		STORE_TEST(a_blob_of_any_length_is_found_by_its_digest),
 		STORE_TEST(a_note_is_kept_until_it_is_emptied),
+		STORE_TEST(notes_are_read_in_pages_up_to_the_first_slash),
 		STORE_TEST(a_report_comes_back_as_it_was_put),
 		STORE_TEST(a_report_that_is_there_is_not_put_again),
 		STORE_TEST(parts_out_of_order_are_refused),

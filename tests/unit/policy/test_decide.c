@@ -215,6 +215,70 @@ stale_terms_are_not_usable(void **state)
 }
 
 static void
+what_the_log_refuses_is_no_basis_for_anything(void **state)
+{
+	struct rig r;
+	struct report p;
+	(void)state;
+	report_init(&p);
+	rig_init(&r);
+	rig_load_text(&r, rig_base);
+	struct fact_source s = {
+		.id = bytes_of("a"), .originator = bytes_of("USA"), .agreement = bytes_of("spare")
+	};
+	p.facts.sources = &s;
+	p.facts.source_count = 1;
+	struct decisions d = decide(&r, &p.facts);
+	assert_int_equal(row(&d, "NOR")->portions->reason, REASON_CONSENT);
+	epoch_refuse_agreement(
+	    r.epoch, epoch_agreement(r.epoch, bytes_of("spare"))->index, "it is refused");
+	d = decide(&r, &p.facts); /* not for what was released under it */
+	assert_int_equal(row(&d, "NOR")->portions->reason, REASON_ONWARD);
+	p.facts.source_count = 0;
+	epoch_refuse_agreement(
+	    r.epoch, epoch_agreement(r.epoch, bytes_of("atlas"))->index, "it is refused");
+	d = decide(&r, &p.facts); /* not for a report */
+	assert_int_equal(d.refusal.code, ERR_AGREEMENT_NOT_USABLE);
+	assert_bytes(d.refusal.detail, "atlas: it is refused");
+	p.facts.originator = bytes_of("HUB"); /* no member reads no more than before */
+	assert_bytes(decide(&r, &p.facts).refusal.detail, "atlas: unknown");
+	p.facts.originator = bytes_of("GBR");
+	p.facts.later = true; /* not for what waits */
+	struct bytes names[] = { bytes_of("atlas") };
+	struct fact_before before = { bytes_of("NOR"), 0, { names, 1 } };
+	p.facts.before = &before;
+	p.facts.before_count = 1;
+	d = decide(&r, &p.facts);
+	assert_int_equal(row(&d, "NOR")->portions->verdict, VERDICT_WITHHOLD);
+	assert_int_equal(row(&d, "NOR")->portions->reason, REASON_AGREEMENT_ENDED);
+	rig_done(&r);
+}
+
+static void
+nothing_goes_on_under_an_agreement_that_lacks_signatures(void **state)
+{
+	struct rig r;
+	struct report p;
+	(void)state;
+	report_init(&p);
+	rig_init(&r);
+	rig_load_text(&r, rig_edit(&r, rig_base, "    topics [ x ]\n",
+			      "    topics [ x ]\n"
+			      "    signatures required [ GBR ]\n"
+			      "    member GBR {\n"
+			      "        may [ receive ]\n"
+			      "    }\n"));
+	struct fact_source s = {
+		.id = bytes_of("a"), .originator = bytes_of("USA"), .agreement = bytes_of("spare")
+	};
+	p.facts.sources = &s;
+	p.facts.source_count = 1;
+	struct decisions d = decide(&r, &p.facts);
+	assert_int_equal(row(&d, "NOR")->portions->reason, REASON_ONWARD);
+	rig_done(&r);
+}
+
+static void
 an_unknown_name_in_the_audience_comes_with_the_nearest_member(void **state)
 {
 	struct report p;
@@ -470,6 +534,8 @@ main(void)
 		cmocka_unit_test(a_member_is_told_which_condition_failed),
 		cmocka_unit_test(what_is_missing_or_has_no_form_is_named),
 		cmocka_unit_test(stale_terms_are_not_usable),
+		cmocka_unit_test(what_the_log_refuses_is_no_basis_for_anything),
+		cmocka_unit_test(nothing_goes_on_under_an_agreement_that_lacks_signatures),
 		cmocka_unit_test(an_unknown_name_in_the_audience_comes_with_the_nearest_member),
 		cmocka_unit_test(a_decision_names_rule_place_and_mask),
 		cmocka_unit_test(good_until_is_the_earliest_of_what_may_narrow),

@@ -233,6 +233,45 @@ an_anchor_is_part_of_the_terms(void **state)
 	rig_done(&r);
 }
 
+/* ---- what may follow what was accepted ---- */
+
+static void
+versions_rise_and_one_version_has_one_digest(void **state)
+{
+	struct rig *r = *state;
+	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas")); /* version 3 */
+	struct agreement was = a;
+	assert_null(agreement_takes_back(&a, &was));
+	was.terms[31] ^= 1;
+	assert_string_equal(
+	    agreement_takes_back(&a, &was), "its version was used before with other terms");
+	a.version = 2;
+	assert_string_equal(agreement_takes_back(&a, &was), "its version is lower than one before");
+	a.version = 4;
+	assert_null(agreement_takes_back(&a, &was));
+	was.version = UINT64_MAX; /* no number is too large to compare */
+	assert_non_null(agreement_takes_back(&a, &was));
+}
+
+static void
+a_state_only_falls_until_the_version_rises(void **state)
+{
+	struct rig *r = *state;
+	struct agreement a = *epoch_agreement(r->epoch, bytes_of("atlas"));
+	struct agreement was = a;
+	for (was.state = STATE_DRAFT; was.state <= STATE_TERMINATED; was.state++)
+		for (a.state = STATE_DRAFT; a.state <= STATE_TERMINATED; a.state++) {
+			a.version = 3;
+			const char *why = agreement_takes_back(&a, &was);
+			assert_int_equal(why != NULL, a.state < was.state);
+			if (why != NULL)
+				assert_string_equal(
+				    why, "its state is an earlier one than its version had");
+			a.version = 4;
+			assert_null(agreement_takes_back(&a, &was));
+		}
+}
+
 /* ---- trust files that are missing or damaged ---- */
 
 static void
@@ -276,6 +315,24 @@ a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms(void
 	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
 	assert_false(a->has_terms); /* else they would change when the file is mended */
 	assert_int_equal(a->terms_text.len, 0);
+	rig_done(&r);
+}
+
+static void
+new_terms_wait_for_the_bundle_of_a_member(void **state)
+{
+	struct rig *base = *state, r;
+	rig_init(&r);
+	rig_put(&r, "relto.policy", rig_edit(&r, rig_base, "version 3", "version 4"));
+	rig_put(&r, "tests/policy-sample/trust/ken-ca.pem", "nothing");
+	struct epoch_source source = {
+		.read = rig_read, .list = rig_list, .ctx = &r, .previous = base->epoch
+	};
+	assert_true(
+	    epoch_load(&source, "relto.policy", EPOCH_TOLERANT, &r.errors, &r.epoch, &r.err));
+	/* with KEN's anchors of before they would be version 4 with a digest of its own */
+	assert_false(epoch_agreement(r.epoch, bytes_of("atlas"))->has_terms);
+	assert_true(epoch_agreement(r.epoch, bytes_of("spare"))->has_terms);
 	rig_done(&r);
 }
 
@@ -359,9 +416,12 @@ main(void)
 		cmocka_unit_test(exports_and_terms_are_the_golden_ones),
 		cmocka_unit_test(the_state_is_no_part_of_the_terms),
 		cmocka_unit_test(an_anchor_is_part_of_the_terms),
+		cmocka_unit_test(versions_rise_and_one_version_has_one_digest),
+		cmocka_unit_test(a_state_only_falls_until_the_version_rises),
 		cmocka_unit_test(a_party_with_a_damaged_bundle_is_shut_out_at_a_reload),
 		cmocka_unit_test(
 		    a_new_member_whose_bundle_was_never_read_leaves_its_agreement_without_terms),
+		cmocka_unit_test(new_terms_wait_for_the_bundle_of_a_member),
 		cmocka_unit_test(the_export_is_the_same_however_a_rule_is_spelt),
 		cmocka_unit_test(the_tools_do_without_trust_files_and_say_so),
 		cmocka_unit_test(an_agreement_without_its_signatures_is_not_usable),

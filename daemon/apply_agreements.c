@@ -1,0 +1,231 @@
+/*
+ * apply_agreements.c - which agreements of a new ruleset the log accepts, and what it tells the
+ * parties (DESIGN section 7, "Terms"; docs/audit-format.md, type 14).
+ */
+#include "daemon/batch.h"
+#include "daemon/ruleset.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	NAME_ROOM = 128, /* of a note: more than the store takes */
+	NOTES_A_PAGE = 64
+};
+
+/* What the log knows of an agreement, as a note: version, state, suspension, terms.  One says what
+ * was last accepted under its name, one for each party what that party was last told. */
+struct known {
+	uint8_t bytes[8 + 1 + 1 + 32];
+};
+
+static struct known
+known_of(const struct agreement *g)
+{
+	struct known k = { { 0 } };
+	put_u64(k.bytes, g->version);
+	k.bytes[8] = (uint8_t)g->state;
+	k.bytes[9] = g->suspended;
+	memcpy(k.bytes + 10, g->terms, sizeof(g->terms));
+	return k;
+}
+
+static void
+name_accepted(const struct agreement *g, char out[NAME_ROOM])
+{
+	(void)snprintf(out, NAME_ROOM, "terms/%.*s", (int)g->name.len, (const char *)g->name.data);
+}
+
+static void
+name_told(uint32_t party, const struct agreement *g, char out[NAME_ROOM])
+{
+	(void)snprintf(out, NAME_ROOM, "agreement/%" PRIu32 "/%.*s", party, (int)g->name.len,
+	    (const char *)g->name.data);
+}
+
+static bool
+parse_known(struct bytes row, struct agreement *out, struct err *e)
+{
+	struct agreement was = { 0 };
+	struct cursor c = cursor_over(row);
+	was.version = cursor_u64(&c);
+	was.state = (enum agreement_state)cursor_u8(&c);
+	was.suspended = cursor_u8(&c) != 0;
+	cursor_copy(&c, was.terms, sizeof(was.terms));
+	if (!cursor_finished(&c))
+		return err_set(e, ERR_CORRUPT, "the note on an agreement has %zu bytes", row.len);
+	*out = was;
+	return true;
+}
+
+/* ---- what may not be taken back ---- */
+
+/* *why: what of the note 'g' takes back.  Untouched if there is none. */
+static bool
+compare(struct committer *c, const char *note, const struct agreement *g, const char **why,
+    struct err *e)
+{
+	struct bytes row;
+	struct agreement was;
+	bool found;
+	if (!store_read_note(store_batch_view(c->ledger->store), note, &row, &found, e))
+		return false;
+	if (!found)
+		return true;
+	if (!parse_known(row, &was, e))
+		return false;
+	*why = agreement_takes_back(g, &was);
+	return true;
+}
+
+/* What members were told is all that a store from before there were notes of what was accepted has.
+ */
+static bool
+judge(struct committer *c, struct ruleset *rules, const struct agreement *g, struct err *e)
+{
+	char note[NAME_ROOM];
+	const char *why = NULL;
+	name_accepted(g, note);
+	if (!compare(c, note, g, &why, e))
+		return false;
+	for (size_t i = 0; why == NULL && i < g->member_count; i++) {
+		name_told(rules->party_ids[g->members[i].party->index], g, note);
+		if (!compare(c, note, g, &why, e))
+			return false;
+	}
+	epoch_refuse_agreement(rules->epoch, g->index, why);
+	return true;
+}
+
+/* ---- what parties are told ---- */
+
+static bool
+put_record(struct committer *c, const struct agreement *g, struct roll_party *p, struct err *e)
+{
+	struct record r;
+	struct body b;
+	struct log_out out;
+	struct arena *a = &c->ledger->scratch;
+	struct apply_begin begin = { .type = EVENT_AGREEMENT };
+	struct ledger_place at = { .recipient = p };
+	event_body_begin(&b, EVENT_AGREEMENT);
+	event_body_bytes(&b, BODY_AGREEMENT_PARTY, bytes_of(p->name));
+	event_body_bytes(&b, BODY_AGREEMENT_NAME, g->name);
+	event_body_uint(&b, BODY_AGREEMENT_VERSION, g->version);
+	event_body_bytes(&b, BODY_AGREEMENT_TERMS, bytes_from(g->terms, sizeof(g->terms)));
+	event_body_enum(&b, BODY_AGREEMENT_STATE, g->state);
+	event_body_enum(&b, BODY_AGREEMENT_SUSPENDED, g->suspended ? 2 : 1);
+	return apply_record(c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
+	       ledger_append(c->ledger, &r, &at, &out, e);
+}
+
+/* *news: the note said something else, or nothing. */
+static bool
+put_known(
+    struct committer *c, const char *note, const struct agreement *g, bool *news, struct err *e)
+{
+	struct known now = known_of(g);
+	struct bytes was, is = bytes_from(now.bytes, sizeof(now.bytes));
+	bool found = false;
+	if (!store_read_note(store_batch_view(c->ledger->store), note, &was, &found, e))
+		return false;
+	*news = !found || !bytes_equal(was, is);
+	return !*news || store_put_note(c->ledger->store, note, is, e);
+}
+
+static bool
+put_agreement(
+    struct committer *c, const struct ruleset *rules, const struct agreement *g, struct err *e)
+{
+	char note[NAME_ROOM];
+	bool news;
+	for (size_t i = 0; i < g->member_count; i++) {
+		uint32_t id = rules->party_ids[g->members[i].party->index];
+		struct roll_party *p = roll_find(&c->ledger->roll, id);
+		name_told(id, g, note);
+		if (p == NULL)
+			return err_set(e, ERR_INTERNAL, "a member is not on the roll");
+		if (!put_known(c, note, g, &news, e) || (news && !put_record(c, g, p, e)))
+			return false;
+	}
+	name_accepted(g, note);
+	return put_known(c, note, g, &news, e);
+}
+
+/* Whose note it is, and the agreement as it was told. */
+static bool
+parse_told(const struct store_note *n, uint32_t *party, struct agreement *was, struct err *e)
+{
+	int at = 0;
+	const char *text = (const char *)n->name.data; /* what a view gives out ends in a NUL */
+	if (sscanf(text, "agreement/%" SCNu32 "/%n", party, &at) != 1 || at == 0)
+		return err_set(e, ERR_CORRUPT, "a note on an agreement is named '%s'", text);
+	if (!parse_known(n->value, was, e))
+		return false;
+	was->name = bytes_of(text + at);
+	return true;
+}
+
+/* Whether the party has lost it.  What was not accepted takes nothing from anybody. */
+static bool
+is_lost(const struct ruleset *rules, const struct agreement *was, const struct roll_party *p)
+{
+	const struct agreement *g = epoch_agreement(rules->epoch, was->name);
+	if (g == NULL)
+		return true;
+	return g->refused == NULL && g->has_terms && agreement_member(g, bytes_of(p->name)) == NULL;
+}
+
+/* An agreement that left the policy, or that the party left: what the party was last told it is
+ * told once more, as suspended.  That is true, and stands in the way of no return. */
+static bool
+put_loss(
+    struct committer *c, const struct ruleset *rules, const struct store_note *n, struct err *e)
+{
+	struct agreement was;
+	uint32_t party;
+	char note[NAME_ROOM];
+	bool news;
+	if (!parse_told(n, &party, &was, e))
+		return false;
+	struct roll_party *p = roll_find(&c->ledger->roll, party);
+	if (was.suspended || p == NULL || !is_lost(rules, &was, p))
+		return true;
+	was.suspended = true;
+	name_told(party, &was, note);
+	return put_known(c, note, &was, &news, e) && put_record(c, &was, p, e);
+}
+
+static bool
+put_losses(struct committer *c, const struct ruleset *rules, struct err *e)
+{
+	struct store_note page[NOTES_A_PAGE];
+	struct bytes after = bytes_of("agreement/");
+	for (size_t count = NOTES_A_PAGE; count == NOTES_A_PAGE;) {
+		if (!store_read_notes(store_batch_view(c->ledger->store), after, page, &count, e))
+			return false;
+		for (size_t i = 0; i < count; i++) {
+			if (!put_loss(c, rules, &page[i], e))
+				return false;
+			after = page[i].name;
+		}
+	}
+	return true;
+}
+
+bool
+apply_agreements(struct committer *c, struct ruleset *rules, struct err *e)
+{
+	const struct epoch *epoch = rules->epoch;
+	for (size_t i = 0; i < epoch_agreement_count(epoch); i++)
+		if (!judge(c, rules, epoch_agreement_at(epoch, i), e))
+			return false;
+	if (!put_losses(c, rules, e))
+		return false;
+	for (size_t i = 0; i < epoch_agreement_count(epoch); i++) {
+		const struct agreement *g = epoch_agreement_at(epoch, i);
+		if (g->refused == NULL && g->has_terms && !put_agreement(c, rules, g, e))
+			return false;
+	}
+	return true;
+}

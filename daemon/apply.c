@@ -3,7 +3,6 @@
 #include "daemon/ruleset.h"
 
 #include <assert.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 
 /* ---- records ---- */
@@ -13,8 +12,8 @@ apply_record(struct committer *c, const struct apply_begin *b, struct record *r,
 {
 	ASSERT_ON(ROLE_COMMITTER);
 	uint8_t salts[RECORD_SALTS];
-	if (RAND_bytes(salts, sizeof(salts)) != 1)
-		return err_set(e, ERR_CRYPTO, "no random salts");
+	if (!salt_take(&c->salts, salts, sizeof(salts), e))
+		return false;
 	struct arena *a = &c->ledger->scratch;
 	struct slot_common common = { .type = b->type };
 	if (b->report != NULL)

@@ -7,6 +7,7 @@
 #include "daemon/committer.h"
 #include "daemon/retention.h"
 #include "daemon/role.h"
+#include "daemon/salt.h"
 #include "proto/limits.h"
 
 #include <openssl/types.h>
@@ -36,6 +37,7 @@ struct committer {
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
 	struct ruleset *next;  /* the one that this batch commits; borrowed from its job, or NULL */
+	struct salt_pool salts;
 	/* the batch */
 	uint64_t number;
 	struct ack_group *acks;

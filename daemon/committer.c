@@ -41,6 +41,7 @@ committer_free(struct committer *c)
 	free(c->acks);
 	free(c->notices);
 	free(c->note);
+	salt_done(&c->salts);
 	free(c);
 }
 

@@ -23,13 +23,11 @@ fill(void)
 			table[k][b] = table[k - 1][b] >> 8 ^ table[0][table[k - 1][b] & 255];
 }
 
-uint32_t
-crc32c(uint32_t crc, struct bytes in)
+typedef uint32_t way(uint32_t crc, const uint8_t *p, size_t left);
+
+static uint32_t
+by_table(uint32_t crc, const uint8_t *p, size_t left)
 {
-	(void)pthread_once(&once, fill);
-	const uint8_t *p = in.data;
-	size_t left = in.len;
-	crc = ~crc;
 	for (; left >= SLICES; left -= SLICES, p += SLICES) {
 		uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
 					 (uint32_t)p[3] << 24);
@@ -39,5 +37,59 @@ crc32c(uint32_t crc, struct bytes in)
 	}
 	for (; left > 0; left--, p++)
 		crc = crc >> 8 ^ table[0][(crc ^ *p) & 255];
-	return ~crc;
+	return crc;
+}
+
+#ifdef __x86_64__
+/* SSE 4.2 has this very polynomial: a tenth of the table's time. */
+__attribute__((target("sse4.2"))) static uint32_t
+by_instruction(uint32_t crc, const uint8_t *p, size_t left)
+{
+	uint64_t wide = crc;
+	for (; left >= 8; left -= 8, p += 8) {
+		uint64_t word;
+		memcpy(&word, p, sizeof(word));
+		wide = __builtin_ia32_crc32di(wide, word);
+	}
+	crc = (uint32_t)wide;
+	for (; left > 0; left--, p++)
+		crc = __builtin_ia32_crc32qi(crc, *p);
+	return crc;
+}
+
+static way *
+best(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("sse4.2") ? by_instruction : by_table;
+}
+#else
+static way *
+best(void)
+{
+	return by_table;
+}
+#endif
+
+static way *chosen;
+
+static void
+begin(void)
+{
+	fill();
+	chosen = best();
+}
+
+uint32_t
+crc32c(uint32_t crc, struct bytes in)
+{
+	(void)pthread_once(&once, begin);
+	return ~chosen(~crc, in.data, in.len);
+}
+
+uint32_t
+crc32c_by_table(uint32_t crc, struct bytes in)
+{
+	(void)pthread_once(&once, begin);
+	return ~by_table(~crc, in.data, in.len);
 }

@@ -8,3 +8,5 @@
 
 /* The checksum of what 'crc' covers followed by 'in'; start with 0. */
 uint32_t crc32c(uint32_t crc, struct bytes in);
+/* The same without the processor's instruction, for tests and for processors that lack it. */
+uint32_t crc32c_by_table(uint32_t crc, struct bytes in);

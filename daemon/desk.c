@@ -6,7 +6,6 @@
 #include "daemon/mailbox.h"
 #include "daemon/trust.h"
 #include <inttypes.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -107,11 +106,9 @@ desk_say_who(const struct conn *c, struct job *j)
 }
 
 bool
-desk_salts(uint8_t salts[RECORD_SALTS], struct err *e)
+desk_salts(struct desk *d, uint8_t salts[RECORD_SALTS], struct err *e)
 {
-	if (RAND_bytes(salts, RECORD_SALTS) != 1)
-		return err_set(e, ERR_CRYPTO, "no random salts");
-	return true;
+	return salt_take(&d->salts, salts, RECORD_SALTS, e);
 }
 
 void
@@ -264,7 +261,7 @@ fill_refused(struct desk *d, const struct refusal_count *r, struct arena *a, str
 		event_body_bytes(&b, BODY_REFUSED_FIELD, bytes_of(r->field));
 	if (r->peer[0] != 0)
 		event_body_bytes(&b, BODY_REFUSED_PEER, bytes_of(r->peer));
-	return desk_salts(salts, e) && record_begin(out, a, salts, e) &&
+	return desk_salts(d, salts, e) && record_begin(out, a, salts, e) &&
 	       record_set_common(out, a, &common, e) && record_set_hub(out, a, &hub, e) &&
 	       record_set_body(out, a, &b, e) && record_hash_early(&d->sha, out, e);
 }
@@ -315,7 +312,7 @@ desk_record(struct conn *c, const struct body *b, struct arena *a, struct record
 	struct slot_common common = { .type = b->type };
 	struct slot_hub hub = desk_hub(c);
 	struct slot_person person = { .actor = desk_actor(c, a) };
-	return desk_salts(salts, e) && record_begin(r, a, salts, e) &&
+	return desk_salts(desk_of(c), salts, e) && record_begin(r, a, salts, e) &&
 	       record_set_common(r, a, &common, e) && record_set_hub(r, a, &hub, e) &&
 	       record_set_person(r, a, &person, e) && record_set_body(r, a, b, e) &&
 	       record_hash_early(&desk_of(c)->sha, r, e);

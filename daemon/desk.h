@@ -8,6 +8,7 @@
 #include "daemon/job.h"
 #include "daemon/role.h"
 #include "daemon/ruleset.h"
+#include "daemon/salt.h"
 #include "daemon/shell.h"
 #include "proto/arena.h"
 #include "proto/envelope.h"
@@ -43,6 +44,7 @@ struct desk {
 	struct ruleset *rules; /* a reference; NULL until main gave the first */
 	struct store_view *view;
 	struct sha256 sha;
+	struct salt_pool salts;
 	struct outlet *outlets; /* by subscription id */
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
@@ -95,7 +97,7 @@ void desk_say_who(const struct conn *c, struct job *j);
 /* The subject of the session's certificate, RFC 2253; empty when out of memory. */
 struct bytes desk_actor(const struct conn *c, struct arena *a);
 /* Eight fresh salts. */
-MUST_USE bool desk_salts(uint8_t salts[RECORD_SALTS], struct err *e);
+MUST_USE bool desk_salts(struct desk *d, uint8_t salts[RECORD_SALTS], struct err *e);
 /* Counts a refusal towards its REFUSED record. */
 struct refused {
 	enum err_code code;

@@ -1,16 +1,14 @@
 #include "daemon/drafts.h"
 
 #include "proto/facts.h"
-#include <openssl/rand.h>
 #include <stdlib.h>
 
 bool
 drafts_facts(struct drafts *d, struct bytes *bytes, struct err *e)
 {
 	uint8_t salt[16];
-	if (RAND_bytes(salt, sizeof(salt)) != 1)
-		return err_set(e, ERR_CRYPTO, "no random salt");
-	return facts_encode(d->facts, salt, d->a, bytes, e) &&
+	return salt_take(&d->desk->salts, salt, sizeof(salt), e) &&
+	       facts_encode(d->facts, salt, d->a, bytes, e) &&
 	       sha256_of(&d->desk->sha, *bytes, d->facts_digest, e);
 }
 
@@ -20,7 +18,7 @@ begin(struct drafts *d, enum event_type type, struct record *r, struct err *e)
 {
 	uint8_t salts[RECORD_SALTS];
 	struct slot_common common = { .type = type, .report = d->report->manifest.id };
-	return desk_salts(salts, e) && record_begin(r, d->a, salts, e) &&
+	return desk_salts(d->desk, salts, e) && record_begin(r, d->a, salts, e) &&
 	       record_set_common(r, d->a, &common, e) && record_set_hub(r, d->a, &d->hub, e);
 }
 

@@ -48,6 +48,7 @@ on_worker_stop(struct worker *w)
 		event_free(d->hold_event);
 	store_view_free(d->view);
 	sha256_done(&d->sha);
+	salt_done(&d->salts);
 	w->trust = NULL;
 	ruleset_unref(d->rules);
 	free(d);

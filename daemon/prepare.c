@@ -69,7 +69,7 @@ draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct
 	event_body_begin(&b, EVENT_DELIVERY);
 	event_body_uint(&b, BODY_DELIVERY_ACCEPTED, s->row.accepted_us);
 	return slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) &&
-	       desk_salts(salts, e) && record_begin(r, s->a, salts, e) &&
+	       desk_salts(s->desk, salts, e) && record_begin(r, s->a, salts, e) &&
 	       record_set_common(r, s->a, &common, e) && record_set_release(r, s->a, &release, e) &&
 	       record_set_publication(r, s->a, &p, e) && record_set_decision(r, s->a, &link, e) &&
 	       record_set_hub(r, s->a, &hub, e) && record_set_body(r, s->a, &b, e) &&

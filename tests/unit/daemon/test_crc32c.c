@@ -32,11 +32,28 @@ a_checksum_continues_over_pieces_of_any_length(void **state)
 	assert_int_equal(crc32c(0, bytes_from(NULL, 0)), 0);
 }
 
+static void
+the_instruction_and_the_table_say_the_same(void **state)
+{
+	(void)state;
+	uint8_t b[300];
+	for (unsigned i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(i * 31 + 7);
+	for (size_t from = 0; from < 16; from++)
+		for (size_t len = 0; from + len <= sizeof(b); len++) {
+			struct bytes piece = bytes_from(b + from, len);
+			assert_int_equal(crc32c(0, piece), crc32c_by_table(0, piece));
+			assert_int_equal(
+			    crc32c(0x8a9136aa, piece), crc32c_by_table(0x8a9136aa, piece));
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_vectors_of_rfc_3720_hold),
+		cmocka_unit_test(the_instruction_and_the_table_say_the_same),
 		cmocka_unit_test(a_checksum_continues_over_pieces_of_any_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ put_atlas(FILE *f, const struct lab *l)
 	(void)gmtime_r(&now, &tm);
 	int year = tm.tm_year + 1900;
 	(void)fprintf(f,
-	    "# What the parties of ATLAS agreed.\n"
+	    "# What the parties of ATLAS agreed.  Whatever changes takes a higher version.\n"
 	    "# 'relto policy terms DIR atlas' prints the exact terms.\n"
 	    "agreement atlas {\n"
 	    "    title    \"Atlas counter-piracy information exchange\"\n"

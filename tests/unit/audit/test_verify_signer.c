@@ -22,6 +22,15 @@ refused(struct rig *g, const char *text)
 	assert_int_equal(g->result.signed_reports + g->result.unproved_reports, 0);
 }
 
+/* Another log. */
+static void
+renew(struct rig *g)
+{
+	small_free(g->s);
+	g->s = small_new();
+	g->trust.log = &g->s->vkey;
+}
+
 static void
 signed_by(struct rig *g, uint64_t reports, uint64_t signatures)
 {
@@ -176,9 +185,7 @@ a_whole_chain_that_the_policy_does_not_know_is_refused(void **state)
 	one_report(g->s);
 	refused(g, "is none that the policy has for GBR");
 	/* and under the right anchor's name it does not end there */
-	small_free(g->s);
-	g->s = small_new();
-	g->trust.log = &g->s->vkey;
+	renew(g);
 	g->s->signer.by.named = g->s->signer.by.chain = &leaf;
 	g->s->signer.by.key = leaf.key;
 	one_report(g->s);
@@ -208,9 +215,7 @@ a_chain_or_anchor_that_is_none_is_refused(void **state)
 	g->s->signer.by.chain = &text;
 	one_report(g->s);
 	refused(g, "the chain of its signer: no row of certificates");
-	small_free(g->s);
-	g->s = small_new();
-	g->trust.log = &g->s->vkey;
+	renew(g);
 	g->s->signer.by.anchor = g->s->signer.by.policy = &text;
 	one_report(g->s);
 	refused(g, "the chain of its signer: 4 bytes are not exactly one certificate");
@@ -248,6 +253,16 @@ a_certificate_does_not_sign_before_it_is_valid(void **state)
 	g->s->now -= 2ull * SMALL_DAY_S * 1000000;
 	one_report(g->s);
 	refused(g, "the chain of its signer: certificate is not yet valid");
+	/* nor where times fall in a log, whatever was judged before */
+	renew(g);
+	one_report(g->s);
+	g->s->log.time = 0;
+	g->s->now -= 2ull * SMALL_DAY_S * 1000000;
+	memset(g->s->id, 1, sizeof(g->s->id));
+	small_report(g->s);
+	small_intake(g->s);
+	expect_log(g, VERIFY_SIGNATURE, "the chain of its signer: certificate is not yet valid");
+	assert_int_equal(g->result.signed_reports, 1);
 }
 
 static void
@@ -268,26 +283,65 @@ static void
 a_seal_that_is_none_is_refused(void **state)
 {
 	struct rig *g = *state;
+	enum { PLACE = 2, HASH = 34, CASES = 8 };
 	uint8_t good[512], bad[600];
-	size_t n;
-	one_report(g->s);
-	n = small_seal(&g->s->h, &g->s->signer, g->s->manifest_leaf, good);
-	/* text; place 64; a path of one; a field twice, out of order, unknown; cut */
-	const struct bytes seals[] = { bytes_of("seal"), bytes_from("\x08\x40", 2),
-		bytes_from(good, 2 + 34), bytes_from(bad, n + 2), bytes_from(bad + 2, n + 2),
-		bytes_from("\x20\x01", 2), bytes_from(good, n - 1) };
-	memcpy(bad, good, 2);
-	memcpy(bad + 2, good, n);
-	memcpy(bad + 2 + n, good, 2);
-	for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
-		memset(g->s->id, (int)i + 1, sizeof(g->s->id));
-		g->s->signer.by.seal = seals[i];
+	for (size_t i = 0; i < CASES; i++) {
+		renew(g);
+		small_start(g->s);
+		small_policy(g->s, "policy");
 		small_report(g->s);
+		size_t n = small_seal(&g->s->h, &g->s->signer, g->s->manifest_leaf, good);
+		memcpy(bad, good, n);
+		switch (i) {
+		case 0: /* text */
+			memcpy(bad, "seal", n = 4);
+			break;
+		case 1: /* a place outside of any batch */
+			bad[1] = 64;
+			break;
+		case 2: /* the right one, and 2^32 */
+			memcpy(bad, "\x08\xa5\x80\x80\x80\x10", 6);
+			memcpy(bad + 6, good + PLACE, n - PLACE);
+			n += 4;
+			break;
+		case 3: /* a path of five */
+			memcpy(bad + PLACE, good + PLACE + HASH, n - PLACE - HASH);
+			n -= HASH;
+			break;
+		case 4: /* the place twice */
+			memcpy(bad + PLACE, good, n);
+			n += PLACE;
+			break;
+		case 5: /* and last */
+			memcpy(bad, good + PLACE, n - PLACE);
+			memcpy(bad + n - PLACE, good, PLACE);
+			break;
+		case 6: /* a field that there is not */
+			memcpy(bad + n, "\x20\x01", 2);
+			n += 2;
+			break;
+		case 7: /* cut */
+			n--;
+			break;
+		}
+		g->s->signer.by.seal = bytes_from(bad, n);
 		small_intake(g->s);
-		expect_log(g, VERIFY_SIGNATURE, "its seal cannot be read");
-		assert_int_equal(g->result.findings[VERIFY_SIGNATURE], i + 1);
+		refused(g, "its seal cannot be read");
 	}
+}
+
+static void
+a_good_signature_says_nothing_of_the_next_report(void **state)
+{
+	struct rig *g = *state;
+	one_report(g->s);
+	memset(g->s->id, 1, sizeof(g->s->id));
+	g->s->signer.by.key = g->s->signer.nor.key;
+	small_report(g->s);
+	small_intake(g->s);
+	expect_log(g, VERIFY_SIGNATURE, "the publisher's signature does not hold");
 	assert_int_equal(g->result.signed_reports, 1);
+	assert_int_equal(g->result.findings[VERIFY_SIGNATURE], 1);
 }
 
 static void
@@ -405,6 +459,7 @@ main(void)
 		T(a_certificate_does_not_sign_before_it_is_valid),
 		T(each_policy_says_anew_whose_anchors_count),
 		T(a_seal_that_is_none_is_refused),
+		T(a_good_signature_says_nothing_of_the_next_report),
 		T(what_is_not_in_the_bundle_leaves_the_signature_unproved),
 		T(a_bundle_that_begins_later_proves_the_signatures_in_it),
 		T(a_batch_of_64_reports_is_one_signature),

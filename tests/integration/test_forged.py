@@ -63,6 +63,13 @@ class Forged(rig.LabTest):
         self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"]), (0, 3, 0))
         self.assertEqual(self.true.signed, 3)
 
+    def test_a_bundle_that_begins_with_a_report_has_the_policy_that_it_was_judged_by(self):
+        shutil.rmtree(self.copy)
+        self.lab.relto("audit", "pull", self.copy, "--from", str(self.intakes[1].index),
+                       context=self.lab.context_name("hub"))
+        code, said = self.verify()
+        self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"], said["missing"]), (0, 2, 0, 0))
+
     def test_another_content_under_the_old_name_does_not_match(self):
         one, two = (r.field(7, 0) for r in self.intakes[:2])
         shutil.copy(self.place("seal", one), self.place("seal", two))

@@ -89,7 +89,7 @@ class Forged(rig.LabTest):
     def test_the_seal_of_another_report_does_not_fit(self):
         report, other = self.intakes[:2]
         said = self.forged(report, lambda log: log.change(report.index, 7, 0, other.field(7, 0)))
-        self.assertIn("the publisher's signature does not hold", said)
+        self.assertIn("it is not signed by its publisher: the signature does not hold", said)
 
     def test_an_authority_of_the_operators_own_is_not_the_partys(self):
         report = self.intakes[1]

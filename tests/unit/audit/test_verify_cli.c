@@ -190,7 +190,8 @@ a_report_that_its_publisher_did_not_sign_is_3(void **state)
 	small_bundle(g->s, "", 0);
 	write_bundle(g, "b");
 	assert_int_equal(RUN(g, "verify", "b", "--key", g->vkey), 3);
-	says(g->errors, "signature: record 3: the publisher's signature does not hold");
+	says(g->errors,
+	    "signature: record 3: it is not signed by its publisher: the signature does not hold");
 	says(g->out, "reports  0 signed by their publishers in 0 batches, 0 not checked\n");
 	says(g->out, "nothing: see the findings");
 }

@@ -64,7 +64,7 @@ the_signature_of_another_key_does_not_hold(void **state)
 	struct rig *g = *state;
 	g->s->signer.by.key = g->s->signer.nor.key;
 	one_report(g->s);
-	refused(g, "the publisher's signature does not hold over its manifest");
+	refused(g, "it is not signed by its publisher: the signature does not hold");
 }
 
 static void
@@ -74,7 +74,7 @@ the_signature_over_another_report_does_not_hold(void **state)
 	static const uint8_t other[32] = { 1 };
 	g->s->signer.by.over = other;
 	one_report(g->s);
-	refused(g, "the publisher's signature does not hold over its manifest");
+	refused(g, "it is not signed by its publisher: the signature does not hold");
 }
 
 static void
@@ -83,7 +83,7 @@ a_path_that_leads_to_another_root_does_not_hold(void **state)
 	struct rig *g = *state;
 	g->s->signer.by.spoil = true;
 	one_report(g->s);
-	refused(g, "the publisher's signature does not hold over its manifest");
+	refused(g, "it is not signed by its publisher: the signature does not hold");
 }
 
 static void
@@ -339,7 +339,8 @@ a_good_signature_says_nothing_of_the_next_report(void **state)
 	g->s->signer.by.key = g->s->signer.nor.key;
 	small_report(g->s);
 	small_intake(g->s);
-	expect_log(g, VERIFY_SIGNATURE, "the publisher's signature does not hold");
+	expect_log(
+	    g, VERIFY_SIGNATURE, "it is not signed by its publisher: the signature does not hold");
 	assert_int_equal(g->result.signed_reports, 1);
 	assert_int_equal(g->result.findings[VERIFY_SIGNATURE], 1);
 }

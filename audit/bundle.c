@@ -13,7 +13,6 @@
 enum {
 	SEEN_MAX = 64 << 20,
 	BUFFER = 65536,
-	HEX = 64,
 	HEADS_MAX = 256,
 	LINE_MAX_BYTES = 21 + (HEADS_MAX + 3) * 65
 };
@@ -48,8 +47,8 @@ static const char *const dirs[BUNDLE_DIR_END] = {
 	[BUNDLE_SPIF] = "spif",
 };
 
-static void
-hex(const uint8_t digest[32], char out[HEX + 1])
+void
+bundle_hex(const uint8_t digest[32], char out[BUNDLE_HEX_LEN + 1])
 {
 	for (size_t i = 0; i < 32; i++)
 		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
@@ -65,8 +64,8 @@ bundle_dir(enum bundle_dir d)
 void
 bundle_content_path(enum bundle_dir d, const uint8_t digest[32], char out[BUNDLE_PATH_MAX])
 {
-	char name[HEX + 1];
-	hex(digest, name);
+	char name[BUNDLE_HEX_LEN + 1];
+	bundle_hex(digest, name);
 	(void)snprintf(out, BUNDLE_PATH_MAX, "%s/%s", bundle_dir(d), name);
 }
 
@@ -243,7 +242,7 @@ bundle_add_content(struct bundle_writer *w, enum bundle_dir d, struct bytes data
 bool
 bundle_add_report(struct bundle_writer *w, const struct bundle_report *v, struct err *e)
 {
-	char path[BUNDLE_PATH_MAX], name[HEX + 1];
+	char path[BUNDLE_PATH_MAX], name[BUNDLE_HEX_LEN + 1];
 	struct buffer *b = &w->reports;
 	assert(w->about.party.len == 0 && v->index + 1 == w->log.tree.leaf_count);
 	if (v->head_count > HEADS_MAX)
@@ -257,8 +256,8 @@ bundle_add_report(struct bundle_writer *w, const struct bundle_report *v, struct
 	for (size_t i = 0; i < 3 + v->head_count; i++) {
 		const uint8_t *d = i < 3 ? digests[i] : v->heads[i - 3];
 		if (d != NULL)
-			hex(d, name);
-		at += snprintf(at, HEX + 2, " %s", d == NULL ? "-" : name);
+			bundle_hex(d, name);
+		at += snprintf(at, BUNDLE_HEX_LEN + 2, " %s", d == NULL ? "-" : name);
 	}
 	*at++ = '\n';
 	b->len = (size_t)((uint8_t *)at - b->data);
@@ -395,9 +394,9 @@ bool
 bundle_unhex(struct bytes word, uint8_t out[32])
 {
 	static const char digits[] = "0123456789abcdef";
-	if (word.len != HEX)
+	if (word.len != BUNDLE_HEX_LEN)
 		return false;
-	for (size_t i = 0; i < HEX; i++) {
+	for (size_t i = 0; i < BUNDLE_HEX_LEN; i++) {
 		const char *at = word.data[i] == '\0' ? NULL : strchr(digits, word.data[i]);
 		if (at == NULL)
 			return false;

@@ -11,7 +11,8 @@
 enum {
 	BUNDLE_RECORDS = 1024, /* in a file of record/ */
 	BUNDLE_PATH_MAX = 96,
-	BUNDLE_NAME_MAX = 64
+	BUNDLE_NAME_MAX = 64,
+	BUNDLE_HEX_LEN = 64
 };
 
 /* The kinds of contents: bundle_dir gives the directory's name. */
@@ -30,7 +31,9 @@ enum bundle_dir {
 };
 const char *bundle_dir(enum bundle_dir d);
 void bundle_content_path(enum bundle_dir d, const uint8_t digest[32], char out[BUNDLE_PATH_MAX]);
-/* 64 lower-case hex digits; false for anything else. */
+/* 64 lower-case hex digits, NUL. */
+void bundle_hex(const uint8_t digest[32], char out[BUNDLE_HEX_LEN + 1]);
+/* The reverse; false for anything else. */
 bool bundle_unhex(struct bytes word, uint8_t out[32]);
 void bundle_record_path(uint64_t file, char out[BUNDLE_PATH_MAX]); /* "record/000000" */
 void bundle_report_path(uint64_t file, char out[BUNDLE_PATH_MAX]);

@@ -6,6 +6,7 @@
 #include "audit/verify_content.h"
 #include "audit/verify_order.h"
 #include "audit/verify_run.h"
+#include "audit/verify_signer.h"
 
 enum { FILE_MAX = 1u << 30, NOTE_MAX = 1u << 20 };
 
@@ -378,9 +379,12 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
 	map_init(&v->erasures, a, sizeof(struct verify_erasure));
 	map_init(&v->contents, a, 1);
+	map_init(&v->verified, a, 1);
 	arena_init(&v->report_arena, 0);
-	if (!run(v, e))
-		return false;
-	*out = result;
-	return true;
+	verify_signer_init(v);
+	bool ok = run(v, e);
+	verify_signer_done(v);
+	if (ok)
+		*out = result;
+	return ok;
 }

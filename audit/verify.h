@@ -1,6 +1,6 @@
 /*
  * verify.h - everything that can be proved of a bundle without a network, a clock of our own or the
- * daemon: signature, tree, records, order, party trees, contents (docs/audit-format.md section 9).
+ * daemon: signatures, tree, records, order, party trees, contents (docs/audit-format.md section 9).
  * Files come through a callback; what is found is told through another as it is found.
  * Threads: one caller at a time.
  */
@@ -76,6 +76,9 @@ struct verify_result {
 	uint64_t first_time, last_time; /* µs; of opened records */
 	uint64_t contents, missing;	/* files whose digest was checked; that are not there */
 	uint64_t erased;		/* persons erased */
+	/* reports whose publisher's signature holds; verified for them: one for each batch; reports
+	 * whose signature was not looked at, since something that it takes is not there */
+	uint64_t signed_reports, signatures, unproved_reports;
 	size_t party_count;
 	const struct verify_party *parties; /* in 'a' of verify_bundle */
 };

@@ -2,66 +2,10 @@
 
 #include <inttypes.h>
 
+#include "audit/verify_signer.h"
 #include "audit/wirefield.h"
 
-enum {
-	FILE_MAX = 64u << 20,
-	HEADS_MAX = 256,
-	TAG_ROUTING = 0x10,
-	TAG_HEAD = 0x11,
-	TAG_NOTICE = 0x12
-};
-
-/* A content, read into 'a' and held against its name; absent: { NULL, 0 } and counted as missing.
- * One that does not match is a finding, and absent too. */
-struct want {
-	enum bundle_dir dir;
-	const uint8_t *digest;
-	struct arena *a;
-};
-static bool
-content(struct verify *v, const struct verify_slots *s, const struct want *w, struct bytes *out,
-    struct err *e)
-{
-	char path[BUNDLE_PATH_MAX];
-	uint8_t mine[32], key[33] = { (uint8_t)w->dir };
-	struct bytes data = { NULL, 0 };
-	memcpy(key + 1, w->digest, 32);
-	bool first = map_find(&v->contents, bytes_from(key, sizeof(key))) == NULL;
-	if (map_at(&v->contents, bytes_from(key, sizeof(key)), NULL) == NULL)
-		return err_set(e, ERR_NOMEM, "contents");
-	bundle_content_path(w->dir, w->digest, path);
-	*out = (struct bytes){ NULL, 0 };
-	if (!verify_run_read(v, path, w->a, &data, e) || !sha256_of(v->h, data, mine, e))
-		return false;
-	v->out->missing += first && data.data == NULL;
-	v->out->contents += first && data.data != NULL;
-	if (data.data == NULL)
-		return true;
-	if (memcmp(mine, w->digest, 32) == 0)
-		*out = data;
-	else if (first)
-		verify_run_find(
-		    v, VERIFY_CONTENT, s->r.index, "%s is not what its name says", path);
-	return true;
-}
-
-/* The same for what many records share: read once, its bytes not wanted. */
-static bool
-content_once(struct verify *v, const struct verify_slots *s, enum bundle_dir dir,
-    const uint8_t digest[32], struct err *e)
-{
-	uint8_t key[33] = { (uint8_t)dir };
-	struct bytes data = { NULL, 0 };
-	struct arena a;
-	memcpy(key + 1, digest, 32);
-	if (map_find(&v->contents, bytes_from(key, sizeof(key))) != NULL)
-		return true;
-	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s, &(struct want){ dir, digest, &a }, &data, e);
-	arena_done(&a);
-	return ok;
-}
+enum { HEADS_MAX = 256, TAG_ROUTING = 0x10, TAG_HEAD = 0x11, TAG_NOTICE = 0x12 };
 
 bool
 verify_content_file(struct verify *v, uint64_t file, struct err *e)
@@ -71,13 +15,13 @@ verify_content_file(struct verify *v, uint64_t file, struct err *e)
 		return true;
 	bundle_report_path(file, path);
 	arena_done(&v->report_arena);
-	arena_init(&v->report_arena, FILE_MAX);
+	arena_init(&v->report_arena, VERIFY_FILE_MAX);
 	return verify_run_read(v, path, &v->report_arena, &v->report_file, e);
 }
 
 /* What the verifier wants of a manifest. */
 struct manifest {
-	struct bytes id, routing, notice;
+	struct bytes id, originator, signer, routing, notice;
 	size_t count;
 	struct bytes commitments[HEADS_MAX];
 };
@@ -91,6 +35,10 @@ manifest_read(struct bytes in, struct manifest *out)
 	while (wirefield_next(&c, &f)) {
 		if (f.number == 2)
 			out->id = f.bytes;
+		else if (f.number == 4)
+			out->originator = f.bytes;
+		else if (f.number == 5)
+			out->signer = f.bytes;
 		else if (f.number == 12)
 			out->routing = f.bytes;
 		else if (f.number == 13)
@@ -109,6 +57,8 @@ struct intake {
 	const struct verify_slots *s;
 	struct bundle_report line;
 	struct manifest manifest;
+	struct bytes seal; /* absent: not in the bundle */
+	bool signer_judged;
 	struct arena a;
 	uint8_t heads[HEADS_MAX][32];	    /* SHA-256, from the line */
 	uint8_t commitments[HEADS_MAX][32]; /* recomputed */
@@ -156,7 +106,8 @@ check_part(struct verify *v, struct intake *in, enum bundle_dir dir, const uint8
 	uint8_t mine[32];
 	struct bytes data = { NULL, 0 };
 	bool routing = dir == BUNDLE_ROUTING;
-	if (!content(v, in->s, &(struct want){ dir, digest, &in->a }, &data, e))
+	if (!verify_run_content(
+		v, in->s->r.index, &(struct verify_want){ dir, digest, &in->a }, &data, e))
 		return false;
 	if (data.data == NULL)
 		return true;
@@ -185,8 +136,8 @@ check_heads(struct verify *v, struct intake *in, struct err *e)
 	size_t found = 0;
 	for (size_t i = 0; i < in->line.head_count; i++) {
 		struct bytes data = { NULL, 0 };
-		if (!content(
-			v, in->s, &(struct want){ BUNDLE_HEAD, in->heads[i], &in->a }, &data, e))
+		if (!verify_run_content(v, in->s->r.index,
+			&(struct verify_want){ BUNDLE_HEAD, in->heads[i], &in->a }, &data, e))
 			return false;
 		if (data.data == NULL)
 			continue;
@@ -208,8 +159,8 @@ check_manifest(struct verify *v, struct intake *in, bool *sound, struct err *e)
 	uint8_t leaf[32];
 	struct bytes data = { NULL, 0 };
 	*sound = false;
-	if (!content(
-		v, in->s, &(struct want){ BUNDLE_MANIFEST, in->line.manifest, &in->a }, &data, e))
+	if (!verify_run_content(v, in->s->r.index,
+		&(struct verify_want){ BUNDLE_MANIFEST, in->line.manifest, &in->a }, &data, e))
 		return false;
 	if (data.data == NULL)
 		return true;
@@ -259,27 +210,44 @@ check_report(struct verify *v, struct intake *in, struct err *e)
 		return false;
 	if (!sound)
 		return true;
-	return check_part(v, in, BUNDLE_ROUTING, in->line.routing, e) &&
+	const struct verify_signed what = { in->s, in->manifest.originator, in->manifest.signer,
+		in->seal };
+	return verify_signer_report(v, &what, &in->signer_judged, e) &&
+	       check_part(v, in, BUNDLE_ROUTING, in->line.routing, e) &&
 	       (!in->line.has_notice || check_part(v, in, BUNDLE_NOTICE, in->line.notice, e)) &&
 	       check_heads(v, in, e) && keep_heads(v, in, e);
+}
+
+/* What the record itself names.  The policy's export may be that of a POLICY record before the
+ * first in the bundle. */
+static bool
+check_named(struct verify *v, struct intake *in, struct err *e)
+{
+	const struct verify_slots *s = in->s;
+	struct bytes anchors = event_body_get(&s->body, BODY_INTAKE_ANCHORS);
+	const uint8_t *seal = event_body_get(&s->body, BODY_INTAKE_SEAL).data;
+	if (!verify_run_content(
+		v, s->r.index, &(struct verify_want){ BUNDLE_SEAL, seal, &in->a }, &in->seal, e) ||
+	    !verify_run_content_once(
+		v, s->r.index, BUNDLE_CHAIN, event_body_get(&s->body, BODY_INTAKE_CHAIN).data, e))
+		return false;
+	for (size_t i = 0; i < anchors.len; i += 32)
+		if (!verify_run_content_once(v, s->r.index, BUNDLE_ANCHOR, anchors.data + i, e))
+			return false;
+	return s->decision.policy == NULL ||
+	       verify_run_content_once(v, s->r.index, BUNDLE_POLICY, s->decision.policy, e);
 }
 
 static bool
 on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	struct bytes anchors = event_body_get(&s->body, BODY_INTAKE_ANCHORS);
-	if (!content_once(v, s, BUNDLE_SEAL, event_body_get(&s->body, BODY_INTAKE_SEAL).data, e) ||
-	    !content_once(v, s, BUNDLE_CHAIN, event_body_get(&s->body, BODY_INTAKE_CHAIN).data, e))
-		return false;
-	for (size_t i = 0; i < anchors.len; i += 32)
-		if (!content_once(v, s, BUNDLE_ANCHOR, anchors.data + i, e))
-			return false;
 	struct intake *in = arena_zalloc(&v->report_arena, 1, sizeof(*in));
 	if (in == NULL)
 		return err_set(e, ERR_NOMEM, "report");
 	in->s = s;
-	arena_init(&in->a, FILE_MAX);
-	bool ok = check_report(v, in, e);
+	arena_init(&in->a, VERIFY_FILE_MAX);
+	bool ok = check_named(v, in, e) && check_report(v, in, e);
+	v->out->unproved_reports += !in->signer_judged;
 	arena_done(&in->a);
 	return ok;
 }
@@ -291,8 +259,9 @@ read_facts(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct arena a;
 	struct verify_facts facts = { .known = true };
 	memcpy(facts.digest, s->decision.facts, 32);
-	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s, &(struct want){ BUNDLE_FACTS, facts.digest, &a }, &data, e);
+	arena_init(&a, VERIFY_FILE_MAX);
+	bool ok = verify_run_content(
+	    v, s->r.index, &(struct verify_want){ BUNDLE_FACTS, facts.digest, &a }, &data, e);
 	struct cursor c = cursor_over(ok ? data : (struct bytes){ NULL, 0 });
 	for (struct wirefield f; wirefield_next(&c, &f);) {
 		if (f.number == 6)
@@ -380,7 +349,7 @@ check_spifs(struct verify *v, const struct verify_slots *s, struct bytes export,
 			return true;
 		uint8_t digest[32];
 		if (bundle_unhex(bytes_from(at + n, 64), digest) &&
-		    !content_once(v, s, BUNDLE_SPIF, digest, e))
+		    !verify_run_content_once(v, s->r.index, BUNDLE_SPIF, digest, e))
 			return false;
 		export.len -= (size_t)(at + n - export.data);
 		export.data = at + n;
@@ -393,9 +362,9 @@ on_policy(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct arena a;
 	struct bytes export = { NULL, 0 };
-	arena_init(&a, FILE_MAX);
-	bool ok = content(v, s,
-		      &(struct want){
+	arena_init(&a, VERIFY_FILE_MAX);
+	bool ok = verify_run_content(v, s->r.index,
+		      &(struct verify_want){
 			  BUNDLE_POLICY, event_body_get(&s->body, BODY_POLICY_DIGEST).data, &a },
 		      &export, e) &&
 		  check_spifs(v, s, export, e);
@@ -419,7 +388,7 @@ verify_content_record(struct verify *v, const struct verify_slots *s, struct err
 	case EVENT_POLICY:
 		return !body || on_policy(v, s, e);
 	case EVENT_AGREEMENT:
-		return !body || content_once(v, s, BUNDLE_POLICY,
+		return !body || verify_run_content_once(v, s->r.index, BUNDLE_POLICY,
 				    event_body_get(&s->body, BODY_AGREEMENT_TERMS).data, e);
 	default:
 		return true;

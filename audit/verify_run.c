@@ -59,3 +59,45 @@ verify_run_key(struct verify *v, const struct bytes *parts, size_t count, struct
 	}
 	return sha256_end(v->h, out->bytes, e);
 }
+
+bool
+verify_run_content(
+    struct verify *v, uint64_t index, const struct verify_want *w, struct bytes *out, struct err *e)
+{
+	char path[BUNDLE_PATH_MAX];
+	uint8_t mine[32], key[33] = { (uint8_t)w->dir };
+	struct bytes data = { NULL, 0 };
+	memcpy(key + 1, w->digest, 32);
+	bool first = map_find(&v->contents, bytes_from(key, sizeof(key))) == NULL;
+	if (map_at(&v->contents, bytes_from(key, sizeof(key)), NULL) == NULL)
+		return err_set(e, ERR_NOMEM, "contents");
+	bundle_content_path(w->dir, w->digest, path);
+	*out = (struct bytes){ NULL, 0 };
+	if (!verify_run_read(v, path, w->a, &data, e) || !sha256_of(v->h, data, mine, e))
+		return false;
+	v->out->missing += first && data.data == NULL;
+	v->out->contents += first && data.data != NULL;
+	if (data.data == NULL)
+		return true;
+	if (memcmp(mine, w->digest, 32) == 0)
+		*out = data;
+	else if (first)
+		verify_run_find(v, VERIFY_CONTENT, index, "%s is not what its name says", path);
+	return true;
+}
+
+bool
+verify_run_content_once(
+    struct verify *v, uint64_t index, enum bundle_dir dir, const uint8_t digest[32], struct err *e)
+{
+	uint8_t key[33] = { (uint8_t)dir };
+	struct bytes data = { NULL, 0 };
+	struct arena a;
+	memcpy(key + 1, digest, 32);
+	if (map_find(&v->contents, bytes_from(key, sizeof(key))) != NULL)
+		return true;
+	arena_init(&a, VERIFY_FILE_MAX);
+	bool ok = verify_run_content(v, index, &(struct verify_want){ dir, digest, &a }, &data, e);
+	arena_done(&a);
+	return ok;
+}

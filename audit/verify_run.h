@@ -76,6 +76,9 @@ struct verify {
 	struct map deliveries; /* u64 index -> verify_delivery */
 	struct map erasures;   /* u64 index -> verify_erasure */
 	struct map contents;   /* directory, digest -> bool missing */
+	struct map verified;   /* root, leaf, signature that hold -> nothing */
+	struct map signers;    /* of verify_signer.c, in an arena of its own */
+	struct arena signer_arena;
 	struct verify_facts facts;
 	struct arena report_arena; /* holds the file of report/ that is being read */
 	struct bytes report_file;
@@ -94,7 +97,22 @@ void verify_run_find(struct verify *v, enum verify_code code, uint64_t index, co
 /* Reads a file; absent: { NULL, 0 }. */
 MUST_USE bool verify_run_read(
     struct verify *v, const char *path, struct arena *a, struct bytes *out, struct err *e);
-/* A fixed-size key over up to three strings. */
+
+/* A content of the bundle, to be read into 'a' and held against its digest. */
+struct verify_want {
+	enum bundle_dir dir;
+	const uint8_t *digest;
+	struct arena *a;
+};
+enum { VERIFY_FILE_MAX = 64u << 20 };
+/* Absent: not there, which is counted, or not of its digest, which is a finding about 'index'. */
+MUST_USE bool verify_run_content(struct verify *v, uint64_t index, const struct verify_want *w,
+    struct bytes *out, struct err *e);
+/* The same for what many records share: read once, its bytes not wanted. */
+MUST_USE bool verify_run_content_once(
+    struct verify *v, uint64_t index, enum bundle_dir dir, const uint8_t digest[32], struct err *e);
+
+/* A fixed-size key over some strings. */
 struct verify_key {
 	uint8_t bytes[32];
 };

@@ -70,6 +70,10 @@ checked(const struct verify_say *s)
 	if (r->hub && r->contents != 0)
 		add(&l, "contents in the bundle: facts, manifests, routing, heads, seals, chains, "
 			"policies");
+	if (r->signed_reports != 0)
+		add(&l,
+		    "the publishers' signatures, by certificates that were good at the time and "
+		    "end in the anchors of the policy then in force");
 	if (s->kept_size != 0)
 		add(&l, "that the log extends the one verified before");
 	return l;
@@ -87,7 +91,15 @@ unchecked(const struct verify_say *s)
 	if (!r->walked)
 		add(&l, "all records: the bundle could be read only in part");
 	add(&l, "whether the decisions follow the policy (relto audit replay judges them again)");
-	add(&l, "the publishers' signatures and the parties' attestations, beyond their digests");
+	if (!r->hub)
+		add(&l,
+		    "the publishers' signatures: what they are over is not in a party's bundle");
+	if (r->unproved_reports != 0)
+		add(&l, "the publishers' signatures of reports whose contents are not all here");
+	if (r->signed_reports != 0)
+		add(&l, "whether a publisher's certificate was revoked, and whether the recorded "
+			"anchors are the parties' own");
+	add(&l, "the parties' attestations");
 	if (r->from != 0)
 		add(&l, "the histories of parties, and links to earlier records: the bundle begins "
 			"after record 0");
@@ -122,6 +134,12 @@ concluded(const struct verify_say *s)
 				       : "the party's history is complete for that party");
 	else
 		add(&l, "NOT: that any party's history is complete (the bundle begins later)");
+	if (s->result->signed_reports != 0)
+		add(&l,
+		    s->result->unproved_reports == 0
+			? "the publishers signed these reports, if the recorded anchors are theirs"
+			: "the publishers signed the reports whose signature was checked, if the "
+			  "recorded anchors are theirs");
 	/* an ACK record is the broker's word until its attestation's signature is checked here */
 	add(&l, "NOT: that what is recorded as delivered or acknowledged arrived");
 	add(&l, "NOT: that the recorded decisions follow the recorded policy (relto audit replay)");
@@ -177,6 +195,11 @@ text_log(FILE *to, const struct verify_say *s)
 	if (r->hub)
 		(void)fprintf(to, "contents %" PRIu64 " checked, %" PRIu64 " not in the bundle\n",
 		    r->contents, r->missing);
+	if (r->hub)
+		(void)fprintf(to,
+		    "reports  %" PRIu64 " signed by their publishers in %" PRIu64
+		    " batches, %" PRIu64 " not checked\n",
+		    r->signed_reports, r->signatures, r->unproved_reports);
 	for (size_t i = 0; i < r->party_count; i++) {
 		const struct verify_party *p = &r->parties[i];
 		(void)fprintf(to, "party    ");
@@ -273,6 +296,10 @@ verify_say_json(FILE *to, const struct verify_say *s)
 		    ",\"opened\":%" PRIu64 ",\"contents\":%" PRIu64 ",\"missing\":%" PRIu64
 		    ",\"erased\":%" PRIu64,
 		    r->opened, r->contents, r->missing, r->erased);
+		(void)fprintf(to,
+		    ",\"reports\":{\"signed\":%" PRIu64 ",\"batches\":%" PRIu64
+		    ",\"unproved\":%" PRIu64 "}",
+		    r->signed_reports, r->signatures, r->unproved_reports);
 		json_counts(to, r);
 	}
 	json_findings(to, s);

@@ -63,7 +63,7 @@ relto_submit(struct relto_connection *c, const struct relto_report *report, void
     struct relto_error *e)
 {
 	struct inside_pending *p = NULL;
-	if (c->unsent_count >= ENVELOPE_BATCH_MAX && !relto_flush(c, e))
+	if (c->unsent_count >= SEAL_BATCH_MAX && !relto_flush(c, e))
 		return false;
 	if (!inside_build(c, report, &p, e))
 		return false;
@@ -96,7 +96,7 @@ send_one(struct relto_connection *c, struct inside_pending *p, struct relto_erro
 static bool
 seal_all(struct relto_connection *c, struct arena *a, struct relto_error *e)
 {
-	struct msg_publish *reports[ENVELOPE_BATCH_MAX];
+	struct msg_publish *reports[SEAL_BATCH_MAX];
 	struct envelope_batch b = { reports, 0, !c->ctx->batch };
 	struct inside_pending *p;
 	STAILQ_FOREACH (p, &c->unsent, next) {

@@ -132,7 +132,10 @@ is_new(struct committer *c, struct job *j, bool *new, struct err *e)
 		p->report.intake = known.intake;
 		return true;
 	}
-	if (!still_holds(c, j->rules, p->decided_us, p->good_until_us))
+	/* the chain is judged at the time of the INTAKE (design 6) */
+	uint64_t until =
+	    p->good_until_us < p->signer_until_us ? p->good_until_us : p->signer_until_us;
+	if (!still_holds(c, j->rules, p->decided_us, until))
 		j->fate = JOB_STALE;
 	else if (has_room(c, j))
 		*new = true;

@@ -348,20 +348,7 @@ desk_split_chain(struct arena *a, struct bytes in, struct names *out, struct err
 	if (items == NULL)
 		return err_set(e, ERR_NOMEM, "chain");
 	*out = (struct names){ items, 0 };
-	struct cursor c = cursor_over(in);
-	while (c.left > 0 && out->count < LIMIT_CHAIN_CERTS) {
-		/* X.690 8.1.3: tag SEQUENCE, then the length in one byte or in one to three more */
-		const uint8_t *start = c.at;
-		bool sequence = cursor_u8(&c) == 0x30;
-		size_t len = cursor_u8(&c), more = len < 0x80 ? 0 : len & 0x7f;
-		if (more > 0)
-			len = 0;
-		for (size_t i = 0; i < more && i < 4; i++)
-			len = len << 8 | cursor_u8(&c);
-		(void)cursor_take(&c, len);
-		if (c.failed || !sequence || more > 3)
-			return err_set(e, ERR_CORRUPT, "a stored chain is no row of certificates");
-		items[out->count++] = bytes_from(start, (size_t)(c.at - start));
-	}
-	return cursor_finished(&c) || err_set(e, ERR_CORRUPT, "a stored chain is too long");
+	struct err why;
+	return chain_split(in, items, &out->count, &why) ||
+	       err_set(e, ERR_CORRUPT, "a stored chain: %s", why.text);
 }

@@ -76,6 +76,7 @@ struct job_publish {
 	struct bytes topic;
 	uint64_t not_before_ms;
 	uint64_t decided_us, good_until_us; /* the facts' time; UINT64_MAX: for ever */
+	uint64_t signer_until_us;	    /* so long the signer's chain is valid */
 	/* out */
 	uint64_t accepted_us;
 	uint64_t party_index;

@@ -73,6 +73,11 @@ signer(struct conn *c, struct err *e)
 			(void)err_set(e, ERR_BAD_SIGNATURE, "the signer's chain: %s", why.why);
 		}
 	}
+	/* by the time of records, which a clock that was put back does not move (wall.h) */
+	if (s->signer != NULL && s->signer->not_after <= (int64_t)(now / 1000000)) {
+		(void)err_set(e, ERR_BAD_SIGNATURE, "the signer's chain has expired");
+		return NULL;
+	}
 	return s->signer;
 }
 
@@ -280,6 +285,7 @@ fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	out->not_before_ms = m->not_before;
 	out->decided_us = p->facts.time;
 	out->good_until_us = p->decided.good_until;
+	out->signer_until_us = (uint64_t)s->not_after * 1000000;
 	j->rules = d->rules->number;
 	j->records = 1 + out->decision_count + out->recipient_count;
 	return sha256_of(&d->sha, p->report.manifest_bytes, r->manifest, e);

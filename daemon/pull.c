@@ -174,9 +174,14 @@ static bool
 add_intake(struct pull *p, uint64_t index, const struct record *r, struct err *e)
 {
 	struct bundle_report line = { .index = index };
+	struct slot_decision judged;
 	struct body b;
 	uint8_t scratch[32];
-	if (!event_body_parse(EVENT_INTAKE, RECORD_SLOT(r, 7)->value, &b, e) ||
+	/* the POLICY record may be before the first one asked for */
+	if (!slot_get_decision(RECORD_SLOT(r, 4)->value, &judged, e) ||
+	    (judged.policy != NULL &&
+		!add_blob(p, STORE_POLICY, BUNDLE_POLICY, judged.policy, e)) ||
+	    !event_body_parse(EVENT_INTAKE, RECORD_SLOT(r, 7)->value, &b, e) ||
 	    !add_part(p, index, STORE_PART_MANIFEST, BUNDLE_MANIFEST, line.manifest, e) ||
 	    !add_part(p, index, STORE_PART_ROUTING, BUNDLE_ROUTING, line.routing, e) ||
 	    !add_part(p, index, STORE_PART_SEAL, BUNDLE_SEAL, scratch, e) ||

@@ -57,6 +57,10 @@ struct chain_anchors;
  */
 MUST_USE bool chain_anchors_new(struct bytes bundle, const struct bytes *crls, size_t count,
     struct chain_anchors **out, struct err *e);
+/* The same of single certificates (DER, each a CA), without lists: nothing is checked for
+ * revocation.  ERR_DATA, ERR_CERTIFICATE, ERR_NOMEM. */
+MUST_USE bool chain_anchors_from_der(
+    const struct bytes *der, size_t count, struct chain_anchors **out, struct err *e);
 void chain_anchors_free(struct chain_anchors *a);
 SCOPED_FOR(struct chain_anchors, chain_anchors_free)
 
@@ -95,6 +99,10 @@ MUST_USE bool chain_judge_again(const struct chain_anchors *a, X509 *leaf, STACK
 MUST_USE bool chain_certs_new(
     const struct bytes *der, size_t count, STACK_OF(X509) * *out, struct err *e);
 void chain_certs_free(STACK_OF(X509) * certs);
+/* The certificates of a chain that is stored as DER certificates one after the other: views into
+ * 'in'.  ERR_DATA. */
+MUST_USE bool chain_split(
+    struct bytes in, struct bytes out[LIMIT_CHAIN_CERTS], size_t *count, struct err *e);
 /* SHA-256 over the DER certificates one after the other, as Signer.digest and the table chain name
  * a chain.  False: the library failed. */
 MUST_USE bool chain_digest(const struct bytes *der, size_t count, uint8_t out[32]);

@@ -99,7 +99,6 @@ anchors_read(struct chain_anchors *a, struct bytes pem, struct err *e)
 		    "the bundle holds something beside its %zu certificate%s, or a broken BEGIN or "
 		    "END line",
 		    a->count, a->count == 1 ? "" : "s");
-	qsort(a->digests, a->count, sizeof(*a->digests), digest_order);
 	return true;
 }
 
@@ -203,7 +202,6 @@ crl_read(struct chain_anchors *a, struct bytes in, size_t number, struct err *e)
 static bool
 crls_read(struct chain_anchors *a, const struct bytes *crls, size_t count, struct err *e)
 {
-	a->crl_made = a->crl_next = INT64_MAX;
 	for (size_t i = 0; i < count; i++)
 		if (!crl_read(a, crls[i], i + 1, e))
 			return false;
@@ -219,16 +217,48 @@ crls_read(struct chain_anchors *a, const struct bytes *crls, size_t count, struc
 	return true;
 }
 
+static struct chain_anchors *
+anchors_empty(void)
+{
+	struct chain_anchors *a = calloc(1, sizeof(*a));
+	if (a == NULL || (a->store = X509_STORE_new()) == NULL ||
+	    (a->crls = sk_X509_CRL_new_null()) == NULL) {
+		chain_anchors_free(a);
+		return NULL;
+	}
+	a->crl_made = a->crl_next = INT64_MAX;
+	return a;
+}
+
 bool
 chain_anchors_new(struct bytes bundle, const struct bytes *crls, size_t count,
     struct chain_anchors **out, struct err *e)
 {
-	SCOPED(chain_anchors_free) struct chain_anchors *a = calloc(1, sizeof(*a));
-	if (a == NULL || (a->store = X509_STORE_new()) == NULL ||
-	    (a->crls = sk_X509_CRL_new_null()) == NULL)
+	SCOPED(chain_anchors_free) struct chain_anchors *a = anchors_empty();
+	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "anchors");
 	if (!anchors_read(a, bundle, e) || !crls_read(a, crls, count, e))
 		return false;
+	qsort(a->digests, a->count, sizeof(*a->digests), digest_order);
+	*out = MOVE(a);
+	return true;
+}
+
+bool
+chain_anchors_from_der(
+    const struct bytes *der, size_t count, struct chain_anchors **out, struct err *e)
+{
+	SCOPED(chain_anchors_free) struct chain_anchors *a = anchors_empty();
+	bool ok = a != NULL || err_set(e, ERR_NOMEM, "anchors");
+	for (size_t i = 0; ok && i < count; i++) {
+		X509 *x = NULL;
+		ok = cert_from_der(der[i], &x, e) && anchor_add(a, x, e);
+		X509_free(x);
+	}
+	if (!ok)
+		return false;
+	if (a->count > 1)
+		qsort(a->digests, a->count, sizeof(*a->digests), digest_order);
 	*out = MOVE(a);
 	return true;
 }

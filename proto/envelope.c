@@ -50,16 +50,6 @@ check_class(const struct envelope_manifest *m, struct err *e)
 	return true;
 }
 
-static bool
-check_path(const struct envelope_seal *s, struct err *e)
-{
-	if (s->path.count != 0 && s->path.count != ENVELOPE_PATH)
-		return err_set(e, ERR_MALFORMED, "path: %zu hashes, not none or 6", s->path.count);
-	if (s->path.count == 0 && s->place != 0)
-		return err_set(e, ERR_MALFORMED, "place %u without a path", s->place);
-	return true;
-}
-
 bool
 envelope_manifest_decode(
     struct bytes in, struct arena *a, struct envelope_manifest *out, struct err *e)
@@ -96,11 +86,11 @@ envelope_notice_decode(struct bytes in, struct arena *a, struct envelope_notice 
 }
 
 bool
-envelope_seal_decode(struct bytes in, struct arena *a, struct envelope_seal *out, struct err *e)
+envelope_seal_decode(struct bytes in, struct arena *a, struct seal *out, struct err *e)
 {
 	struct parts_place at = { .arena = a };
-	struct envelope_seal s;
-	if (!parts_read(SCHEMA_SEAL, in, &at, &s, e) || !check_path(&s, e))
+	struct seal s;
+	if (!parts_read(SCHEMA_SEAL, in, &at, &s, e) || !seal_check(&s, e))
 		return err_wrap(e, "seal");
 	*out = s;
 	return true;
@@ -195,7 +185,7 @@ open_common(struct spot *s, const struct msg_portion *portions, struct envelope 
 		return false;
 	if (!read_part(s, SCHEMA_SEAL, v->seal_bytes, &v->seal, e))
 		return false;
-	if (!check_path(&v->seal, e))
+	if (!seal_check(&v->seal, e))
 		return refuse(s, "seal.path", e);
 	if (v->portion_count > v->manifest.commitments.count) {
 		(void)err_set(e, ERR_MALFORMED, "%zu portions, %zu commitments", v->portion_count,

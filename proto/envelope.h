@@ -9,11 +9,7 @@
  */
 #pragma once
 #include "proto/msg.h"
-#include <openssl/types.h>
-
-struct sha256;
-
-enum { ENVELOPE_BATCH_MAX = 64, ENVELOPE_PATH = 6 };
+#include "proto/seal.h"
 
 enum envelope_act { ENVELOPE_SUPERSEDE = 1, ENVELOPE_RECALL, ENVELOPE_ABOUT };
 
@@ -48,11 +44,6 @@ struct envelope_notice {
 	struct bytes report; /* 16 */
 	struct bytes reason; /* text: a closed code */
 };
-struct envelope_seal {
-	uint32_t place;	   /* 0..63 in the batch */
-	struct names path; /* none, or 6 of 32 */
-	struct bytes signature;
-};
 struct envelope_portion {
 	struct bytes head_bytes, body_bytes;
 	uint64_t order;			/* 63 bits */
@@ -71,7 +62,7 @@ struct envelope {
 	struct envelope_routing routing;
 	bool has_notice;
 	struct envelope_notice notice;
-	struct envelope_seal seal;
+	struct seal seal;
 	const struct envelope_portion *portions; /* in reading order */
 	size_t portion_count;
 };
@@ -97,7 +88,7 @@ MUST_USE bool envelope_routing_decode(
 MUST_USE bool envelope_notice_decode(
     struct bytes in, struct arena *a, struct envelope_notice *out, struct err *e);
 MUST_USE bool envelope_seal_decode(
-    struct bytes in, struct arena *a, struct envelope_seal *out, struct err *e);
+    struct bytes in, struct arena *a, struct seal *out, struct err *e);
 /* Head and body; an absent body leaves title and content absent. */
 MUST_USE bool envelope_portion_decode(struct bytes head, struct bytes body, struct arena *a,
     struct envelope_portion *out, struct err *e);
@@ -142,27 +133,6 @@ MUST_USE bool envelope_verify_delivery(struct envelope_verifier *by, const struc
 /* SHA-256(0x00 || manifest): what records and the batch tree call the manifest's leaf hash. */
 MUST_USE bool envelope_leaf(
     struct sha256 *h, struct bytes manifest, uint8_t out[32], struct err *e);
-/* The root that a seal's signature is over. */
-MUST_USE bool envelope_root(struct sha256 *h, const uint8_t leaf[32], const struct envelope_seal *s,
-    uint8_t out[32], struct err *e);
-/*
- * Verifies by the kind of key that the certificate has: ECDSA P-256 or P-384 in DER, Ed25519,
- * RSA-PSS (SHA-256, salt 32) with 3,072 bits or more; any other key is ERR_BAD_SIGNATURE.
- */
-MUST_USE bool envelope_signature(
-    EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e);
-/* What is signed: 64 spaces, "relto/1 batch", NUL, the root.  Returns the length. */
-enum { ENVELOPE_SIGNED_MAX = 128 };
-size_t envelope_signed_message(const uint8_t root[32], uint8_t out[ENVELOPE_SIGNED_MAX]);
-/* How a key signs: the digest's name (NULL: none, Ed25519), and whether with RSA-PSS. */
-struct envelope_scheme {
-	const char *digest;
-	bool pss;
-};
-MUST_USE bool envelope_key_scheme(const EVP_PKEY *key, struct envelope_scheme *out, struct err *e);
-/* Sets PSS padding where the scheme has it; true if that worked or is not needed. */
-bool envelope_set_padding(EVP_PKEY_CTX *ctx, const struct envelope_scheme *s);
-
 enum envelope_kind { ENVELOPE_ROUTING = 0x10, ENVELOPE_HEAD = 0x11, ENVELOPE_NOTICE = 0x12 };
 struct envelope_part {
 	enum envelope_kind kind;

@@ -230,8 +230,8 @@ struct tree {
 	struct {
 		uint8_t hash[SHA256_LEN];
 		bool known;
-	} node[ENVELOPE_PATH + 1][ENVELOPE_BATCH_MAX];
-	uint32_t place[ENVELOPE_BATCH_MAX]; /* of report i */
+	} node[SEAL_PATH + 1][SEAL_BATCH_MAX];
+	uint32_t place[SEAL_BATCH_MAX]; /* of report i */
 };
 
 static bool
@@ -241,7 +241,7 @@ take_place(const struct envelope_maker *by, struct tree *t, uint32_t *out, struc
 	do {
 		if (!fill(by, &p, 1, e))
 			return false;
-		p %= ENVELOPE_BATCH_MAX; /* 64 divides 256: no bias */
+		p %= SEAL_BATCH_MAX; /* 64 divides 256: no bias */
 	} while (t->node[0][p].known);
 	t->node[0][p].known = true;
 	*out = p;
@@ -271,8 +271,8 @@ grow(const struct envelope_maker *by, const struct envelope_batch *b, struct tre
 		    !envelope_leaf(
 			by->hash, b->reports[i]->manifest, t->node[0][t->place[i]].hash, e))
 			return false;
-	for (unsigned l = 0; l < ENVELOPE_PATH; l++)
-		for (unsigned pair = 0; pair < (1u << ENVELOPE_PATH) >> (l + 1); pair++)
+	for (unsigned l = 0; l < SEAL_PATH; l++)
+		for (unsigned pair = 0; pair < (1u << SEAL_PATH) >> (l + 1); pair++)
 			if ((t->node[l][2 * pair].known || t->node[l][2 * pair + 1].known) &&
 			    !join(by, t, l, pair, e))
 				return false;
@@ -282,10 +282,10 @@ grow(const struct envelope_maker *by, const struct envelope_batch *b, struct tre
 static bool
 sign_root(EVP_PKEY *key, const uint8_t root[32], struct arena *a, struct bytes *out, struct err *e)
 {
-	struct envelope_scheme s = { NULL, false };
-	uint8_t message[ENVELOPE_SIGNED_MAX];
-	size_t len = envelope_signed_message(root, message), n = LIMIT_SIGNATURE_BYTES;
-	if (!envelope_key_scheme(key, &s, e))
+	struct seal_scheme s = { NULL, false };
+	uint8_t message[SEAL_MESSAGE_MAX];
+	size_t len = seal_message(root, message), n = LIMIT_SIGNATURE_BYTES;
+	if (!seal_key_scheme(key, &s, e))
 		return false;
 	uint8_t *signature = arena_alloc(a, n);
 	if (signature == NULL)
@@ -294,7 +294,7 @@ sign_root(EVP_PKEY *key, const uint8_t root[32], struct arena *a, struct bytes *
 	EVP_PKEY_CTX *inner = NULL; /* belongs to ctx */
 	bool ok = ctx != NULL &&
 		  EVP_DigestSignInit_ex(ctx, &inner, s.digest, NULL, NULL, key, NULL) == 1 &&
-		  envelope_set_padding(inner, &s) &&
+		  seal_set_padding(inner, &s) &&
 		  EVP_DigestSign(ctx, signature, &n, message, len) == 1;
 	EVP_MD_CTX_free(ctx);
 	if (!ok)
@@ -307,10 +307,10 @@ static bool
 write_seal(const struct tree *t, uint32_t place, struct bytes signature, struct arena *a,
     struct bytes *out)
 {
-	struct bytes path[ENVELOPE_PATH];
-	for (unsigned l = 0; l < ENVELOPE_PATH; l++)
+	struct bytes path[SEAL_PATH];
+	for (unsigned l = 0; l < SEAL_PATH; l++)
 		path[l] = bytes_from(t->node[l][(place >> l) ^ 1].hash, SHA256_LEN);
-	struct envelope_seal s = { place, { path, ENVELOPE_PATH }, signature };
+	struct seal s = { place, { path, SEAL_PATH }, signature };
 	return parts_write(SCHEMA_SEAL, &s, a, out, NULL);
 }
 
@@ -319,7 +319,7 @@ seal_single(const struct envelope_maker *by, struct msg_publish *p, EVP_PKEY *ke
     struct err *e)
 {
 	uint8_t leaf[SHA256_LEN];
-	struct envelope_seal s = { 0 };
+	struct seal s = { 0 };
 	return envelope_leaf(by->hash, p->manifest, leaf, e) &&
 	       sign_root(key, leaf, a, &s.signature, e) &&
 	       parts_write(SCHEMA_SEAL, &s, a, &p->seal, e);
@@ -329,7 +329,7 @@ bool
 envelope_seal(const struct envelope_maker *by, const struct envelope_batch *b, EVP_PKEY *key,
     struct arena *a, struct err *e)
 {
-	if (b->count == 0 || b->count > ENVELOPE_BATCH_MAX || (b->single && b->count != 1))
+	if (b->count == 0 || b->count > SEAL_BATCH_MAX || (b->single && b->count != 1))
 		return err_set(e, ERR_USAGE, "a batch of %zu reports", b->count);
 	if (b->single)
 		return seal_single(by, b->reports[0], key, a, e);
@@ -337,7 +337,7 @@ envelope_seal(const struct envelope_maker *by, const struct envelope_batch *b, E
 	struct bytes signature;
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "a batch");
-	if (!grow(by, b, t, e) || !sign_root(key, t->node[ENVELOPE_PATH][0].hash, a, &signature, e))
+	if (!grow(by, b, t, e) || !sign_root(key, t->node[SEAL_PATH][0].hash, a, &signature, e))
 		return false;
 	for (size_t i = 0; i < b->count; i++)
 		if (!write_seal(t, t->place[i], signature, a, &b->reports[i]->seal))

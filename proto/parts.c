@@ -68,9 +68,9 @@ static const struct codec_field notice_fields[] = {
 
 static const struct codec_field seal_fields[] = {
 	/* one of 64 places, so that a 65th is malformed and not over a limit */
-	{ FIELD_(struct envelope_seal, 1, place, CODEC_ENUM), .max = ENVELOPE_BATCH_MAX - 1 },
-	F_BLOBS(struct envelope_seal, 2, path, ENVELOPE_PATH, DIGEST_BYTES, DIGEST_BYTES),
-	F_BLOB(struct envelope_seal, 3, signature, 1, LIMIT_SIGNATURE_BYTES),
+	{ FIELD_(struct seal, 1, place, CODEC_ENUM), .max = SEAL_BATCH_MAX - 1 },
+	F_BLOBS(struct seal, 2, path, SEAL_PATH, DIGEST_BYTES, DIGEST_BYTES),
+	F_BLOB(struct seal, 3, signature, 1, LIMIT_SIGNATURE_BYTES),
 };
 
 /* What a label says is for its vocabulary to judge (invalid-label), so empty texts pass here. */
@@ -108,7 +108,7 @@ static const struct codec_shape shapes[KINDS] = {
 	[SCHEMA_MANIFEST] = SHAPE(struct envelope_manifest, "manifest", manifest_fields),
 	[SCHEMA_ROUTING] = SHAPE(struct envelope_routing, "routing", routing_fields),
 	[SCHEMA_NOTICE] = SHAPE(struct envelope_notice, "notice", notice_fields),
-	[SCHEMA_SEAL] = SHAPE(struct envelope_seal, "seal", seal_fields),
+	[SCHEMA_SEAL] = SHAPE(struct seal, "seal", seal_fields),
 	[SCHEMA_PORTION_HEAD] = SHAPE(struct parts_head, "head", head_fields),
 	[SCHEMA_PORTION_BODY] = SHAPE(struct parts_body, "body", body_fields),
 };

@@ -1,7 +1,8 @@
 /*
  * A file of record/ under a tree and a checkpoint that fit it, so that every rule about records is
- * reached.  First byte: 'p' for a party's bundle, 'f' for one that begins at record 1, else the
- * hub's.  The same bytes also as the other files of a bundle.
+ * reached.  First byte: 'p' for a party's bundle, 'f' for one that begins at record 1, 's' for one
+ * record that commits to the contents given (make_intake), else the hub's.  The same bytes also as
+ * the other files of a bundle.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "audit/verify.h"
+#include "audit/wirefield.h"
 #include "proto/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,12 +22,20 @@ any(bool answer)
 	(void)answer;
 }
 
-enum { RECORDS = 200 };
+enum { RECORDS = 200, PARTS = 5, INTAKE_S = 1780272000 };
+#define AGENT "spiffe://gbr.example/fusion-desk"
+/* the leaf hash of the one manifest in the corpus for which anybody has a signature */
+static const char golden[] = "690bdbbc2f2f5bb57b7eb477d0d1907dddbe00fa9e176db1757ef197f2e6a95e";
+static const enum bundle_dir kinds[PARTS] = { BUNDLE_POLICY, BUNDLE_MANIFEST, BUNDLE_SEAL,
+	BUNDLE_CHAIN, BUNDLE_ANCHOR };
 
 struct made {
 	struct sha256 h;
 	struct arena a;
-	struct bytes records, about, note;
+	struct bytes records, about, note, report;
+	struct bytes parts[PARTS]; /* of 's', by their paths */
+	char paths[PARTS][BUNDLE_PATH_MAX];
+	uint8_t digests[PARTS][32], manifest[32];
 	struct log log;
 	size_t count;
 	uint8_t leaves[RECORDS][32];
@@ -36,8 +46,15 @@ read_file(void *ctx, const char *path, struct arena *a, struct bytes *out, struc
 {
 	const struct made *m = ctx;
 	struct bytes found = { NULL, 0 };
-	if (strcmp(path, "record/000000") == 0 || strncmp(path, "report/", 7) == 0 ||
-	    strncmp(path, "facts/", 6) == 0)
+	for (size_t i = 0; i < PARTS; i++)
+		if (strcmp(path, m->paths[i]) == 0)
+			found = m->parts[i];
+	if (found.data != NULL)
+		return arena_copy(a, found, out, e);
+	if (m->report.data != NULL && strncmp(path, "report/", 7) == 0)
+		found = m->report;
+	else if (strcmp(path, "record/000000") == 0 || strncmp(path, "report/", 7) == 0 ||
+		 strncmp(path, "facts/", 6) == 0)
 		found = m->records;
 	else if (strcmp(path, "bundle") == 0)
 		found = m->about;
@@ -47,6 +64,56 @@ read_file(void *ctx, const char *path, struct arena *a, struct bytes *out, struc
 		found = bytes_from(m->leaves, m->count * 32);
 	*out = (struct bytes){ NULL, 0 };
 	return found.data == NULL || arena_copy(a, found, out, e);
+}
+
+/* The INTAKE of a report of GBR and its line in report/. */
+static void
+write_intake(struct made *m, struct record *r)
+{
+	char hex[BUNDLE_HEX_LEN + 1];
+	assert(record_leaf(&m->h, r, m->leaves[0], NULL));
+	size_t size = record_opening_size(r, 0x1fe);
+	uint8_t *to = arena_alloc(&m->a, size + 4);
+	assert(to != NULL);
+	put_u32(to, (uint32_t)size);
+	record_opening_write(r, 0x1fe, to + 4);
+	m->records = bytes_from(to, size + 4);
+	bundle_hex(m->digests[1], hex);
+	m->report = bytes_of(arena_printf(&m->a, "0 %s %s -\n", hex, golden));
+}
+
+/* Policy, manifest, seal, chain, anchor, each after its length in two bytes. */
+static void
+make_intake(struct made *m, struct bytes in)
+{
+	static const uint8_t salts[RECORD_SALTS] = { 1 };
+	struct cursor c = cursor_over(in);
+	struct record r;
+	struct body b;
+	for (size_t i = 0; i < PARTS; i++) {
+		m->parts[i] = cursor_take(&c, cursor_u16(&c));
+		assert(sha256_of(&m->h, m->parts[i], m->digests[i], NULL));
+		bundle_content_path(kinds[i], m->digests[i], m->paths[i]);
+	}
+	assert(merkle_leaf(&m->h, m->parts[1], m->manifest, NULL));
+	struct wirefield f;
+	struct bytes id = bytes_from(salts, 16);
+	for (c = cursor_over(m->parts[1]); wirefield_next(&c, &f);)
+		if (f.number == 2 && f.bytes.len == 16)
+			id = f.bytes;
+	struct slot_common common = { EVENT_INTAKE, (uint64_t)INTAKE_S * 1000000, id };
+	struct slot_publication by = { bytes_of("GBR"), bytes_of(AGENT), m->manifest,
+		bytes_of("ATLAS SECRET"), 0 };
+	struct slot_decision d = { .policy = m->digests[0], .facts = salts, .link = SLOT_ABSENT };
+	event_body_begin(&b, EVENT_INTAKE);
+	event_body_bytes(&b, BODY_INTAKE_SEAL, bytes_from(m->digests[2], 32));
+	event_body_bytes(&b, BODY_INTAKE_CHAIN, bytes_from(m->digests[3], 32));
+	event_body_bytes(&b, BODY_INTAKE_ANCHORS, bytes_from(m->digests[4], 32));
+	assert(record_begin(&r, &m->a, salts, NULL) &&
+	       record_set_common(&r, &m->a, &common, NULL) &&
+	       record_set_publication(&r, &m->a, &by, NULL) &&
+	       record_set_decision(&r, &m->a, &d, NULL) && record_set_body(&r, &m->a, &b, NULL));
+	write_intake(m, &r);
 }
 
 /* The leaf of every opening that parses; of others, zeros. */
@@ -85,6 +152,9 @@ run(struct made *m, uint8_t view)
 	struct verify_ask ask = { .read = read_file, .ctx = m, .trust = &trust, .now_s = 1 };
 	assert(verify_bundle(&m->h, &m->a, &ask, &result, NULL));
 	assert(result.signed_by_log);
+	char hex[BUNDLE_HEX_LEN + 1];
+	bundle_hex(m->manifest, hex);
+	assert(result.signed_reports == 0 || strcmp(hex, golden) == 0);
 	EVP_PKEY_free(pkey);
 }
 
@@ -108,6 +178,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&m->a, 256u << 20);
 	log_init(&m->log, &m->h, (struct log_sink){ NULL, NULL });
 	m->records = bytes_from(data + 1, size - 1);
+	if (data[0] == 's')
+		make_intake(m, m->records);
 	make_tree(m);
 	run(m, data[0]);
 	arena_done(&m->a);

@@ -36,7 +36,7 @@ try_parts(struct bytes in, struct arena *a)
 	struct envelope_manifest m;
 	struct envelope_routing r;
 	struct envelope_notice n;
-	struct envelope_seal s;
+	struct seal s;
 	struct envelope_portion p;
 	int any = envelope_manifest_decode(in, a, &m, NULL);
 	any += envelope_routing_decode(in, a, &r, NULL);

@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """test_time.py - what time brings: deadlines of holds, expiry, not-before, ack-wait, order of what waits, and a clock
 that jumps (design 5, 8, 11)."""
+import calendar
 import datetime
 import os
+import subprocess
 import sys
+import time
 import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
+import certs  # noqa: E402
 import wire  # noqa: E402
 import witness  # noqa: E402
 from test_again import ATLAS, HOLD, QUIET, REDACT, WITHHOLD, AgainTest, now_ms, rows  # noqa: E402
@@ -16,6 +20,12 @@ from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from wire import pb  # noqa: E402
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def report_of(client):
+    """A sealed report of a tearline."""
+    report = wire.Report(client.agent, "maritime.piracy", [("atlas", client.terms["atlas"])])
+    return report.portion(TEARLINE, canary()).seal()
 
 
 class Held(AgainTest):
@@ -231,6 +241,55 @@ class Clock(OtherTimes):
         self.refused_for_the_clock(self.client("gbr"))
         self.operator("clock", "accept")
         publish(self.client("gbr"), [(TEARLINE, canary())])
+
+
+class Brief(OtherTimes):
+    def brief(self, seconds):
+        """GBR's desk, whose reports are signed with a certificate that ends soon, of itself in whole seconds."""
+        leaf, key = certs.issue(certs.Authority.of_lab(self.lab.dir, "GBR"), days=(-1, seconds / 86400))
+        agent = self.lab.agent("gbr")
+        agent.chain_der, agent.key = [wire.der(leaf)], key
+        c = wire.Client(agent)
+        self.addCleanup(c.close)
+        return c, calendar.timegm(leaf.not_valid_after.timetuple())
+
+    def refused(self, ask):
+        with self.assertRaises(wire.Refused) as refused:
+            ask()
+        self.assertEqual(refused.exception.code, "bad-signature")
+
+
+class PutBack(Brief):
+    def test_a_certificate_that_ended_signs_nothing_when_the_clock_is_put_back(self):
+        self.step("+2h")
+        self.operator("clock", "accept")
+        self.step("+0")
+        publish(self.client("gbr"), [(TEARLINE, canary())])
+        client, _ = self.brief(3600)
+        self.refused(lambda: publish(client, [(TEARLINE, canary())]))
+
+
+class SlowCommits(Brief):
+    def test_a_certificate_that_ends_before_the_record_is_made_does_not_sign_it(self):
+        gbr, log = self.client("gbr"), os.path.join(self.lab.base, "strace")
+        tracer = subprocess.Popen(["strace", "-f", "-o", log, "-e", "trace=fdatasync", "-e",
+                                   "inject=fdatasync:delay_enter=5000000", "-p", str(self.lab.process.pid)],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.terminate)
+        rig.until(lambda: tracer.poll() is not None or self.traced(), 10, "a tracer")
+        if tracer.poll() is not None:
+            self.skipTest("NO strace: it cannot attach")
+        client, until = self.brief(4)
+        waits = report_of(gbr)
+        gbr.send("publish", waits)  # its commit takes until the certificate has ended
+        rig.until(lambda: os.path.exists(log) and os.path.getsize(log) > 0, 10, "a commit")
+        self.assertLess(time.time(), until)
+        self.refused(lambda: client.publish(report_of(client), timeout=20))
+
+    def traced(self):
+        with open("/proc/%d/status" % self.lab.process.pid, encoding="utf-8") as f:
+            return "TracerPid:\t0\n" not in f.read()
 
 
 class Ends(OtherTimes):

@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""bundle.py - a second verifier of audit bundles, written from docs/audit-format.md alone.
+"""bundle.py - a second verifier of audit bundles, written from docs/audit-format.md alone; of signatures it knows what
+wire.py does.
 
 usage: bundle.py BUNDLE VKEY      prints what it found; exit 0 when everything holds
 """
+import datetime
 import hashlib
 import os
 import struct
 import sys
 
+from cryptography import x509
+
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire  # noqa: E402
 import witness  # noqa: E402
 from witness import Bad, H, uint  # noqa: E402
 
@@ -184,6 +189,56 @@ class Bundle:
                 checked += 1
         return checked
 
+    # ---- who signed, for a hub auditor ----
+    def content(self, folder, digest):
+        """None where the bundle has it not."""
+        path = "%s/%s" % (folder, digest.hex())
+        return self.read(path) if os.path.exists(os.path.join(self.folder, path)) else None
+
+    def manifests(self):
+        """INTAKE -> digest of its manifest."""
+        lines = []
+        for n in range(-(-self.size // 1024)):
+            path = "report/%06d" % n
+            if os.path.exists(os.path.join(self.folder, path)):
+                lines += self.read(path).decode().splitlines()
+        return {int(line.split(" ")[0]): bytes.fromhex(line.split(" ")[1]) for line in lines}
+
+    def check_signatures(self):
+        """How many reports have their publisher's signature; the others' contents are missing."""
+        signed, manifests = 0, self.manifests() if self.hub else {}
+        for r in self.records.values():
+            if r.kind != "INTAKE" or r.index not in manifests:
+                continue
+            anchors = r.field(7, 2)
+            anchors = [anchors[i:i + 32] for i in range(0, len(anchors), 32)]
+            wanted = [("manifest", manifests[r.index]), ("seal", r.field(7, 0)), ("chain", r.field(7, 1)),
+                      ("policy", r.field(4, 2))] + [("anchor", a) for a in anchors]
+            found = [self.content(*w) for w in wanted]
+            if None not in found:
+                self.check_signature(r, found[:4], found[4:])
+                signed += 1
+        return signed
+
+    def check_signature(self, r, contents, anchors):
+        manifest, seal, chain, policy = contents
+        if H(b"\x00" + manifest) != r.field(3, 2):
+            raise Bad("%d: another manifest" % r.index)
+        certificates = split_chain(chain)
+        wire.check_seal(manifest, seal, certificates)
+        m = wire.pb.Manifest.FromString(manifest)
+        if m.originator != r.field(3, 1):
+            raise Bad("%d: published by another agent" % r.index)
+        party = party_block(policy.decode(), r.field(3, 0).decode())
+        if "    trust-domain " + m.originator.decode().split("/")[2] not in party:
+            raise Bad("%d: signed for another party" % r.index)
+        for a in anchors:
+            if "    anchor " + H(a).hex() not in party:
+                raise Bad("%d: an anchor that the policy does not have" % r.index)
+        load = x509.load_der_x509_certificate
+        wire.check_chain([load(c) for c in certificates], [load(a) for a in anchors],
+                         datetime.datetime.utcfromtimestamp(r.time // 1000000))
+
     def summary(self):
         kinds = {}
         for r in self.records.values():
@@ -194,7 +249,28 @@ class Bundle:
     def verify(self):
         self.check_order()
         self.contents = self.check_contents()
+        self.signed = self.check_signatures()
         return self
+
+
+def split_chain(data):
+    """DER certificates one after the other; each is a SEQUENCE with a length of three octets at most."""
+    out, at = [], 0
+    while at < len(data):
+        octets = data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0
+        size = int.from_bytes(data[at + 2:at + 2 + octets], "big") if octets else data[at + 1]
+        end = at + 2 + octets + size
+        if data[at] != 0x30 or octets > 3 or end > len(data):
+            raise Bad("a chain that is no row of certificates")
+        out.append(data[at:end])
+        at = end
+    return out
+
+
+def party_block(policy, name):
+    lines = policy.split("\n")
+    at = lines.index("party %s {" % name)
+    return lines[at:lines.index("}", at)]
 
 
 def tile_name(number):
@@ -211,7 +287,7 @@ def main():
     except (Bad, OSError, ValueError, IndexError) as e:
         print("not good: %s" % e)
         return 1
-    print("good: %s; %d contents" % (b.summary(), b.contents))
+    print("good: %s; %d contents; %d reports signed" % (b.summary(), b.contents, b.signed))
     return 0
 
 

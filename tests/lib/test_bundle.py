@@ -24,6 +24,7 @@ class Bundles(unittest.TestCase):
     def test_the_golden_bundles_are_good(self):
         hub = bundle.Bundle(os.path.join(GOLDEN, "bundle-hub"), key("bundle-hub")).verify()
         self.assertEqual(len(hub.records), hub.size)
+        self.assertEqual(hub.signed, 1)
         nor = bundle.Bundle(os.path.join(GOLDEN, "bundle-nor"), key("bundle-nor")).verify()
         self.assertEqual(nor.trees["NOR"], hub.trees["NOR"])
         self.assertGreater(len(nor.trees["NOR"]), 3)

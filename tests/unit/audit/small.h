@@ -4,11 +4,12 @@
  */
 #pragma once
 #include "tests/unit/audit/golden.h"
+#include "tests/unit/audit/small_signer.h"
 
 #include "audit/bundle.h"
 #include "audit/verify.h"
 
-enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_START_S = 1700006400 /* 2023-11-15 */ };
+enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_CONTENTS = 2048 };
 
 struct small_file {
 	char path[BUNDLE_PATH_MAX];
@@ -28,10 +29,12 @@ struct small {
 	uint8_t policy[32], facts[32], manifest_leaf[32], manifest[32], routing[32], head[2][32];
 	uint8_t commitments[2][32]; /* of the heads */
 	uint8_t id[16];
-	struct bytes contents[16]; /* to put into the bundle */
-	enum bundle_dir dirs[16];
+	struct small_signer signer;
+	struct bytes contents[SMALL_CONTENTS]; /* to put into the bundle, each once */
+	enum bundle_dir dirs[SMALL_CONTENTS];
 	size_t content_count;
-	uint64_t intake; /* the last one's index */
+	struct bundle_report lines[SMALL_ENTRIES]; /* of INTAKEs, by index */
+	uint64_t intake;			   /* the last one's index */
 	size_t file_count;
 	struct small_file files[SMALL_FILES];
 };
@@ -50,12 +53,14 @@ small_new(void)
 	for (size_t i = 0; i < 3; i++)
 		s->head_of[i] = SLOT_ABSENT;
 	memset(s->id, 0x5a, sizeof(s->id));
+	small_signer_make(&s->signer);
 	return s;
 }
 
 static inline void
 small_free(struct small *s)
 {
+	small_signer_done(&s->signer);
 	EVP_PKEY_free(s->key);
 	sha256_done(&s->h);
 	arena_done(&s->a);
@@ -119,6 +124,10 @@ small_content(struct small *s, enum bundle_dir dir, struct bytes data, uint8_t d
 	uint8_t *copy = arena_alloc(&s->a, data.len + 1);
 	memcpy(copy, data.data, data.len);
 	assert_true(sha256_of(&s->h, data, digest, NULL));
+	for (size_t i = 0; i < s->content_count; i++)
+		if (s->dirs[i] == dir && bytes_equal(s->contents[i], data))
+			return;
+	assert_true(s->content_count < SMALL_CONTENTS);
 	s->contents[s->content_count] = bytes_from(copy, data.len);
 	s->dirs[s->content_count++] = dir;
 }
@@ -163,9 +172,12 @@ small_policy(struct small *s, const char *export)
 	struct record r;
 	struct body b;
 	uint8_t before[32];
+	char parties[1024];
 	bool first = s->policy[0] == 0 && s->policy[1] == 0;
 	memcpy(before, s->policy, 32);
-	small_content(s, BUNDLE_POLICY, bytes_of(export), s->policy);
+	small_parties(&s->h, &s->signer, parties, sizeof(parties));
+	char *text = arena_printf(&s->a, "%s\n%s", export, parties);
+	small_content(s, BUNDLE_POLICY, bytes_of(text), s->policy);
 	small_begin(s, &r, EVENT_POLICY, false);
 	small_by_hub(s, &r);
 	event_body_begin(&b, EVENT_POLICY);
@@ -175,20 +187,6 @@ small_policy(struct small *s, const char *export)
 	event_body_enum(&b, BODY_POLICY_CAUSE, first ? 1 : 2);
 	small_body(s, &r, &b);
 	return small_add(s, &r, NULL, NULL, 0);
-}
-
-/* A protobuf field of bytes. */
-static inline size_t
-small_field(uint8_t *to, unsigned number, const void *data, size_t len)
-{
-	size_t n = 0;
-	unsigned tag = number << 3 | 2;
-	if (tag > 127)
-		to[n++] = (uint8_t)(tag | 0x80);
-	to[n++] = (uint8_t)(tag > 127 ? tag >> 7 : tag);
-	to[n++] = (uint8_t)len;
-	memcpy(to + n, data, len);
-	return n + len;
 }
 
 static inline void
@@ -205,12 +203,15 @@ small_commit(struct small *s, uint8_t tag, const char *data, uint8_t out[32])
 static inline void
 small_report(struct small *s)
 {
-	uint8_t manifest[512], routing[32], notice[32] = { 1 }, facts[64] = { 0 };
+	uint8_t manifest[512], routing[32], notice[32] = { 1 }, facts[64] = { 0 }, signer[32];
 	size_t n = 0;
+	assert_true(sha256_of(&s->h, s->signer.by.named->der, signer, NULL));
 	small_commit(s, 0x10, "routing", routing);
 	small_commit(s, 0x11, "head 0", s->commitments[0]);
 	small_commit(s, 0x11, "head 1", s->commitments[1]);
 	n += small_field(manifest + n, 2, s->id, 16);
+	n += small_field(manifest + n, 4, s->signer.by.agent, strlen(s->signer.by.agent));
+	n += small_field(manifest + n, 5, signer, 32);
 	n += small_field(manifest + n, 12, routing, 32);
 	n += small_field(manifest + n, 13, notice, 32);
 	n += small_field(manifest + n, 14, s->commitments[0], 32);
@@ -233,9 +234,9 @@ small_report(struct small *s)
 static inline void
 small_publication(struct small *s, struct record *r, bool whole)
 {
-	struct slot_publication p = { .party = bytes_of("GBR"), .index = SLOT_LATER };
+	struct slot_publication p = { .party = bytes_of(s->signer.by.party), .index = SLOT_LATER };
 	if (whole) {
-		p.agent = bytes_of("spiffe://gbr.example/fusion-desk");
+		p.agent = bytes_of(s->signer.by.agent);
 		p.manifest = s->manifest_leaf;
 		p.banner = bytes_of("ATLAS SECRET");
 	}
@@ -247,11 +248,14 @@ small_intake(struct small *s)
 {
 	struct record r;
 	struct body b;
-	uint8_t seal[32], chain[32], anchor[32];
+	uint8_t seal[32], chain[32], anchor[32], sealed[512];
+	struct bytes made = s->signer.by.seal;
+	if (made.data == NULL)
+		made = bytes_from(sealed, small_seal(&s->h, &s->signer, s->manifest_leaf, sealed));
 	struct slot_decision d = { (enum outcome)0, { NULL, 0 }, s->policy, s->facts, SLOT_ABSENT };
-	small_content(s, BUNDLE_SEAL, bytes_of("seal"), seal);
-	small_content(s, BUNDLE_CHAIN, bytes_of("chain"), chain);
-	small_content(s, BUNDLE_ANCHOR, bytes_of("anchor"), anchor);
+	small_content(s, BUNDLE_SEAL, made, seal);
+	small_content(s, BUNDLE_CHAIN, s->signer.by.chain->der, chain);
+	small_content(s, BUNDLE_ANCHOR, s->signer.by.anchor->der, anchor);
 	small_begin(s, &r, EVENT_INTAKE, true);
 	small_publication(s, &r, true);
 	assert_true(record_set_decision(&r, &s->a, &d, NULL));
@@ -263,7 +267,15 @@ small_intake(struct small *s)
 	event_body_bytes(&b, BODY_INTAKE_CHAIN, bytes_from(chain, 32));
 	event_body_bytes(&b, BODY_INTAKE_ANCHORS, bytes_from(anchor, 32));
 	small_body(s, &r, &b);
-	s->intake = small_add(s, &r, "GBR", NULL, 0);
+	s->intake = small_add(s, &r, s->signer.by.party, NULL, 0);
+	struct bundle_report *line = &s->lines[s->intake];
+	uint8_t *heads = arena_alloc(&s->a, sizeof(s->head));
+	memcpy(heads, s->head, sizeof(s->head));
+	memcpy(line->manifest, s->manifest, 32);
+	memcpy(line->routing, s->routing, 32);
+	line->index = s->intake;
+	line->head_count = 2;
+	line->heads = (const uint8_t(*)[32])heads;
 	return s->intake;
 }
 
@@ -484,16 +496,6 @@ small_note(struct small *s, uint64_t size, const uint8_t root[32])
 	return note;
 }
 
-static inline bool
-small_is_intake(struct small *s, uint64_t index)
-{
-	struct record r;
-	uint8_t leaf[32];
-	enum event_type type;
-	return record_entry_parse(s->entries[index], &r, leaf, NULL) &&
-	       record_check(&r, &type, NULL) && type == EVENT_INTAKE;
-}
-
 /* The whole bundle; party "" for the hub's auditor. */
 static inline void
 small_bundle(struct small *s, const char *party, uint64_t first)
@@ -513,13 +515,8 @@ small_bundle(struct small *s, const char *party, uint64_t first)
 		unsigned opened;
 		if (!bundle_add(w, s->entries[i], &opened, &e))
 			fail_msg("%s", e.text);
-		struct bundle_report line = {
-			.index = i, .head_count = 2, .heads = (const uint8_t(*)[32])s->head
-		};
-		memcpy(line.manifest, s->manifest, 32);
-		memcpy(line.routing, s->routing, 32);
-		if (small_is_intake(s, i) && *party == '\0')
-			assert_true(bundle_add_report(w, &line, NULL));
+		if (s->lines[i].heads != NULL && *party == '\0')
+			assert_true(bundle_add_report(w, &s->lines[i], NULL));
 	}
 	for (size_t i = 0; i < s->content_count && *party == '\0'; i++)
 		assert_true(bundle_add_content(w, s->dirs[i], s->contents[i], NULL));

@@ -14,6 +14,8 @@ a_log_as_it_should_be_is_accepted(void **state)
 	assert_int_equal(g->result.opened, 11);
 	assert_int_equal(g->records, 11);
 	assert_int_equal(g->result.missing, 1); /* the SPIF that the export names */
+	assert_int_equal(g->result.signed_reports, 1);
+	assert_int_equal(g->result.unproved_reports, 0);
 	assert_int_equal(g->result.party_count, 2);
 	assert_true(bytes_is(g->result.parties[1].name, "NOR"));
 	assert_int_equal(g->result.parties[1].leaves, 3);
@@ -222,12 +224,16 @@ parts_that_the_manifest_does_not_commit_to_show(void **state)
 	small_content(g->s, BUNDLE_ROUTING, bytes_of("another"), routing);
 	small_content(g->s, BUNDLE_HEAD, bytes_of("another head"), head);
 	small_content(g->s, BUNDLE_MANIFEST, bytes_of("another manifest"), manifest);
-	memcpy(g->s->routing, routing, 32);
+	struct bundle_report *line = &g->s->lines[g->s->intake];
+	memcpy(line->routing, routing, 32);
 	expect_log(g, VERIFY_CONTENT, "its routing is not the one that its manifest commits to");
-	memcpy(g->s->head[1], head, 32);
+	uint8_t heads[2][32];
+	memcpy(heads, line->heads, sizeof(heads));
+	memcpy(heads[1], head, 32);
+	line->heads = (const uint8_t(*)[32])heads;
 	expect_log(
 	    g, VERIFY_CONTENT, "the head of portion 1 is not one that its manifest commits to");
-	memcpy(g->s->manifest, manifest, 32);
+	memcpy(line->manifest, manifest, 32);
 	expect_log(g, VERIFY_CONTENT, "its manifest is not the one that the record commits to");
 }
 

@@ -130,6 +130,10 @@ a_good_bundle_is_ok_and_says_what_may_be_concluded(void **state)
 	says(g->out, "party    NOR: 3 records, 3 covered by 1 heads\n");
 	says(g->out, "NOT: that nothing else left the machine by another way");
 	says(g->out, "contents that are not in the bundle");
+	says(g->out, "reports  1 signed by their publishers in 1 batches, 0 not checked\n");
+	says(g->out, "  the publishers' signatures, by certificates that were good at the time");
+	says(g->out, "  whether a publisher's certificate was revoked");
+	says(g->out, "the publishers signed these reports, if the recorded anchors are theirs");
 	says(g->out, "each party's history is complete for that party");
 	says(g->out, "NOT: that what is recorded as delivered or acknowledged arrived");
 	/* the key from a file */
@@ -175,6 +179,44 @@ json_is_one_object_with_the_findings(void **state)
 	assert_int_equal(RUN(g, "verify", "b", "--key", g->vkey), 6);
 	says(g->errors, "content: record 9: it does not match its commitment in the tree\n");
 	says(g->out, "FAILED (6)\n");
+}
+
+static void
+a_report_that_its_publisher_did_not_sign_is_3(void **state)
+{
+	struct rig *g = *state;
+	g->s->signer.by.key = g->s->signer.nor.key;
+	small_usual(g->s);
+	small_bundle(g->s, "", 0);
+	write_bundle(g, "b");
+	assert_int_equal(RUN(g, "verify", "b", "--key", g->vkey), 3);
+	says(g->errors,
+	    "signature: record 3: it is not signed by its publisher: the signature does not hold");
+	says(g->out, "reports  0 signed by their publishers in 0 batches, 0 not checked\n");
+	says(g->out, "nothing: see the findings");
+}
+
+static void
+a_signature_that_could_not_be_checked_is_said_to_be_unchecked(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_bundle(g->s, "", 0);
+	for (size_t i = 0; i < g->s->file_count; i++)
+		if (strncmp(g->s->files[i].path, "seal/", 5) == 0)
+			g->s->files[i].path[0] = 'x';
+	write_bundle(g, "b");
+	assert_int_equal(RUN(g, "verify", "b", "--key", g->vkey), 0);
+	says(g->out, "reports  0 signed by their publishers in 0 batches, 1 not checked\n");
+	says(g->out, "the publishers' signatures of reports whose contents are not all here");
+	assert_null(strstr(g->out, "the publishers signed"));
+	assert_int_equal(RUN(g, "verify", "b", "--json", "--key", g->vkey), 0);
+	says(g->out, "\"reports\":{\"signed\":0,\"batches\":0,\"unproved\":1}");
+	/* a party's bundle has none of it */
+	small_bundle(g->s, "GBR", 0);
+	write_bundle(g, "gbr");
+	assert_int_equal(RUN(g, "verify", "gbr", "--key", g->vkey), 0);
+	says(g->out, "what they are over is not in a party's bundle");
 }
 
 static size_t
@@ -510,6 +552,8 @@ the_golden_bundles_verify(void **state)
 		int want = time(NULL) < 1780700000 ? 9 : 0;
 		if (RUN(g, "verify", bundle, "--key", key) != want)
 			fail_msg("%s: %s", names[i], g->errors);
+		if (i == 0)
+			says(g->out, "reports  1 signed by their publishers in 1 batches, 0 not");
 	}
 }
 
@@ -521,6 +565,8 @@ main(void)
 		T(a_good_bundle_is_ok_and_says_what_may_be_concluded),
 		T(a_bundle_that_begins_later_claims_no_history),
 		T(json_is_one_object_with_the_findings),
+		T(a_report_that_its_publisher_did_not_sign_is_3),
+		T(a_signature_that_could_not_be_checked_is_said_to_be_unchecked),
 		T(show_picks_by_every_field),
 		T(show_prints_text_json_and_csv),
 		T(csv_cells_that_a_spreadsheet_would_compute_are_neutral),

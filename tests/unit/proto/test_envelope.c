@@ -199,16 +199,16 @@ static void
 a_batch_of_64_shares_one_signature_and_each_verifies_alone(void **state)
 {
 	struct rig *r = *state;
-	struct msg_publish reports[ENVELOPE_BATCH_MAX], *all[ENVELOPE_BATCH_MAX];
+	struct msg_publish reports[SEAL_BATCH_MAX], *all[SEAL_BATCH_MAX];
 	struct err e;
 	uint64_t places = 0;
 	struct bytes signature = { NULL, 0 };
 	struct envelope_draft d = draft(r, 1);
-	for (size_t i = 0; i < ENVELOPE_BATCH_MAX; i++) {
+	for (size_t i = 0; i < SEAL_BATCH_MAX; i++) {
 		reports[i] = built(r, &d);
 		all[i] = &reports[i];
 	}
-	for (size_t n = 1; n <= ENVELOPE_BATCH_MAX; n = n * 4 - 1) {
+	for (size_t n = 1; n <= SEAL_BATCH_MAX; n = n * 4 - 1) {
 		struct envelope_batch b = { all, n, false };
 		assert_true(envelope_seal(&r->maker, &b, r->key, &r->arena, &e));
 		places = 0;
@@ -268,7 +268,7 @@ every_accepted_kind_of_key_signs_and_others_do_not(void **state)
 		assert_false(envelope_seal(&r->maker, &b, wrong, &r->arena, &e));
 		assert_string_equal(e.text, "a key of this kind does not sign reports");
 	}
-	assert_false(envelope_signature(bad[4], r->digest, bytes_of("x"), &e));
+	assert_false(seal_signature(bad[4], r->digest, bytes_of("x"), &e));
 	for (size_t i = 0; i < 4; i++)
 		EVP_PKEY_free(good[i]);
 	for (size_t i = 0; i < 5; i++)

@@ -149,12 +149,12 @@ its_signature_and_every_commitment_hold(void **state)
 	struct msg m;
 	struct envelope v;
 	struct err e;
-	uint8_t root[32], message[ENVELOPE_SIGNED_MAX];
+	uint8_t root[32], message[SEAL_MESSAGE_MAX];
 	opened(r, &m, &v);
 	assert_true(envelope_leaf(&r->hash, v.manifest_bytes, root, &e));
-	assert_true(envelope_root(&r->hash, root, &v.seal, root, &e));
+	assert_true(seal_root(&r->hash, root, &v.seal, root, &e));
 	same_as(bytes_from(root, 32), "root.bin");
-	same_as(bytes_from(message, envelope_signed_message(root, message)), "signed.bin");
+	same_as(bytes_from(message, seal_message(root, message)), "signed.bin");
 	if (!envelope_verify(&r->by, &v, &r->who, &e))
 		fail_msg("%s", e.text);
 }

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""test_forged.py - what the operator of a hub could put in the place of a publisher's signature, and who finds it."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig  # noqa: E402
+import bundle  # noqa: E402
+import certs  # noqa: E402
+import wire  # noqa: E402
+import witness  # noqa: E402
+from forge_log import ForgedLog  # noqa: E402
+from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+
+
+class Forged(rig.LabTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.lab.client("gbr") as gbr:
+            for _ in range(3):
+                publish(gbr, [(SECRET, canary()), (TEARLINE, canary())])
+        cls.whole = os.path.join(cls.lab.base, "bundle")
+        cls.lab.relto("audit", "pull", cls.whole, context=cls.lab.context_name("hub"))
+        cls.key = cls.lab.agent("hub").log_key
+        cls.true = bundle.Bundle(cls.whole, cls.key).verify()
+        cls.intakes = [r for r in cls.true.records.values() if r.kind == "INTAKE"]
+
+    def setUp(self):
+        self.copy = os.path.join(self.lab.base, self.id().rsplit(".", 1)[1])
+        shutil.copytree(self.whole, self.copy)
+
+    def place(self, folder, digest):
+        return os.path.join(self.copy, folder, digest.hex())
+
+    def verify(self):
+        """The exit code and what relto-verify says of the copy."""
+        got = subprocess.run([rig.program("relto-verify"), "verify", self.copy, "--json", "--key", self.key],
+                             capture_output=True)
+        return got.returncode, json.loads(got.stdout)
+
+    def forged(self, report, change):
+        """Whoever has the log's key: all of it fits but the signature, which both verifiers find."""
+        log = ForgedLog(self.copy, self.lab.path("hub/log.key"))
+        log.write()
+        self.assertEqual(self.verify()[0], 0, "rewritten as it was, it verifies")
+        change(log)
+        log.write()
+        code, said = self.verify()
+        self.assertEqual((code, [(f["kind"], f["index"]) for f in said["findings"]]), (3, [("signature", report.index)]))
+        self.assertEqual(said["reports"]["signed"], len(self.intakes) - 1)
+        with self.assertRaises(witness.Bad):
+            bundle.Bundle(self.copy, self.key).verify()
+        return said["findings"][0]["text"]
+
+    def test_every_report_of_a_real_log_is_signed_by_its_publisher(self):
+        code, said = self.verify()
+        self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"]), (0, 3, 0))
+        self.assertEqual(self.true.signed, 3)
+
+    def test_a_bundle_that_begins_with_a_report_has_the_policy_that_it_was_judged_by(self):
+        shutil.rmtree(self.copy)
+        self.lab.relto("audit", "pull", self.copy, "--from", str(self.intakes[1].index),
+                       context=self.lab.context_name("hub"))
+        code, said = self.verify()
+        self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"], said["missing"]), (0, 2, 0, 0))
+
+    def test_another_content_under_the_old_name_does_not_match(self):
+        one, two = (r.field(7, 0) for r in self.intakes[:2])
+        shutil.copy(self.place("seal", one), self.place("seal", two))
+        self.assertEqual(self.verify()[0], 6)
+
+    def test_a_content_under_its_new_name_leaves_the_old_one_missing_and_the_report_unproved(self):
+        digest = self.intakes[0].field(7, 0)
+        with open(self.place("seal", digest), "rb") as f:
+            changed = f.read()[:-1]
+        os.unlink(self.place("seal", digest))
+        with open(self.place("seal", wire.H(changed)), "wb") as f:
+            f.write(changed)
+        code, said = self.verify()
+        self.assertEqual((code, said["missing"], said["reports"]["signed"], said["reports"]["unproved"]), (0, 1, 2, 1))
+        self.assertIn("the publishers' signatures of reports whose contents are not all here", said["not_checked"])
+
+    def test_the_seal_of_another_report_does_not_fit(self):
+        report, other = self.intakes[:2]
+        said = self.forged(report, lambda log: log.change(report.index, 7, 0, other.field(7, 0)))
+        self.assertIn("it is not signed by its publisher: the signature does not hold", said)
+
+    def test_an_authority_of_the_operators_own_is_not_the_partys(self):
+        report = self.intakes[1]
+        fake = certs.fake_authority(self.lab.dir)
+        leaf, _ = certs.issue(fake)
+
+        def change(log):
+            log.change(report.index, 7, 1, log.content("chain", wire.der(leaf)))
+            log.change(report.index, 7, 2, log.content("anchor", wire.der(fake.certificate)))
+        self.assertIn("is none that the policy has for GBR", self.forged(report, change))
+
+    def test_a_leaf_of_the_operators_own_does_not_end_in_the_partys_anchor(self):
+        report = self.intakes[2]
+        leaf, _ = certs.issue(certs.fake_authority(self.lab.dir))
+        said = self.forged(report, lambda log: log.change(
+            report.index, 7, 1, log.content("chain", wire.der(leaf))))
+        self.assertIn("the chain of its signer: certificate signature failure", said)
+
+    def test_another_leaf_of_the_party_is_not_the_manifests_signer(self):
+        report = self.intakes[0]
+        leaf, _ = certs.issue(certs.Authority.of_lab(self.lab.dir, "GBR"))
+        said = self.forged(report, lambda log: log.change(
+            report.index, 7, 1, log.content("chain", wire.der(leaf))))
+        self.assertIn("its manifest names another certificate", said)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -32,7 +32,7 @@ struct call {
 	struct relto_subscription_request want;
 	const char *save, *exec;
 	uint64_t count, wait_ms;
-	bool no_ack, unverified, json;
+	bool no_ack, json;
 	struct session *session;
 	uint64_t seen;
 	bool bad;    /* a report that could not be verified came */
@@ -87,7 +87,7 @@ option(struct call *c, int code, const char *value)
 		c->no_ack = true;
 		return true;
 	case OPT_UNVERIFIED:
-		c->unverified = true;
+		c->session->unverified = true;
 		return true;
 	case OPT_JSON:
 		c->json = true;
@@ -179,13 +179,17 @@ static bool
 handle(void *arg, const struct relto_delivery *d, bool *ack)
 {
 	struct call *c = arg;
-	bool shown = d->trust == RELTO_VERIFIED || (d->trust == RELTO_UNPINNED && c->unverified);
 	c->seen++;
 	*ack = false;
-	if (!shown) {
+	if (d->portion_count == 0) { /* librelto gives none of what may not be shown */
 		char id[RELTO_ID_TEXT];
 		relto_id_print(d->id, id);
-		(void)fprintf(stderr, "relto: report %s is not shown: %s\n", id, d->why);
+		(void)fprintf(stderr, "relto: report %s is not shown: ", id);
+		out_clean(stderr, bytes_of(d->why));
+		(void)fputs(d->trust == RELTO_UNPINNED
+				? "; pin them with 'relto context trust', or see --unverified\n"
+				: "\n",
+		    stderr);
 		c->bad = true;
 		return c->count == 0 || c->seen < c->count;
 	}
@@ -204,14 +208,13 @@ handle(void *arg, const struct relto_delivery *d, bool *ack)
 int
 cmd_sub(int argc, char **argv)
 {
-	struct call c = { 0 };
 	struct session s = { 0 };
+	struct call c = { .session = &s };
 	struct relto_error e = { 0 };
 	struct err why = { 0 };
 	int status = parse(&c, argc, argv);
 	if (status != 0)
 		return status;
-	c.session = &s;
 	status = session_open(&s, &c.flags);
 	if (status == 0 && !session_vocabs(&s, &why))
 		status = out_error(&why);

@@ -71,6 +71,7 @@ fill(struct session *s, struct relto_error *e)
 {
 	const struct context *c = s->context;
 	make_state(s);
+	relto_context_show_unverified(s->library, s->unverified);
 	struct bytes key;
 	struct err why = { 0 };
 	if (!context_read_file(c->log_key, false, &s->arena, &key, &why)) {

@@ -193,13 +193,17 @@ handle(void *arg, const struct relto_delivery *d, bool *ack)
 		c->bad = true;
 		return c->count == 0 || c->seen < c->count;
 	}
+	bool whole = true; /* nothing is acknowledged that is nowhere in full */
 	if (c->json)
 		delivery_json(stdout, c->session, d, false);
 	else
-		delivery_show(c->session, d);
+		whole = delivery_show(c->session, d) || c->save != NULL || c->exec != NULL;
 	(void)fflush(stdout);
-	bool safe = (c->save == NULL || save(c, d)) && (c->exec == NULL || hand_over(c, d)) &&
-		    ferror(stdout) == 0;
+	if (!whole)
+		(void)fputs(
+		    "relto: not acknowledged: use --save for what cannot be shown\n", stderr);
+	bool safe = whole && (c->save == NULL || save(c, d)) &&
+		    (c->exec == NULL || hand_over(c, d)) && ferror(stdout) == 0;
 	c->unkept |= !safe;
 	*ack = safe && !c->no_ack;
 	return c->count == 0 || c->seen < c->count;

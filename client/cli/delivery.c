@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "policy/text.h"
+#include "policy/text_chars.h"
+
 static const char *
 precedence(enum relto_precedence p)
 {
@@ -13,29 +16,59 @@ precedence(enum relto_precedence p)
 static bool
 is_text(const char *type)
 {
-	return strncmp(type, "text/", 5) == 0 || strstr(type, "json") != NULL;
+	return strncasecmp(type, "text/", 5) == 0 || strcasestr(type, "json") != NULL ||
+	       strcasestr(type, "xml") != NULL;
 }
 
-/* Line by line, since a report's text must not steer the terminal. */
-static void
-show_content(FILE *to, struct bytes content)
+/* What stands before the next 'end', taken off 'rest'; *more: there was one. */
+static struct bytes
+take(struct bytes *rest, int end, bool *more)
 {
+	const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, end, rest->len);
+	size_t len = at == NULL ? rest->len : (size_t)(at - rest->data);
+	struct bytes piece = bytes_from(rest->data, len);
+	*more = at != NULL;
+	*rest = bytes_from(rest->data + len + *more, rest->len - len - *more);
+	return piece;
+}
+
+/* Line by line, since a report's text must not steer the terminal.  Tabs do not. */
+static void
+show_text(FILE *to, struct bytes content)
+{
+	bool more;
 	while (content.len > 0) {
-		const uint8_t *end = memchr(content.data, '\n', content.len);
-		size_t len = end == NULL ? content.len : (size_t)(end - content.data);
+		struct bytes line = take(&content, '\n', &more);
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
 		(void)fputs("    ", to);
-		out_clean(to, bytes_from(content.data, len));
-		(void)fputc('\n', to);
-		content.data += len + (end != NULL);
-		content.len -= len + (end != NULL);
+		do {
+			out_clean(to, take(&line, '\t', &more));
+			(void)fputs(more ? "\t" : "\n", to);
+		} while (more);
 	}
 }
 
-void
+/* Whether all of it stands there as it is. */
+static bool
+show_content(const char *type, struct bytes content)
+{
+	size_t at;
+	bool text = is_text(type),
+	     whole = content.len == 0 || (text && text_is_clean(content, &at));
+	if (text)
+		show_text(stdout, content);
+	if (!whole)
+		(void)printf("    (%s: use --save)\n",
+		    text ? "not all of it can be shown here" : "it cannot be shown here");
+	return whole;
+}
+
+bool
 delivery_show(struct session *s, const struct relto_delivery *d)
 {
 	char id[RELTO_ID_TEXT], time[32];
-	bool colour = session_colour(stdout);
+	bool colour = session_colour(stdout), whole = true;
 	relto_id_print(d->id, id);
 	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
 	    precedence(d->precedence));
@@ -54,15 +87,28 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 		}
 		(void)fputs("] ", stdout);
 		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
-		(void)printf("  (%s, %zu bytes)\n", p->content_type, p->content.len);
-		if (is_text(p->content_type) && p->content.len <= 4096)
-			show_content(stdout, bytes_from(p->content.data, p->content.len));
+		(void)fputs("  (", stdout);
+		out_clean(stdout, bytes_of(p->content_type));
+		(void)printf(", %zu bytes)\n", p->content.len);
+		whole &= show_content(p->content_type, bytes_from(p->content.data, p->content.len));
 	}
+	return whole;
+}
+
+static bool
+is_utf8(struct bytes in)
+{
+	uint32_t point;
+	for (size_t at = 0, n; at < in.len; at += n)
+		if (text_char_at(in, at, &point, &n) == TEXT_CHAR_BAD_UTF8)
+			return false;
+	return true;
 }
 
 static void
 portion_json(struct out_json *j, struct session *s, const struct relto_portion *p, const char *file)
 {
+	struct bytes content = bytes_from(p->content.data, p->content.len);
 	out_json_begin(j, NULL, '{');
 	session_labels_json(j, "labels", s, p->labels, p->label_count);
 	out_json_text(j, "content_type", p->content_type);
@@ -70,8 +116,10 @@ portion_json(struct out_json *j, struct session *s, const struct relto_portion *
 	out_json_uint(j, "bytes", p->content.len);
 	if (file[0] != 0)
 		out_json_text(j, "file", file);
-	else if (is_text(p->content_type))
-		out_json_bytes(j, "content", bytes_from(p->content.data, p->content.len));
+	else if (is_text(p->content_type) && is_utf8(content))
+		out_json_bytes(j, "content", content);
+	else
+		out_json_base64(j, "content_base64", content);
 	out_json_end(j, '}');
 }
 

@@ -6,10 +6,11 @@
 #include "client/cli/session.h"
 
 /* For people, on stdout: whose signature, under which agreements, each portion with its marking.
- * Nothing of it can steer a terminal. */
-void delivery_show(struct session *s, const struct relto_delivery *d);
+ * Nothing of it can steer a terminal.  False: not all content is there; what is missing is said.
+ */
+bool delivery_show(struct session *s, const struct relto_delivery *d);
 /* One line of JSON.  With 'files' a portion names the file of its content (delivery_file); without,
- * text stands in the line itself. */
+ * the content stands in the line itself: text as "content", all else as "content_base64". */
 void delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files);
 /* The name under which a portion's content is saved. */
 enum { DELIVERY_FILE = 32 };

@@ -1,6 +1,7 @@
 #include "client/cli/out.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "policy/text_chars.h"
@@ -145,6 +146,21 @@ out_json_hex(struct out_json *j, const char *key, const uint8_t *data, size_t le
 	(void)fputc('"', j->to);
 	for (size_t i = 0; i < len; i++)
 		(void)fprintf(j->to, "%02x", data[i]);
+	(void)fputc('"', j->to);
+}
+
+void
+out_json_base64(struct out_json *j, const char *key, struct bytes value)
+{
+	enum { PIECE = 48 }; /* a multiple of 3: the pieces join without padding */
+	unsigned char text[PIECE / 3 * 4 + 1];
+	json_key(j, key);
+	(void)fputc('"', j->to);
+	for (size_t at = 0; at < value.len; at += PIECE) {
+		size_t n = value.len - at < PIECE ? value.len - at : PIECE;
+		(void)EVP_EncodeBlock(text, value.data + at, (int)n);
+		(void)fputs((const char *)text, j->to);
+	}
 	(void)fputc('"', j->to);
 }
 

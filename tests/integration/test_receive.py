@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import subprocess
 import sys
 import unittest
 
@@ -44,8 +45,8 @@ class Receiving(unittest.TestCase):
             r.portion(TEARLINE, content, kind, title)
         return r.seal()
 
-    def sub(self, *more, code=0, wait="2s", context=None):
-        return self.lab.relto("sub", "--wait", wait, *more, context=context or self.nor, code=code)
+    def sub(self, *more, code=0, wait="2s", context=None, stdout=subprocess.PIPE):
+        return self.lab.relto("sub", "--wait", wait, *more, context=context or self.nor, code=code, stdout=stdout)
 
     def empty_trust(self):
         folder = os.path.join(self.lab.base, "no-trust")
@@ -78,6 +79,47 @@ class Unverified(Receiving):
         h = self.hub(lambda s: s.deliver(self.gbr, self.report(body, agent=self.gbr), chain=self.ken.chain_der))
         out, _ = self.sub("--count", "1", "--unverified", code=77)
         self.assertNotIn(body.decode(), out)
+        self.assertEqual(h.acks, [])
+
+
+class Whole(Receiving):
+    """Without --save and --exec only what came out whole is acknowledged."""
+
+    BINARY = bytes(range(256))
+
+    def test_long_text_is_shown_to_its_end(self):
+        body = b"".join(b"line %d\twith a tab\r\n" % n for n in range(2000)) + canary()
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(body)))
+        out, _ = self.sub("--count", "1")
+        self.assertEqual([l[4:] for l in out.splitlines()[4:]], body.decode().splitlines())
+        self.assertEqual(h.acks, [1])
+
+    def test_what_a_terminal_cannot_show_is_not_acknowledged_and_says_what_would_help(self):
+        for content, kind in ((self.BINARY, "application/octet-stream"), (b"caf\xe9", "text/plain"),
+                              (b"\x1b[31mred", "text/plain")):
+            h = self.hub(lambda s: s.deliver(self.gbr, self.report((content, kind, ""), canary())))
+            out, err = self.sub("--count", "1", code=74)
+            self.assertIn("use --save", out)
+            self.assertIn("not acknowledged", err)
+            self.assertEqual(h.acks, [])
+            self.sub("--count", "1", "--save", self.folder)
+            self.assertEqual(h.acks, [1])
+
+    def test_json_has_every_byte(self):
+        portions = [(self.BINARY, "application/octet-stream", ""), (b"caf\xe9", "text/plain", ""), ("caf\u00e9\0".encode(), "text/plain", ""),
+                    (b"", "image/png", ""), (b'{"a":1}', "application/stix+json", ""), (b"plain", "application/pdf", "")]
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(*portions)))
+        out, _ = self.sub("--count", "1", "--json")
+        got = json.loads(out)["portions"]
+        self.assertEqual([p["content"].encode() if "content" in p else base64.b64decode(p["content_base64"], validate=True)
+                          for p in got], [p[0] for p in portions])
+        self.assertEqual(["content" in p for p in got], [False, False, True, False, True, False])
+        self.assertEqual(h.acks, [1])
+
+    def test_what_could_not_be_written_is_not_acknowledged(self):
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
+        with open("/dev/full", "w") as full:
+            self.sub("--count", "1", code=74, stdout=full)
         self.assertEqual(h.acks, [])
 
 

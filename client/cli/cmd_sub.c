@@ -1,14 +1,12 @@
 /* cmd_sub.c - relto sub: receives, verifies, shows, saves or hands over, and acknowledges. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "client/cli/cmd.h"
-#include "client/cli/delivery.h"
+#include "client/cli/handover.h"
 
 static const char usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
@@ -37,7 +35,9 @@ struct call {
 	uint64_t seen;
 	bool bad;    /* a report that could not be verified came */
 	bool unkept; /* one could not be shown, saved or handed over */
+	struct handover_done done;
 };
+enum { TURN_MS = 1000 }; /* how long a wait goes on without a look round */
 
 static const struct option options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -114,23 +114,7 @@ parse(struct call *c, int argc, char **argv)
 	return optind < argc ? out_usage(usage, "what is '%s'?", argv[optind]) : 0;
 }
 
-/* ---- handing over ---- */
-
-static bool
-write_all(int fd, const void *data, size_t len)
-{
-	const char *at = data;
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-		}
-	}
-	return true;
-}
+/* ---- one report ---- */
 
 /* Safe on disk before it is acknowledged. */
 static bool
@@ -143,56 +127,24 @@ save(struct call *c, const struct relto_delivery *d)
 	return false;
 }
 
-/* The portions on standard input, one after the other, and RELTO_REPORT, _TOPIC, _ORIGINATOR in the
- * environment; acknowledged if the program says 0. */
-static bool
-hand_over(struct call *c, const struct relto_delivery *d)
+static void
+not_shown(struct call *c, const struct relto_delivery *d)
 {
-	int pipes[2], status = 0;
 	char id[RELTO_ID_TEXT];
 	relto_id_print(d->id, id);
-	if (pipe2(pipes, O_CLOEXEC) != 0)
-		return false;
-	(void)fflush(NULL);
-	pid_t child = fork();
-	if (child == 0) {
-		(void)dup2(pipes[0], STDIN_FILENO);
-		(void)setenv("RELTO_REPORT", id, 1);
-		(void)setenv("RELTO_TOPIC", d->topic, 1);
-		(void)setenv("RELTO_ORIGINATOR", d->originator, 1);
-		(void)execl("/bin/sh", "sh", "-c", c->exec, (char *)NULL);
-		_exit(127);
-	}
-	(void)close(pipes[0]);
-	for (size_t i = 0; child > 0 && i < d->portion_count; i++) {
-		const struct relto_bytes *b = &d->portions[i].portion.content;
-		if (!write_all(pipes[1], b->data, b->len))
-			break; /* it need not read all; its own status counts */
-	}
-	(void)close(pipes[1]);
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return false;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	(void)fprintf(stderr, "relto: report %s is not shown: ", id);
+	out_clean(stderr, bytes_of(d->why));
+	(void)fputs(d->trust == RELTO_UNPINNED
+			? "; pin them with 'relto context trust', or see --unverified\n"
+			: "\n",
+	    stderr);
+	c->bad = true;
 }
 
+/* Shows it, saves it, hands it over; whether it is safe with its reader. */
 static bool
-handle(void *arg, const struct relto_delivery *d, bool *ack)
+take(struct call *c, const struct relto_delivery *d)
 {
-	struct call *c = arg;
-	c->seen++;
-	*ack = false;
-	if (d->portion_count == 0) { /* librelto gives none of what may not be shown */
-		char id[RELTO_ID_TEXT];
-		relto_id_print(d->id, id);
-		(void)fprintf(stderr, "relto: report %s is not shown: ", id);
-		out_clean(stderr, bytes_of(d->why));
-		(void)fputs(d->trust == RELTO_UNPINNED
-				? "; pin them with 'relto context trust', or see --unverified\n"
-				: "\n",
-		    stderr);
-		c->bad = true;
-		return c->count == 0 || c->seen < c->count;
-	}
 	bool whole = true; /* nothing is acknowledged that is nowhere in full */
 	if (c->json)
 		delivery_json(stdout, c->session, d, false);
@@ -203,19 +155,75 @@ handle(void *arg, const struct relto_delivery *d, bool *ack)
 		(void)fputs(
 		    "relto: not acknowledged: use --save for what cannot be shown\n", stderr);
 	bool safe = whole && (c->save == NULL || save(c, d)) &&
-		    (c->exec == NULL || hand_over(c, d)) && ferror(stdout) == 0;
+		    (c->exec == NULL || handover_run(c->session, c->exec, NULL, d)) &&
+		    ferror(stdout) == 0;
 	c->unkept |= !safe;
-	*ack = safe && !c->no_ack;
-	return c->count == 0 || c->seen < c->count;
+	return safe;
+}
+
+/* What came again after it was dealt with only waits for its acknowledgement. */
+static bool
+handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
+{
+	bool again = d->portion_count > 0 && handover_is_done(&c->done, d), safe = again;
+	c->seen += !again;
+	if (d->portion_count == 0) /* librelto gives none of what may not be shown */
+		not_shown(c, d);
+	else if (!again)
+		safe = take(c, d);
+	if (safe && !again)
+		handover_set_done(&c->done, d);
+	return !safe || c->no_ack || relto_ack_later(c->session->connection, d, e);
+}
+
+/* ---- all of them ---- */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* When nothing more is waited for. */
+static int64_t
+patience(const struct call *c)
+{
+	return c->wait_ms == UINT64_MAX ? INT64_MAX : now_ms() + (int64_t)c->wait_ms;
+}
+
+static bool
+receive(struct call *c, struct relto_error *e)
+{
+	int64_t until = patience(c);
+	while (c->count == 0 || c->seen < c->count) {
+		struct relto_delivery *d = NULL;
+		int64_t left = until - now_ms();
+		int turn_ms = left < 0 ? 0 : left < TURN_MS ? (int)left : TURN_MS;
+		if (relto_next(c->session->connection, turn_ms, &d, e)) {
+			bool ok = handle(c, d, e);
+			relto_delivery_free(d);
+			if (!ok)
+				return false;
+			until = patience(c);
+		} else if (strcmp(e->code, err_token(ERR_TIMEOUT)) != 0) {
+			return false;
+		} else if (now_ms() >= until) {
+			break;
+		}
+	}
+	return relto_settle(c->session->connection, e);
 }
 
 int
 cmd_sub(int argc, char **argv)
 {
+	static struct call c;
 	struct session s = { 0 };
-	struct call c = { .session = &s };
 	struct relto_error e = { 0 };
 	struct err why = { 0 };
+	c = (struct call){ .session = &s };
 	int status = parse(&c, argc, argv);
 	if (status != 0)
 		return status;
@@ -224,10 +232,7 @@ cmd_sub(int argc, char **argv)
 		status = out_error(&why);
 	if (status == 0 && !relto_subscribe(s.connection, &c.want, NULL, &e))
 		status = session_error(&e);
-	struct relto_handler h = { .handle = handle,
-		.arg = &c,
-		.idle_ms = c.wait_ms == UINT64_MAX ? -1 : (int)c.wait_ms };
-	if (status == 0 && !relto_run(s.connection, &h, &e))
+	if (status == 0 && !receive(&c, &e))
 		status = session_error(&e);
 	session_close(&s);
 	if (status == 0 && c.bad)

@@ -64,6 +64,15 @@ show_content(const char *type, struct bytes content)
 	return whole;
 }
 
+void
+delivery_markings(FILE *to, struct session *s, const struct relto_portion *p)
+{
+	for (size_t i = 0; i < p->label_count; i++) {
+		(void)fputs(i == 0 ? "" : " | ", to);
+		out_clean(to, bytes_of(session_marking(s, &p->labels[i])));
+	}
+}
+
 bool
 delivery_show(struct session *s, const struct relto_delivery *d)
 {
@@ -81,10 +90,7 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 	for (size_t i = 0; i < d->portion_count; i++) {
 		const struct relto_portion *p = &d->portions[i].portion;
 		(void)fputs("  [", stdout);
-		for (size_t k = 0; k < p->label_count; k++) {
-			(void)fputs(k == 0 ? "" : " | ", stdout);
-			out_clean(stdout, bytes_of(session_marking(s, &p->labels[k])));
-		}
+		delivery_markings(stdout, s, p);
 		(void)fputs("] ", stdout);
 		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
 		(void)fputs("  (", stdout);

@@ -9,6 +9,8 @@
  * Nothing of it can steer a terminal.  False: not all content is there; what is missing is said.
  */
 bool delivery_show(struct session *s, const struct relto_delivery *d);
+/* The markings of a portion, in one line without its end. */
+void delivery_markings(FILE *to, struct session *s, const struct relto_portion *p);
 /* One line of JSON.  With 'files' a portion names the file of its content (delivery_file); without,
  * the content stands in the line itself: text as "content", all else as "content_base64". */
 void delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files);

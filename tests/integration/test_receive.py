@@ -123,5 +123,77 @@ class Whole(Receiving):
         self.assertEqual(h.acks, [])
 
 
+class Handing(Receiving):
+    def again(self, times):
+        """The hub gives one report, and again and again, each time a little after."""
+        sent = self.report(canary())
+
+        def give(session):
+            for attempt in range(1, times + 1):
+                session.deliver(self.gbr, sent, number=1, attempt=attempt)
+
+        return self.hub(give)
+
+    def runs(self):
+        with open(self.folder, encoding="utf-8") as f:
+            return f.read().split()
+
+    def test_a_program_runs_once_for_a_report_that_comes_again(self):
+        h = self.again(3)
+        self.sub("--exec", "echo $RELTO_REPORT >>" + self.folder)
+        self.assertEqual(len(self.runs()), 1)
+        self.assertEqual(h.acks, [1] * len(h.acks), "each attempt is acknowledged, none is run again")
+        self.assertGreaterEqual(len(h.acks), 1)
+
+    def test_what_came_again_before_it_was_looked_at_waits_once(self):
+        sent = self.report(canary())
+
+        def subscribe(session, m):
+            for attempt in (1, 2, 3):
+                session.deliver(self.gbr, sent, number=1, attempt=attempt)
+            hub.subscribed(session, m)
+
+        h = self.hub(subscribe=subscribe)
+        out, _ = self.sub("--json")
+        self.assertEqual([json.loads(line)["attempt"] for line in out.splitlines()], [3])
+        self.assertEqual(h.acks, [1])
+
+    def test_a_program_that_failed_runs_again(self):
+        h = self.again(2)
+        self.sub("--exec", "echo x >>%s; test $(wc -l <%s) -gt 1" % (self.folder, self.folder), code=74)
+        self.assertEqual(len(self.runs()), 2)
+        self.assertEqual(h.acks, [1])
+
+    def test_a_report_that_comes_again_is_shown_and_counted_once(self):
+        self.again(3)
+        out, _ = self.sub("--count", "2", code=75)
+        self.assertEqual(out.count("signature good"), 1)
+
+    def test_a_program_learns_what_it_gets(self):
+        body = canary()
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(body, canary())))
+        self.sub("--count", "1", "--exec", "head -c %d >%s; echo; env >>%s; exit 0"
+                 % (len(body), self.folder, self.folder))
+        got = self.runs()
+        self.assertTrue(got[0].startswith(body.decode()), got[0])
+        with open(self.folder, encoding="utf-8") as f:
+            said = f.read()
+        marking = "ATLAS RESTRICTED//REL TO ATLAS | TLP:GREEN"
+        self.assertIn("RELTO_MARKINGS=%s\n%s\n" % (marking, marking), said)
+        for line in ("RELTO_PARTY=GBR", "RELTO_TOPIC=maritime.piracy", "RELTO_ORIGINATOR=spiffe://gbr.example/fusion-desk"):
+            self.assertIn(line + "\n", said)
+        self.assertEqual(h.acks, [1])
+
+    def test_sigpipe_ends_a_program_as_it_would_elsewhere(self):
+        self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
+        self.sub("--count", "1", "--exec", "grep -q '^SigIgn:.*0...$' /proc/self/status")
+
+    def test_a_long_wait_is_a_long_wait(self):
+        body = canary()
+        self.hub(lambda s: s.deliver(self.gbr, self.report(body)))
+        out, _ = self.sub("--count", "1", wait="30d")
+        self.assertIn(body.decode(), out)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -118,13 +118,32 @@ parse(struct call *c, int argc, char **argv)
 
 /* Safe on disk before it is acknowledged. */
 static bool
-save(struct call *c, const struct relto_delivery *d)
+save(struct call *c, const struct relto_delivery *d, struct delivery_place *at)
 {
-	if (delivery_save(c->session, d, c->save))
-		return true;
-	(void)fprintf(stderr, "relto: cannot save under %s: %s; not acknowledged\n", c->save,
-	    strerror(errno));
-	return false;
+	if (!delivery_save(c->session, d, c->save, at)) {
+		(void)fprintf(stderr, "relto: cannot save under %s: %s; not acknowledged\n",
+		    c->save, strerror(errno));
+		return false;
+	}
+	if (at->beside)
+		(void)fprintf(stderr,
+		    "relto: ANOTHER report has this party and id: this one is in %s/%s\n", c->save,
+		    at->name);
+	return true;
+}
+
+/* Kept and handed over, as far as asked for. */
+static bool
+keep(struct call *c, const struct relto_delivery *d)
+{
+	struct delivery_place at;
+	const char *folder = NULL;
+	if (c->save != NULL) {
+		if (!save(c, d, &at))
+			return false;
+		folder = arena_printf(&c->session->arena, "%s/%s", c->save, at.name);
+	}
+	return c->exec == NULL || handover_run(c->session, c->exec, folder, d);
 }
 
 static void
@@ -154,9 +173,7 @@ take(struct call *c, const struct relto_delivery *d)
 	if (!whole)
 		(void)fputs(
 		    "relto: not acknowledged: use --save for what cannot be shown\n", stderr);
-	bool safe = whole && (c->save == NULL || save(c, d)) &&
-		    (c->exec == NULL || handover_run(c->session, c->exec, NULL, d)) &&
-		    ferror(stdout) == 0;
+	bool safe = whole && keep(c, d) && ferror(stdout) == 0;
 	c->unkept |= !safe;
 	return safe;
 }

@@ -1,6 +1,7 @@
 #include "client/cli/delivery.h"
 
 #include <inttypes.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #include "policy/text.h"
@@ -133,10 +134,12 @@ void
 delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files)
 {
 	struct out_json j = { .to = to };
-	char id[RELTO_ID_TEXT], file[DELIVERY_FILE] = "";
+	char id[RELTO_ID_TEXT], file[DELIVERY_FILE] = "", digest[DELIVERY_DIGEST];
 	relto_id_print(d->id, id);
 	out_json_begin(&j, NULL, '{');
+	delivery_digest(d, digest);
 	out_json_text(&j, "report", id);
+	out_json_text(&j, "manifest", digest);
 	out_json_text(&j, "originator", d->originator);
 	out_json_text(&j, "party", d->party);
 	out_json_bool(&j, "verified", d->trust == RELTO_VERIFIED);
@@ -157,6 +160,15 @@ delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool 
 	out_json_end(&j, ']');
 	out_json_end(&j, '}');
 	out_json_line(&j);
+}
+
+void
+delivery_digest(const struct relto_delivery *d, char to[DELIVERY_DIGEST])
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	(void)SHA256(d->manifest.data, d->manifest.len, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		(void)snprintf(to + 2 * i, 3, "%02x", digest[i]);
 }
 
 void

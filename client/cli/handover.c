@@ -1,7 +1,6 @@
 #include "client/cli/handover.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -127,11 +126,11 @@ handover_run(
 bool
 handover_is_done(const struct handover_done *h, const struct relto_delivery *d)
 {
-	uint8_t digest[32];
+	char digest[DELIVERY_DIGEST];
 	size_t n = h->count < HANDOVER_REMEMBERED ? h->count : HANDOVER_REMEMBERED;
-	(void)SHA256(d->manifest.data, d->manifest.len, digest);
+	delivery_digest(d, digest);
 	for (size_t i = 0; i < n; i++)
-		if (memcmp(h->digest[i], digest, sizeof(digest)) == 0)
+		if (strcmp(h->digest[i], digest) == 0)
 			return true;
 	return false;
 }
@@ -139,6 +138,5 @@ handover_is_done(const struct handover_done *h, const struct relto_delivery *d)
 void
 handover_set_done(struct handover_done *h, const struct relto_delivery *d)
 {
-	(void)SHA256(
-	    d->manifest.data, d->manifest.len, h->digest[h->count++ % HANDOVER_REMEMBERED]);
+	delivery_digest(d, h->digest[h->count++ % HANDOVER_REMEMBERED]);
 }

@@ -20,7 +20,7 @@ MUST_USE bool handover_run(
  */
 enum { HANDOVER_REMEMBERED = 4096 }; /* more than can be on their way at once */
 struct handover_done {
-	uint8_t digest[HANDOVER_REMEMBERED][32]; /* of the manifests; it wraps */
+	char digest[HANDOVER_REMEMBERED][DELIVERY_DIGEST]; /* it wraps */
 	size_t count;
 };
 bool handover_is_done(const struct handover_done *h, const struct relto_delivery *d);

@@ -195,5 +195,60 @@ class Handing(Receiving):
         self.assertIn(body.decode(), out)
 
 
+class Saving(Receiving):
+    def names(self):
+        return sorted(os.listdir(self.folder))
+
+    def body(self, name):
+        with open(os.path.join(self.folder, name, "00.body"), "rb") as f:
+            return f.read()
+
+    def test_one_party_cannot_take_the_place_of_anothers_report(self):
+        mine, theirs = canary(), canary()
+        first = self.report(theirs, agent=self.ken)
+        report_id = first.manifest and wire.pb.Manifest.FromString(first.manifest).id
+
+        def give(session):
+            session.deliver(self.ken, first)
+            session.deliver(self.gbr, self.report(mine, report_id=report_id))
+
+        h = self.hub(give)
+        self.sub("--save", self.folder, "--count", "2")
+        text = report_id.hex()
+        text = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        self.assertEqual(self.names(), ["GBR." + text, "KEN." + text])
+        self.assertEqual([self.body(n) for n in self.names()], [mine, theirs])
+        self.assertEqual(sorted(h.acks), [1, 2])
+
+    def test_what_stands_there_counts_only_if_it_is_the_same_report(self):
+        bodies = [canary(), canary()]
+        first = self.report(bodies[0])
+        second = self.report(bodies[1], report_id=wire.pb.Manifest.FromString(first.manifest).id)
+
+        def give(session):
+            session.deliver(self.gbr, first)
+            session.deliver(self.gbr, second)
+
+        self.hub(give)
+        for _ in range(2):
+            _, err = self.sub("--save", self.folder, "--count", "2")
+            self.assertIn("ANOTHER report", err)
+            (name, beside) = self.names()
+            self.assertEqual(beside, name + ".2")
+            self.assertEqual([self.body(n) for n in (name, beside)], bodies)
+
+    def test_what_is_not_verified_cannot_stand_where_a_partys_report_would(self):
+        sent = self.report(canary())
+        self.hub(lambda s: s.deliver(self.gbr, sent))
+        self.sub("--save", self.folder, "--count", "1", "--trust", self.empty_trust(), "--unverified")
+        (name,) = self.names()
+        self.assertTrue(name.startswith("unverified.gbr.example."), name)
+
+    def test_a_program_learns_where_the_report_is_kept(self):
+        self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
+        self.sub("--save", self.folder, "--count", "1", "--exec", "cp $RELTO_FOLDER/report.json %s/copy" % self.folder)
+        self.assertIn("copy", self.names())
+
+
 if __name__ == "__main__":
     unittest.main()

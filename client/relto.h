@@ -353,7 +353,8 @@ struct relto_subscription_request {
 	const char *name;  /* NULL: inbox */
 	const char *topic; /* pattern; NULL: as the subscription is, '>' for a new one */
 	bool exercise;
-	uint32_t credit; /* deliveries on their way unacknowledged; 0: 64 */
+	uint32_t
+	    credit; /* deliveries on their way unacknowledged; 0: as many as the broker allows */
 	bool from_start; /* a new subscription begins with what is kept */
 };
 struct relto_subscription {

@@ -10,7 +10,7 @@
 
 static const char usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
-    "      [--count N] [--wait DURATION] [--no-ack] [--unverified] [--json]";
+    "      [--count N] [--credit N] [--wait DURATION] [--no-ack] [--unverified] [--json]";
 
 enum option_code {
 	OPT_NAME = 1,
@@ -20,10 +20,15 @@ enum option_code {
 	OPT_SAVE,
 	OPT_EXEC,
 	OPT_COUNT,
+	OPT_CREDIT,
 	OPT_WAIT,
 	OPT_NO_ACK,
 	OPT_UNVERIFIED,
 	OPT_JSON
+};
+enum {
+	CREDIT_MAX = 1024,
+	TURN_MS = 1000 /* how long a wait goes on without a look round */
 };
 struct call {
 	struct context_flags flags;
@@ -36,8 +41,10 @@ struct call {
 	bool bad;    /* a report that could not be verified came */
 	bool unkept; /* one could not be shown, saved or handed over */
 	struct handover_done done;
+	struct relto_subscription got;
+	uint64_t open[CREDIT_MAX]; /* deliveries that came and are not acknowledged */
+	size_t open_count, overdue;
 };
-enum { TURN_MS = 1000 }; /* how long a wait goes on without a look round */
 
 static const struct option options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -47,6 +54,7 @@ static const struct option options[] = {
 	{ "save", required_argument, NULL, OPT_SAVE },
 	{ "exec", required_argument, NULL, OPT_EXEC },
 	{ "count", required_argument, NULL, OPT_COUNT },
+	{ "credit", required_argument, NULL, OPT_CREDIT },
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "no-ack", no_argument, NULL, OPT_NO_ACK },
 	{ "unverified", no_argument, NULL, OPT_UNVERIFIED },
@@ -81,6 +89,9 @@ option(struct call *c, int code, const char *value)
 	case OPT_COUNT:
 		c->count = strtoull(value, &end, 10);
 		return c->count > 0 && *end == 0;
+	case OPT_CREDIT:
+		c->want.credit = (uint32_t)strtoul(value, &end, 10);
+		return c->want.credit > 0 && c->want.credit <= CREDIT_MAX && *end == 0;
 	case OPT_WAIT:
 		return session_duration_parse(value, &c->wait_ms);
 	case OPT_NO_ACK:
@@ -178,6 +189,19 @@ take(struct call *c, const struct relto_delivery *d)
 	return safe;
 }
 
+/* Which deliveries hold the credit of the subscription. */
+static void
+note_open(struct call *c, uint64_t number, bool open)
+{
+	size_t i = 0;
+	while (i < c->open_count && c->open[i] != number)
+		i++;
+	if (open && i == c->open_count && i < CREDIT_MAX)
+		c->open[c->open_count++] = number;
+	else if (!open && i < c->open_count)
+		c->open[i] = c->open[--c->open_count];
+}
+
 /* What came again after it was dealt with only waits for its acknowledgement. */
 static bool
 handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
@@ -190,7 +214,9 @@ handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
 		safe = take(c, d);
 	if (safe && !again)
 		handover_set_done(&c->done, d);
-	return !safe || c->no_ack || relto_ack_later(c->session->connection, d, e);
+	bool ack = safe && !c->no_ack;
+	note_open(c, d->number, !ack);
+	return !ack || relto_ack_later(c->session->connection, d, e);
 }
 
 /* ---- all of them ---- */
@@ -210,11 +236,38 @@ patience(const struct call *c)
 	return c->wait_ms == UINT64_MAX ? INT64_MAX : now_ms() + (int64_t)c->wait_ms;
 }
 
+/* The alarm that a client is there for: the broker keeps records out of the log. */
+static void
+watch(struct call *c)
+{
+	size_t overdue = relto_overdue(c->session->connection);
+	if (overdue > c->overdue) {
+		(void)fprintf(stderr,
+		    "relto: ALARM: %zu reports are not in a signed head of your party's tree after "
+		    "120 s; the broker may keep records out of its log: tell your auditor\n",
+		    overdue);
+		c->overdue = overdue;
+	}
+}
+
+/* Nothing more can come until one of them is acknowledged. */
+static bool
+is_blocked(const struct call *c)
+{
+	if (c->open_count < c->got.credit)
+		return false;
+	(void)fprintf(stderr,
+	    "relto: nothing more can come: %zu reports, all that may be on their way, are not "
+	    "acknowledged\n",
+	    c->open_count);
+	return true;
+}
+
 static bool
 receive(struct call *c, struct relto_error *e)
 {
 	int64_t until = patience(c);
-	while (c->count == 0 || c->seen < c->count) {
+	while ((c->count == 0 || c->seen < c->count) && !is_blocked(c)) {
 		struct relto_delivery *d = NULL;
 		int64_t left = until - now_ms();
 		int turn_ms = left < 0 ? 0 : left < TURN_MS ? (int)left : TURN_MS;
@@ -229,6 +282,7 @@ receive(struct call *c, struct relto_error *e)
 		} else if (now_ms() >= until) {
 			break;
 		}
+		watch(c);
 	}
 	return relto_settle(c->session->connection, e);
 }
@@ -247,11 +301,13 @@ cmd_sub(int argc, char **argv)
 	status = session_open(&s, &c.flags);
 	if (status == 0 && !session_vocabs(&s, &why))
 		status = out_error(&why);
-	if (status == 0 && !relto_subscribe(s.connection, &c.want, NULL, &e))
+	if (status == 0 && !relto_subscribe(s.connection, &c.want, &c.got, &e))
 		status = session_error(&e);
 	if (status == 0 && !receive(&c, &e))
 		status = session_error(&e);
 	session_close(&s);
+	if (status == 0 && c.overdue > 0)
+		return err_exit(ERR_PROTOCOL);
 	if (status == 0 && c.bad)
 		return 77;
 	if (status == 0 && c.unkept)

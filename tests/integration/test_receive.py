@@ -250,5 +250,40 @@ class Saving(Receiving):
         self.assertIn("copy", self.names())
 
 
+class Credit(Receiving):
+    def test_all_that_the_broker_allows_is_asked_for(self):
+        h = self.hub(credit=700)
+        self.sub(wait="10ms")
+        self.assertEqual(h.wanted_credit, 700)
+        self.sub("--credit", "3", wait="10ms")
+        self.assertEqual(h.wanted_credit, 3)
+        for wrong in ("0", "1025", "x"):
+            self.sub("--credit", wrong, code=64)
+
+    def test_reports_that_hold_all_credit_end_the_command_and_are_told(self):
+        def give(session):
+            for _ in range(3):
+                session.deliver(self.ken, self.report(canary(), agent=self.ken))
+            session.deliver(self.ken, self.report(canary(), agent=self.ken), number=2, attempt=2)
+
+        h = self.hub(give)
+        _, err = self.sub("--credit", "3", "--trust", self.empty_trust(), wait="1d", code=77)
+        self.assertIn("nothing more can come: 3 reports", err)
+        _, err = self.sub("--credit", "4", "--trust", self.empty_trust(), code=77)
+        self.assertNotIn("nothing more can come", err)
+        self.assertEqual(h.acks, [])
+
+    def test_what_is_acknowledged_later_holds_nothing(self):
+        def give(session):
+            first = self.report(canary())
+            session.deliver(self.gbr, first, number=1)
+            session.deliver(self.gbr, first, number=1, attempt=2)
+            session.deliver(self.gbr, self.report(canary()), number=2)
+
+        h = self.hub(give)
+        self.sub("--credit", "2", "--exec", "test -e %s || { touch %s; exit 1; }" % (self.folder, self.folder), code=74)
+        self.assertEqual(h.acks, [1, 2])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -25,7 +25,7 @@ struct inside_identity {
 
 struct inside_party { /* whose reports are believed */
 	char *party;
-	char *domain; /* NULL: not known beforehand */
+	char *domain;
 	struct chain_anchors *anchors;
 };
 struct inside_pin { /* terms that were accepted */
@@ -116,7 +116,6 @@ struct relto_connection {
 	uint64_t last_ack;		/* request of the last ack that is not answered; 0: none */
 	struct relto_error refused_ack; /* code "" if none was */
 	struct inside_chains chains;
-	const char **bound; /* trust domain of each party of the context, once known; in 'arena' */
 
 	struct inside_pendings unsent, sent, answered;
 	size_t unsent_count, sent_count; /* sent_count: answered ones too */
@@ -149,6 +148,18 @@ inside_signer(const struct relto_context *ctx)
 {
 	return ctx->signer.leaf != NULL ? &ctx->signer : &ctx->identity;
 }
+
+/* ---- the context (relto_context.c, relto_trust.c) ---- */
+
+/* A whole file into the context's memory.  'secret': nobody else may be able to read it. */
+MUST_USE bool inside_read_file(struct relto_context *ctx, const char *path, bool secret,
+    struct relto_bytes *out, struct relto_error *e);
+/* A copy in the context's memory; NULL with *e set. */
+char *inside_keep_text(struct relto_context *ctx, struct bytes in, struct relto_error *e);
+/* Those of a PEM text, in its order. */
+STACK_OF(X509) * inside_certificates(struct relto_bytes pem);
+/* The trust domain that CA certificates name, "" if none does.  ERR_CONFIG: they name two. */
+MUST_USE bool inside_domain(struct relto_bytes pem, char out[256], struct err *e);
 
 /* ---- the connection (inside_turn.c) ---- */
 

@@ -97,15 +97,15 @@ RELTO_API bool relto_context_signer(struct relto_context *ctx, struct relto_byte
     struct relto_bytes key_pem, struct relto_error *e);
 /*
  * Whose reports I believe: a party's name, its trust domain ("nor.example") and its CA certificates
- * (PEM).  Two parties with one domain are refused.  With domain NULL it is that of the SPIFFE id in
- * the CA certificates (URI subject alternative name "spiffe://nor.example"), or of a line
- * "trust-domain: nor.example" before the first one.  Where neither is there, the party is bound,
- * for the length of a connection, to the domain of the first report whose signer its CA vouches
- * for.
+ * (PEM).  The CA speaks for that domain alone.  Two parties that share a domain or a CA certificate
+ * are refused.  With domain NULL it is that of the SPIFFE id in the CA certificates (URI subject
+ * alternative name "spiffe://nor.example"), or of a line "trust-domain: nor.example" before the
+ * first one; where neither is there: config.
  */
 RELTO_API bool relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
     struct relto_bytes ca_pem, struct relto_error *e);
-/* A folder of PARTY.pem files, each as by relto_context_trust without a domain. */
+/* A folder of PARTY.pem files, each as by relto_context_trust, with the domain that the first line
+ * of PARTY.domain says, if there is such a file. */
 RELTO_API bool relto_context_trust_dir(
     struct relto_context *ctx, const char *path, struct relto_error *e);
 /* The log's public key, a C2SP vkey "origin+keyid+key"; one LF at the end is allowed. */

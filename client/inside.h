@@ -202,9 +202,13 @@ MUST_USE bool inside_seal(struct relto_connection *c, const struct envelope_batc
 size_t inside_bytes(const struct msg_publish *p);
 /* Waits until one more report of 'bytes' fits into the broker's window. */
 MUST_USE bool inside_window(struct relto_connection *c, size_t bytes, struct relto_error *e);
-/* Builds, seals and sends one; inside_expect gives the answer, inside_forget ends it. */
+/* Builds, seals and sends one, whose id goes to 'id'; inside_expect gives the answer, inside_forget
+ * ends it. */
 MUST_USE bool inside_publish(struct relto_connection *c, const struct relto_report *report,
-    bool dry_run, struct relto_error *e);
+    bool dry_run, uint8_t id[16], struct relto_error *e);
+/* An answer has to be about what was asked; else the connection is broken. */
+MUST_USE bool inside_is_about(
+    struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e);
 
 /* ---- the log (inside_heads.c) ---- */
 

@@ -23,7 +23,7 @@ print_tree(const json_t *o, int depth)
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)o, key, value)
 	{
-		(void)printf("%*s%-16s", depth * 2, "", key);
+		out_cleanf(stdout, "%*s%-23s ", depth * 2, "", key);
 		if (json_is_object(value)) {
 			(void)putchar('\n');
 			print_tree(value, depth + 1);
@@ -37,18 +37,28 @@ print_tree(const json_t *o, int depth)
 	}
 }
 
+/* Encoded anew: what a broker sends may steer a terminal as JSON too. */
+static void
+print_json(const json_t *o)
+{
+	(void)json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
+	(void)putchar('\n');
+}
+
 static int
 say(const char *json, bool as_json)
 {
 	json_error_t why;
-	if (as_json)
-		return puts(json) < 0 ? 74 : 0;
 	json_t *o = json_loads(json, 0, &why);
 	if (o == NULL) {
-		(void)fprintf(stderr, "relto: the broker's answer is no JSON: %s\n", why.text);
+		out_cleanf(stderr, "relto: the broker's answer is no JSON: %s", why.text);
+		(void)fputc('\n', stderr);
 		return 76;
 	}
-	print_tree(o, 0);
+	if (as_json)
+		print_json(o);
+	else
+		print_tree(o, 0);
 	json_decref(o);
 	return 0;
 }

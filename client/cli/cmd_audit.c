@@ -152,12 +152,12 @@ print_text(const char *what, struct bytes text)
 	if (text.len == 0)
 		return;
 	(void)printf("  %s ", what);
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-		if (c == '\n')
-			(void)fputs("; ", stdout);
-		else
-			out_clean(stdout, bytes_from(&text.data[i], 1));
+	while (text.len > 0) {
+		const uint8_t *end = memchr(text.data, '\n', text.len);
+		size_t len = end == NULL ? text.len : (size_t)(end - text.data), skip = end != NULL;
+		out_clean(stdout, bytes_from(text.data, len));
+		(void)fputs(end == NULL ? "" : "; ", stdout);
+		text = bytes_from(text.data + len + skip, text.len - len - skip);
 	}
 }
 
@@ -197,7 +197,8 @@ each(void *arg, const struct relto_record *rec)
 		return false;
 	if (!record_opening_parse(bytes_from(rec->opening.data, rec->opening.len), &r, &e) ||
 	    !slot_get_common(RECORD_SLOT(&r, 1)->value, &common, &e)) {
-		(void)fprintf(stderr, "relto: record %" PRIu64 ": %s\n", rec->index, e.text);
+		out_cleanf(stderr, "relto: record %" PRIu64 ": %s", rec->index, e.text);
+		(void)fputc('\n', stderr);
 		return true;
 	}
 	c->seen++;

@@ -415,9 +415,11 @@ publish(struct session *s, struct call *c)
 		(void)puts(id);
 		(void)fprintf(stderr, "accepted%s: %u whole, %u in part, %u held, %u withheld\n",
 		    r->again ? " before" : "", r->released, r->redacted, r->held, r->withheld);
-		for (size_t i = 0; i < r->unusable_count; i++)
-			(void)fprintf(stderr, "agreement %s was not used: %s\n",
+		for (size_t i = 0; i < r->unusable_count; i++) {
+			out_cleanf(stderr, "agreement %s was not used: %s",
 			    r->unusable[i].agreement, r->unusable[i].why);
+			(void)fputc('\n', stderr);
+		}
 		if (x != NULL)
 			decisions_print(stderr, x);
 	}

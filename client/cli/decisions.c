@@ -17,24 +17,22 @@ static void
 print_portion(FILE *to, const struct relto_portion_decision *p)
 {
 	char time[32];
-	(void)fprintf(to, "    portion %-3" PRIu32 " %-9s %s", p->portion,
-	    WORD(verdicts, p->verdict), p->reason);
+	out_cleanf(to, "    portion %-3" PRIu32 " %-9s %s", p->portion, WORD(verdicts, p->verdict),
+	    p->reason);
 	if (p->agreement[0] != 0)
-		(void)fprintf(to, "  under %s", p->agreement);
+		out_cleanf(to, "  under %s", p->agreement);
 	if (p->rule[0] != 0)
-		(void)fprintf(to, "  rule %s", p->rule);
-	if (p->place[0] != 0) {
-		(void)fputs("  ", to);
-		out_clean(to, bytes_of(p->place));
-	}
+		out_cleanf(to, "  rule %s", p->rule);
+	if (p->place[0] != 0)
+		out_cleanf(to, "  %s", p->place);
 	(void)fputc('\n', to);
 	for (size_t i = 0; i < p->obligation_count; i++) {
 		const struct relto_obligation *o = &p->obligations[i];
 		(void)fprintf(to, "      open: %s", WORD(kinds, o->kind));
 		if (o->approver[0] != 0)
-			(void)fprintf(to, " by %s", o->approver);
+			out_cleanf(to, " by %s", o->approver);
 		if (o->subject[0] != 0)
-			(void)fprintf(to, " (%s)", o->subject);
+			out_cleanf(to, " (%s)", o->subject);
 		(void)fprintf(to, " until %s\n", session_time(o->deadline_us / 1000, time));
 	}
 }
@@ -44,13 +42,12 @@ decisions_print(FILE *to, const struct relto_explanation *x)
 {
 	char time[32];
 	for (size_t i = 0; i < x->unusable_count; i++) {
-		(void)fprintf(to, "  agreement %s: ", x->unusable[i].agreement);
-		out_clean(to, bytes_of(x->unusable[i].why));
+		out_cleanf(to, "  agreement %s: %s", x->unusable[i].agreement, x->unusable[i].why);
 		(void)fputc('\n', to);
 	}
 	for (size_t i = 0; i < x->decision_count; i++) {
 		const struct relto_decision *d = &x->decisions[i];
-		(void)fprintf(to, "  %-12s %s", d->recipient, WORD(outcomes, d->outcome));
+		out_cleanf(to, "  %-12s %s", d->recipient, WORD(outcomes, d->outcome));
 		if (d->delivered_us != 0)
 			(void)fprintf(
 			    to, ", delivered %s", session_time(d->delivered_us / 1000, time));

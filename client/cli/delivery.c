@@ -83,10 +83,11 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
 	    precedence(d->precedence));
 	out_clean(stdout, bytes_of(d->topic));
-	(void)printf("%s\n  %s\n  created %s", d->exercise ? "  EXERCISE" : "", d->why,
-	    session_time(d->created, time));
+	(void)printf("%s\n  ", d->exercise ? "  EXERCISE" : "");
+	out_clean(stdout, bytes_of(d->why));
+	(void)printf("\n  created %s", session_time(d->created, time));
 	for (size_t i = 0; i < d->agreements.count; i++)
-		(void)printf("%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
+		out_cleanf(stdout, "%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
 	(void)putchar('\n');
 	for (size_t i = 0; i < d->portion_count; i++) {
 		const struct relto_portion *p = &d->portions[i].portion;
@@ -94,9 +95,8 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 		delivery_markings(stdout, s, p);
 		(void)fputs("] ", stdout);
 		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
-		(void)fputs("  (", stdout);
-		out_clean(stdout, bytes_of(p->content_type));
-		(void)printf(", %zu bytes)\n", p->content.len);
+		out_cleanf(stdout, "  (%s, %zu bytes)", p->content_type, p->content.len);
+		(void)putchar('\n');
 		whole &= show_content(p->content_type, bytes_from(p->content.data, p->content.len));
 	}
 	return whole;

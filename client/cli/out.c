@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/text_chars.h"
@@ -48,6 +50,22 @@ out_clean(FILE *to, struct bytes text)
 		else
 			(void)fputc('?', to);
 	}
+}
+
+void
+out_cleanf(FILE *to, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list args;
+	va_start(args, fmt);
+	int len = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (len < 0)
+		(void)fputc('?', to);
+	else
+		out_clean(to, bytes_from(text, (size_t)len));
+	if (len >= 0)
+		free(text);
 }
 
 static void

@@ -38,3 +38,5 @@ void out_json_line(struct out_json *j);
 
 /* Untrusted text for a terminal: control, bidi and zero-width characters become '?'. */
 void out_clean(FILE *to, struct bytes text);
+/* The same of a formatted text, in which a line feed is '?' too: the caller ends its lines. */
+void out_cleanf(FILE *to, const char *fmt, ...) PRINTF_LIKE(2, 3);

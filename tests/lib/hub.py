@@ -57,7 +57,7 @@ class Session:
             self.inbox += self.assembler.feed(data)
         return pb.Message.FromString(self.inbox.pop(0))
 
-    def deliver(self, agent, publish, number=None, attempt=1, chain=None):
+    def deliver(self, agent, publish, number=None, attempt=1, chain=None, agreements=(b"atlas@1",)):
         """A report as a delivery; 'agent' says whose chain goes before it."""
         chain = chain or agent.chain_der
         digest = H(b"".join(chain))
@@ -66,7 +66,7 @@ class Session:
             self.signers.add(digest)
         self.deliveries = number or self.deliveries + 1
         d = pb.Deliver(subscription=1, delivery=self.deliveries, attempt=attempt, manifest=publish.manifest,
-                       seal=publish.seal, accepted=int(time.time() * 1000000), chain=digest, agreements=[b"atlas@1"],
+                       seal=publish.seal, accepted=int(time.time() * 1000000), chain=digest, agreements=agreements,
                        evidence=pb.Evidence(party_index=self.deliveries, leaf_hash=secrets.token_bytes(32)))
         for p in publish.portions:
             d.portions.add(head=p.head, body=p.body)

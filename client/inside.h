@@ -125,6 +125,7 @@ struct relto_connection {
 	struct arena head_arena;
 	struct relto_checkpoint head;
 	bool has_head;
+	size_t apart; /* heads kept that no proof joins to this one yet */
 	struct inside_evidence evidence[INSIDE_SECONDS]; /* oldest first */
 	size_t evidence_count;
 	uint64_t covered; /* size of the party tree by the last verified PARTY_HEAD */
@@ -216,6 +217,8 @@ MUST_USE bool inside_is_about(
 MUST_USE bool inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct err *e);
 /* The broker says that it never published so much: the same fork, found by the other side. */
 bool inside_heads_disowned(struct relto_connection *c, struct err *e);
+/* Heads that were shown to several connections stay apart however often a proof is asked for. */
+bool inside_heads_never_joined(struct relto_connection *c, struct err *e);
 MUST_USE bool inside_heads_welcome(
     struct relto_connection *c, const struct msg_welcome *w, struct err *e);
 MUST_USE bool inside_heads_take(

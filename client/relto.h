@@ -112,9 +112,10 @@ RELTO_API bool relto_context_trust_dir(
 RELTO_API bool relto_context_log_key(
     struct relto_context *ctx, const char *vkey, struct relto_error *e);
 /*
- * A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the evidence
- * that came with receipts and deliveries, and what proves a fork.  Without it the checkpoint lives
- * in the context alone and dies with it.
+ * A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the size and
+ * root of the party's own tree, the evidence that came with receipts and deliveries, and what
+ * proves a fork (the first 64 pieces).  Processes may share it: what they were shown is joined by
+ * proofs.  Without it all that lives in the context alone and dies with it.
  */
 RELTO_API bool relto_context_state_dir(
     struct relto_context *ctx, const char *path, struct relto_error *e);
@@ -177,10 +178,11 @@ struct relto_checkpoint { /* the largest that was verified */
 
 /*
  * Connects, checks that it is the pinned hub, says Hello, verifies the log's checkpoint and that it
- * extends the one kept.  NULL: unreachable, timeout, tls (the text says in words why the broker
- * refused the certificate, as far as TLS tells), certificate (it is not the hub that is pinned),
- * fork (the log was rewritten or rolled back; the evidence is in the state folder), version,
- * protocol, io, no-memory, usage (something of the context is missing).
+ * extends the one kept, or those that other processes kept meanwhile.  NULL: unreachable, timeout,
+ * tls (the text says in words why the broker refused the certificate, as far as TLS tells),
+ * certificate (it is not the hub that is pinned), fork (the log was rewritten or rolled back; the
+ * evidence is in the state folder), version, protocol, io, no-memory, usage (something of the
+ * context is missing).
  */
 RELTO_API struct relto_connection *relto_connect(
     const struct relto_context *ctx, struct relto_error *e);

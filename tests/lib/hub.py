@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 import wire
 from wire import H, pb
+from witness import TYPES, node
 
 ORIGIN = "hub.example/relto/g1"
 
@@ -33,6 +35,59 @@ class Log:
         text = "%s\n%d\n%s\n" % (ORIGIN, size, base64.b64encode(root).decode())
         blob = base64.b64encode(self.keyid + self.key.sign(text.encode())).decode()
         return ("%s\n\u2014 %s %s\n" % (text, ORIGIN, blob)).encode()
+
+
+class Tree:
+    """Leaf hashes; roots and proofs as RFC 9162 section 2.1 defines them."""
+
+    def __init__(self, *leaves):
+        self.leaves = list(leaves)
+
+    def root(self, first, last):
+        if last - first == 1:
+            return self.leaves[first]
+        middle = first + half(last - first)
+        return node(self.root(first, middle), self.root(middle, last))
+
+    def inclusion(self, index, first, last):
+        if last - first == 1:
+            return []
+        middle = first + half(last - first)
+        if index < middle:
+            return self.inclusion(index, first, middle) + [self.root(middle, last)]
+        return self.inclusion(index, middle, last) + [self.root(first, middle)]
+
+    def consistency(self, size, first, last, whole=True):
+        if size == last - first:
+            return [] if whole else [self.root(first, last)]
+        k = half(last - first)
+        if size <= k:
+            return self.consistency(size, first, first + k, whole) + [self.root(first + k, last)]
+        return self.consistency(size - k, first + k, last, False) + [self.root(first, first + k)]
+
+    def proof(self, size, to):
+        return self.consistency(size, 0, to) if 0 < size < to else []
+
+
+def half(n):
+    """The largest power of two below n."""
+    return 1 << (n - 1).bit_length() - 1
+
+
+def opening(*slots):
+    """An RLO1 opening; a slot is a list of fields, or None for an empty one."""
+    out = b"RLO1\x00\x08"
+    for fields in slots:
+        value = b"".join(struct.pack(">I", len(f)) + f for f in fields or [])
+        out += b"\x01" + secrets.token_bytes(16) + struct.pack(">I", len(value)) + value
+    return out
+
+
+def party_head(party, size, root):
+    """A PARTY_HEAD as its party sees it."""
+    common = [bytes([1 + TYPES.index("PARTY_HEAD")]), struct.pack(">Q", 1), b""]
+    body = [party.encode(), struct.pack(">Q", size), root, b""]
+    return opening(common, None, None, None, None, None, body, None)
 
 
 class Session:
@@ -78,6 +133,7 @@ def welcome(session, m):
                    time=int(time.time() * 1000))
     w.limits.CopyFrom(pb.Limits(message_bytes=17 << 20, report_bytes=16 << 20, portions=256, publish_window=10,
                                 publish_window_bytes=16 << 20, credit=session.hub.credit, idle_ms=120000))
+    session.hub.shown(session, m.hello, w)
     session.send(m.request, welcome=w)
 
 
@@ -103,8 +159,9 @@ DEFAULT = {
 
 
 class Hub:
-    def __init__(self, lab, credit=1024, after_subscribe=lambda session: None, **answers):
-        self.lab, self.credit, self.after_subscribe = lab, credit, after_subscribe
+    def __init__(self, lab, credit=1024, after_subscribe=lambda session: None,
+                 shown=lambda session, hello, welcome: None, **answers):
+        self.lab, self.credit, self.after_subscribe, self.shown = lab, credit, after_subscribe, shown
         self.answers, self.acks, self.wanted_credit, self.errors = dict(DEFAULT, **answers), [], 0, []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_liar.py - a hub with the hub's own key that lies (tests/lib/hub.py): what the client does not believe, print or
 write."""
+import json
 import os
 import pty
 import subprocess
@@ -70,6 +71,54 @@ class Answers(Liar):
         h = self.hub(publish=lambda s, m: s.send(m.request, receipt=receipt(OTHER)))
         env = dict(os.environ, LAB=self.lab.dir, ADDRESS=h.address)
         self.assertEqual(subprocess.run([rig.program("liar_probe")], env=env, timeout=60).returncode, 0)
+
+
+class Bundles(Liar):
+    def setUp(self):
+        self.folder = os.path.join(self.lab.base, "bundle." + self.id().rsplit(".", 1)[1])
+
+    def pull(self, *parts, code=0, more=()):
+        def answer(s, m):
+            for n, (name, data) in enumerate(parts):
+                s.send(m.request, audit_part=pb.AuditPart(name=name.encode(), data=data, last=n + 1 == len(parts)))
+
+        self.hub(audit_pull=answer)
+        return self.relto("audit", "pull", self.folder, *more, code=code)
+
+    def test_a_file_of_a_bundle_stays_in_its_folder(self):
+        for name in ("../evil", "/tmp/evil", "a/../../evil", "a//b", "./a", "a/.", "..", "a/", "a\\..\\b\n"):
+            self.pull((name, b"x"), code=65)
+            self.assertFalse(os.path.exists(self.folder), name)
+        self.assertFalse(os.path.exists(os.path.join(self.lab.base, "evil")))
+
+    def test_what_cannot_be_written_is_said(self):
+        _, err = self.pull(("a", b"1"), ("a/b", b"2"), code=74)
+        self.assertIn("cannot write %s/a/b: Not a directory" % self.folder, err)
+        self.assertIn("not a whole bundle", err)
+
+    def test_what_was_pulled_is_said_as_json_too(self):
+        out, err = self.pull(("a/b", b"12"), ("c", b"5"), ("a/b", b"34"), more=("--json",))
+        self.assertEqual(json.loads(out), {"folder": self.folder, "files": 2, "bytes": 5})
+        self.assertEqual(err, "")
+        with open(os.path.join(self.folder, "a", "b"), "rb") as f:
+            self.assertEqual(f.read(), b"1234")
+
+    def test_a_pull_that_is_refused_leaves_nothing(self):
+        self.hub(audit_pull=lambda s, m: s.send(m.request, error=pb.Error(code=b"role", text=b"no")))
+        self.relto("audit", "pull", self.folder, code=77)
+        self.assertFalse(os.path.exists(self.folder))
+
+    def test_a_folder_that_is_there_is_not_written_to(self):
+        os.mkdir(self.folder)
+        self.pull(("a", b"1"), code=64)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_list_of_records_ends(self):
+        self.hub(audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(last=True, next=5)))
+        _, err = self.relto("audit", "list", "--from", "5", code=76)
+        self.assertIn("does not go on", err)
+        for words in (("--count", "0"), ("--count", "x"), ("--from", "-1"), ("--from", "99999999999999999999999")):
+            self.relto("audit", "list", *words, code=64)
 
 
 EVIL = "x\x1b[31mEVIL\x1b]0;title\x07\u202eback\u009b2J\rover\nline".encode()

@@ -7,7 +7,7 @@
 #include "client/cli/cmd.h"
 #include "client/cli/session.h"
 
-static const char usage[] = "admin status|reload|clock accept [--json]";
+const char cmd_admin_usage[] = "admin status|reload|clock accept [--json]";
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 1 },
@@ -63,6 +63,17 @@ say(const char *json, bool as_json)
 	return 0;
 }
 
+/* The code's text speaks of a clock that is in doubt: here it is not. */
+static int
+not_accepted(const struct relto_error *e)
+{
+	if (strcmp(e->code, err_token(ERR_CLOCK)) != 0)
+		return session_error(e);
+	(void)fputs(
+	    "relto: the broker's clock is not in doubt: there is nothing to accept\n", stderr);
+	return 1;
+}
+
 int
 cmd_admin(int argc, char **argv)
 {
@@ -78,14 +89,14 @@ cmd_admin(int argc, char **argv)
 		if (code == 1)
 			as_json = true;
 		else if (code == '?' || !context_flag(&flags, code, optarg))
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_admin_usage, "what is '%s'?", argv[optind - 1]);
 	}
 	const char *what = optind < argc ? argv[optind++] : "";
 	bool clock = strcmp(what, "clock") == 0;
 	if (clock && (optind >= argc || strcmp(argv[optind++], "accept") != 0))
-		return out_usage(usage, "the clock can only be accepted: 'clock accept'");
+		return out_usage(cmd_admin_usage, "the clock can only be accepted: 'clock accept'");
 	if (optind < argc || (!clock && strcmp(what, "status") != 0 && strcmp(what, "reload") != 0))
-		return out_usage(usage, "say what to do");
+		return out_usage(cmd_admin_usage, "say what to do");
 	int status = session_open(&s, &flags);
 	if (status == 0) {
 		if (clock)
@@ -94,7 +105,7 @@ cmd_admin(int argc, char **argv)
 			ok = relto_reload(s.connection, &json, &e);
 		else
 			ok = relto_status(s.connection, &json, &e);
-		status = ok ? say(json, as_json) : session_error(&e);
+		status = ok ? say(json, as_json) : clock ? not_accepted(&e) : session_error(&e);
 	}
 	free(json);
 	session_close(&s);

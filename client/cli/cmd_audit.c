@@ -9,7 +9,7 @@
 #include "client/cli/audit_pull.h"
 #include "client/cli/cmd.h"
 
-static const char usage[] =
+const char cmd_audit_usage[] =
     "audit list [--from N] [--count N] [--json] | audit show INDEX [--json] | audit pull DIR "
     "[--from N] [--json]";
 
@@ -53,16 +53,16 @@ parse(struct call *c, int argc, char **argv)
 		else if (code != 3 && code != '?')
 			ok = context_flag(&c->flags, code, optarg);
 		if (!ok)
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_audit_usage, "what is '%s'?", argv[optind - 1]);
 	}
 	for (; optind < argc; optind++) {
 		if (c->count == 3)
-			return out_usage(usage, "what is '%s'?", argv[optind]);
+			return out_usage(cmd_audit_usage, "what is '%s'?", argv[optind]);
 		c->words[c->count++] = argv[optind];
 	}
 	if (c->limit == 0)
-		return out_usage(usage, "--count is 1 or more");
-	return c->count == 0 ? out_usage(usage, "say what to do") : 0;
+		return out_usage(cmd_audit_usage, "--count is 1 or more");
+	return c->count == 0 ? out_usage(cmd_audit_usage, "say what to do") : 0;
 }
 
 /* ---- records ---- */
@@ -251,10 +251,10 @@ cmd_audit(int argc, char **argv)
 		c.one = true;
 		c.limit = 1;
 		if (c.count != 2 || !number(c.words[1], &c.from))
-			return out_usage(usage, "INDEX is a number");
+			return out_usage(cmd_audit_usage, "INDEX is a number");
 	} else if (strcmp(what, "pull") == 0 ? c.count != 2
 					     : strcmp(what, "list") != 0 || c.count != 1)
-		return out_usage(usage, "what is '%s'?", what);
+		return out_usage(cmd_audit_usage, "what is '%s'?", what);
 	struct audit_pull pull = { c.words[1], c.from, c.json };
 	status = session_open(&s, &c.flags);
 	if (status == 0)

@@ -16,10 +16,10 @@
 
 #define ARENA_BYTES (16u << 20)
 
-static const char usage[] =
-    "context add NAME --server ADDRESS:PORT --hub-id ID --hub-ca FILE --certificate FILE"
-    " --key FILE --log-key FILE [--trust DIR] [--replace]\n"
-    "       relto context use NAME\n"
+const char cmd_context_usage[] =
+    "context add NAME --server ADDRESS:PORT|--server-file FILE --hub-id ID --hub-ca FILE\n"
+    "           --certificate FILE --key FILE --log-key FILE [--trust DIR] [--replace] [--json]\n"
+    "       relto context use NAME [--json]\n"
     "       relto context list [--json]\n"
     "       relto context trust [PARTY FILE [--domain DOMAIN] [--replace]] [--context NAME]"
     " [--json]";
@@ -127,14 +127,21 @@ run_add(const struct request *r)
 	const char *home, *current;
 	arena_init(&a, ARENA_BYTES);
 	if (r->argc != 1)
-		return out_usage(usage, "context add: one NAME");
+		return out_usage(cmd_context_usage, "context add: one NAME");
 	if (r->flags.value[CONTEXT_name] != NULL)
-		return out_usage(usage, "context add: NAME stands by itself, without --context");
+		return out_usage(
+		    cmd_context_usage, "context add: NAME stands by itself, without --context");
+	bool said = false;
+	for (int f = CONTEXT_name + 1; f < CONTEXT_FIELDS; f++)
+		said |= r->flags.value[f] != NULL;
+	if (!said)
+		return out_usage(cmd_context_usage, "context add: no setting is said");
 	if (!context_home(&a, &home, &e) || !add_check(r, &a, &e))
 		return out_error(&e);
 	const char *path = arena_printf(&a, "%s/contexts/%s.conf", home, r->argv[0]);
 	if (path != NULL && access(path, F_OK) == 0 && !r->replace)
-		return out_usage(usage, "there is a context '%s' already; --replace", r->argv[0]);
+		return out_usage(
+		    cmd_context_usage, "there is a context '%s' already; --replace", r->argv[0]);
 	if (!context_save(r->argv[0], &r->flags, &e) || !context_current(&a, &current, &e))
 		return out_error(&e);
 	/* the first one is the one that is meant */
@@ -147,7 +154,9 @@ run_add(const struct request *r)
 		out_json_text(&j, "file", path);
 		out_json_end(&j, '}');
 		out_json_line(&j);
-	}
+	} else
+		(void)fprintf(stderr, "context '%s' is in %s%s\n", r->argv[0], path,
+		    current[0] == '\0' ? ", and is the one in use" : "");
 	return 0;
 }
 
@@ -157,7 +166,7 @@ run_use(const struct request *r)
 	struct context *c = NULL;
 	struct err e = { 0 };
 	if (r->argc != 1)
-		return out_usage(usage, "context use: one NAME");
+		return out_usage(cmd_context_usage, "context use: one NAME");
 	struct context_flags named = { .value = { [CONTEXT_name] = r->argv[0] } };
 	bool exists = context_load(&named, &c, &e);
 	context_free(c);
@@ -177,6 +186,19 @@ run_use(const struct request *r)
 
 /* ---- list ---- */
 
+/* Where the broker is: as said, or as it said itself in server-file; "" while it does not run. */
+static const char *
+server_of(const struct context *c, struct arena *a)
+{
+	struct bytes text;
+	if (c->server != NULL || c->server_file == NULL)
+		return c->server;
+	if (!context_read_file(c->server_file, false, a, &text, NULL))
+		return arena_printf(a, "(%s)", c->server_file);
+	return arena_printf(
+	    a, "%.*s", (int)strcspn((const char *)text.data, " \r\n"), (const char *)text.data);
+}
+
 static void
 list_one(struct out_json *j, const char *name, bool current, struct arena *a)
 {
@@ -185,7 +207,7 @@ list_one(struct out_json *j, const char *name, bool current, struct arena *a)
 	struct err e = { 0 };
 	bool ok = context_load(&named, &c, &e);
 	const char *agent = ok ? agent_of(c->certificate, a) : NULL;
-	const char *server = !ok ? NULL : c->server != NULL ? c->server : c->server_file;
+	const char *server = ok ? server_of(c, a) : NULL;
 	if (j != NULL) {
 		out_json_begin(j, NULL, '{');
 		out_json_text(j, "name", name);
@@ -196,8 +218,8 @@ list_one(struct out_json *j, const char *name, bool current, struct arena *a)
 		out_json_text(j, "error", ok ? NULL : e.text);
 		out_json_end(j, '}');
 	} else {
-		(void)printf(
-		    "%c %-20s %-22s ", current ? '*' : ' ', name, server != NULL ? server : "-");
+		out_cleanf(stdout, "%c %-20s %-22s ", current ? '*' : ' ', name,
+		    server != NULL ? server : "-");
 		out_clean(stdout, bytes_of(ok ? agent != NULL ? agent : "-" : e.text));
 		(void)putchar('\n');
 	}
@@ -214,7 +236,7 @@ run_list(const struct request *r)
 	size_t count;
 	arena_init(&a, ARENA_BYTES);
 	if (r->argc != 0)
-		return out_usage(usage, "context list takes no names");
+		return out_usage(cmd_context_usage, "context list takes no names");
 	if (!context_home(&a, &home, &e) || !context_current(&a, &current, &e))
 		return out_error(&e);
 	const char *folder = arena_printf(&a, "%s/contexts", home);
@@ -244,11 +266,12 @@ run_trust(const struct request *r)
 	SCOPED(context_free) struct context *c = NULL;
 	struct err e = { 0 };
 	if (r->argc != 0 && r->argc != 2)
-		return out_usage(usage, "context trust: nothing, or PARTY and FILE");
+		return out_usage(cmd_context_usage, "context trust: nothing, or PARTY and FILE");
 	if (!context_load(&r->flags, &c, &e))
 		return out_error(&e);
 	if (c->trust == NULL)
-		return out_usage(usage, "the context says no trust folder (--trust DIR)");
+		return out_usage(
+		    cmd_context_usage, "the context says no trust folder (--trust DIR)");
 	struct context_trust t = { c, r->argc == 0 ? NULL : r->argv[0],
 		r->argc == 0 ? NULL : r->argv[1], r->domain, r->replace, r->json };
 	return context_trust_run(&t);
@@ -264,13 +287,13 @@ cmd_context(int argc, char **argv)
 		{ "trust", run_trust } };
 	struct request r;
 	if (argc < 2)
-		return out_usage(usage, "context: what?");
+		return out_usage(cmd_context_usage, "context: what?");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
 		if (!request_parse(argc - 1, argv + 1, &r))
-			return out_usage(usage, "context %s: wrong options", argv[1]);
+			return out_usage(cmd_context_usage, "context %s: wrong options", argv[1]);
 		return verbs[i].run(&r);
 	}
-	return out_usage(usage, "context: there is no '%s'", argv[1]);
+	return out_usage(cmd_context_usage, "context: there is no '%s'", argv[1]);
 }

@@ -155,42 +155,45 @@ ask(struct call *c, bool agreements_only)
 	return status;
 }
 
+const char cmd_whoami_usage[] = "whoami [--json]";
+
 int
 cmd_whoami(int argc, char **argv)
 {
-	static const char usage[] = "whoami [--json]";
 	struct call c = { 0 };
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_whoami_usage, argc, argv);
 	if (status == 0 && c.count > 0)
-		status = out_usage(usage, "what is '%s'?", c.words[0]);
+		status = out_usage(cmd_whoami_usage, "what is '%s'?", c.words[0]);
 	return status == 0 ? ask(&c, false) : status;
 }
+
+const char cmd_agreement_usage[] = "agreement list [--json]";
 
 int
 cmd_agreement(int argc, char **argv)
 {
-	static const char usage[] = "agreement list [--json]";
 	struct call c = { 0 };
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_agreement_usage, argc, argv);
 	if (status == 0 && (c.count != 1 || strcmp(c.words[0], "list") != 0))
-		status = out_usage(usage, "say what to do");
+		status = out_usage(cmd_agreement_usage, "say what to do");
 	return status == 0 ? ask(&c, true) : status;
 }
+
+const char cmd_explain_usage[] = "explain REPORT-ID [--json]";
 
 int
 cmd_explain(int argc, char **argv)
 {
-	static const char usage[] = "explain REPORT-ID [--json]";
 	struct call c = { 0 };
 	struct session s = { 0 };
 	struct relto_explanation *x = NULL;
 	struct relto_error e = { 0 };
 	uint8_t id[RELTO_ID_BYTES];
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_explain_usage, argc, argv);
 	if (status != 0)
 		return status;
 	if (c.count != 1 || !relto_id_parse(c.words[0], id))
-		return out_usage(usage, "REPORT-ID is a UUID, as relto pub prints it");
+		return out_usage(cmd_explain_usage, "REPORT-ID is a UUID, as relto pub prints it");
 	status = session_open(&s, &c.flags);
 	if (status == 0 && !relto_explain(s.connection, id, &x, &e))
 		status = session_error(&e);
@@ -199,6 +202,7 @@ cmd_explain(int argc, char **argv)
 		out_json_begin(&j, NULL, '{');
 		out_json_text(&j, "report", c.words[0]);
 		decisions_json(&j, "decisions", x);
+		decisions_unusable_json(&j, x->unusable, x->unusable_count);
 		out_json_end(&j, '}');
 		out_json_line(&j);
 	} else if (status == 0) {

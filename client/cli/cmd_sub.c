@@ -8,7 +8,7 @@
 #include "client/cli/cmd.h"
 #include "client/cli/handover.h"
 
-static const char usage[] =
+const char cmd_sub_usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
     "      [--count N] [--credit N] [--wait DURATION] [--no-ack] [--unverified] [--json]";
 
@@ -108,6 +108,17 @@ option(struct call *c, int code, const char *value)
 	}
 }
 
+/* What would be, where a value can be wrong. */
+static const char *
+right(int code)
+{
+	return code == OPT_FROM	    ? "start"
+	       : code == OPT_COUNT  ? "a number from 1 on"
+	       : code == OPT_CREDIT ? "1 to 1024"
+	       : code == OPT_WAIT   ? "a duration such as 30s, 5m, 2h or 1d"
+				    : "";
+}
+
 static int
 parse(struct call *c, int argc, char **argv)
 {
@@ -115,14 +126,15 @@ parse(struct call *c, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	c->wait_ms = UINT64_MAX;
-	while ((code = getopt_long(argc, argv, "", options, &index)) != -1) {
+	while ((code = getopt_long(argc, argv, ":", options, &index)) != -1) {
 		if (code == '?' || code == ':')
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_sub_usage,
+			    code == '?' ? "what is '%s'?" : "%s takes a value", argv[optind - 1]);
 		if (!option(c, code, optarg))
-			return out_usage(
-			    usage, "--%s '%s' is not right", options[index].name, optarg);
+			return out_usage(cmd_sub_usage, "--%s '%s' is not right: %s",
+			    options[index].name, optarg, right(code));
 	}
-	return optind < argc ? out_usage(usage, "what is '%s'?", argv[optind]) : 0;
+	return optind < argc ? out_usage(cmd_sub_usage, "what is '%s'?", argv[optind]) : 0;
 }
 
 /* ---- one report ---- */

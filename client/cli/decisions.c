@@ -51,6 +51,9 @@ decisions_print(FILE *to, const struct relto_explanation *x)
 		if (d->delivered_us != 0)
 			(void)fprintf(
 			    to, ", delivered %s", session_time(d->delivered_us / 1000, time));
+		if (d->acknowledged_us != 0)
+			(void)fprintf(
+			    to, ", acknowledged %s", session_time(d->acknowledged_us / 1000, time));
 		(void)fputc('\n', to);
 		for (size_t k = 0; k < d->portion_count; k++)
 			print_portion(to, &d->portions[k]);
@@ -96,11 +99,25 @@ decisions_json(struct out_json *j, const char *key, const struct relto_explanati
 		out_json_uint(j, "record", d->index);
 		out_json_uint(j, "time_us", d->time_us);
 		out_json_uint(j, "delivered_us", d->delivered_us);
+		out_json_uint(j, "acknowledged_us", d->acknowledged_us);
 		out_json_hex(j, "policy", d->policy, sizeof(d->policy));
 		out_json_begin(j, "portions", '[');
 		for (size_t k = 0; k < d->portion_count; k++)
 			portion_json(j, &d->portions[k]);
 		out_json_end(j, ']');
+		out_json_end(j, '}');
+	}
+	out_json_end(j, ']');
+}
+
+void
+decisions_unusable_json(struct out_json *j, const struct relto_unusable *u, size_t count)
+{
+	out_json_begin(j, "unusable", '[');
+	for (size_t i = 0; i < count; i++) {
+		out_json_begin(j, NULL, '{');
+		out_json_text(j, "agreement", u[i].agreement);
+		out_json_text(j, "why", u[i].why);
 		out_json_end(j, '}');
 	}
 	out_json_end(j, ']');

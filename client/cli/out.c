@@ -8,6 +8,39 @@
 
 #include "policy/text_chars.h"
 
+void
+out_clean(FILE *to, struct bytes text)
+{
+	for (size_t at = 0, n; at < text.len; at += n) {
+		uint32_t c = 0;
+		if (text_char_at(text, at, &c, &n) == TEXT_CHAR_PLAIN && c >= 0x20)
+			(void)fwrite(text.data + at, 1, n, to);
+		else
+			(void)fputc('?', to);
+	}
+}
+
+static void PRINTF_LIKE(2, 0) clean_printed(FILE *to, const char *fmt, va_list args)
+{
+	char *text = NULL;
+	int len = vasprintf(&text, fmt, args);
+	if (len < 0) {
+		(void)fputc('?', to);
+		return;
+	}
+	out_clean(to, bytes_from(text, (size_t)len));
+	free(text);
+}
+
+void
+out_cleanf(FILE *to, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	clean_printed(to, fmt, args);
+	va_end(args);
+}
+
 int
 out_error(const struct err *e)
 {
@@ -23,7 +56,7 @@ out_usage(const char *usage, const char *fmt, ...)
 	va_list args;
 	va_start(args, fmt);
 	(void)fputs("relto: ", stderr);
-	(void)vfprintf(stderr, fmt, args);
+	clean_printed(stderr, fmt, args);
 	va_end(args);
 	(void)fprintf(stderr, "\nusage: relto %s\n", usage);
 	return err_exit(ERR_USAGE);
@@ -38,35 +71,7 @@ out_end(int status)
 	return status != 0 ? status : err_exit(ERR_IO);
 }
 
-/* ---- characters ---- */
-
-void
-out_clean(FILE *to, struct bytes text)
-{
-	for (size_t at = 0, n; at < text.len; at += n) {
-		uint32_t c = 0;
-		if (text_char_at(text, at, &c, &n) == TEXT_CHAR_PLAIN && c >= 0x20)
-			(void)fwrite(text.data + at, 1, n, to);
-		else
-			(void)fputc('?', to);
-	}
-}
-
-void
-out_cleanf(FILE *to, const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list args;
-	va_start(args, fmt);
-	int len = vasprintf(&text, fmt, args);
-	va_end(args);
-	if (len < 0)
-		(void)fputc('?', to);
-	else
-		out_clean(to, bytes_from(text, (size_t)len));
-	if (len >= 0)
-		free(text);
-}
+/* ---- JSON ---- */
 
 static void
 json_char(FILE *to, enum text_char kind, uint32_t c)

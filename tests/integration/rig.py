@@ -164,7 +164,7 @@ class Lab:
         if context:
             env["RELTO_CONTEXT"] = context
         if self.address:
-            env["RELTO_SERVER"] = self.address
+            env.setdefault("RELTO_SERVER", self.address)
         got = subprocess.run([self.relto_path] + list(args), input=stdin, stdout=stdout, stderr=subprocess.PIPE, env=env,
                              timeout=timeout)
         out, err = (got.stdout or b"").decode(errors="replace"), got.stderr.decode(errors="replace")

@@ -67,6 +67,30 @@ class Answers(Liar):
         self.relto("explain", "01a22731-5392-7bfc-81c5-2f4b638bfe7c", code=76)
         self.pub("--dry-run", code=76)
 
+    def test_an_explanation_says_who_acknowledged_and_which_agreements_were_not_used(self):
+        def answer(s, m):
+            x = pb.Explanation(report=m.explain.report, unusable=[pb.Unusable(agreement=b"old", why=b"it ended")])
+            for name, when in ((b"KEN", 0), (b"NOR", 1700000000000000)):
+                x.decisions.add(recipient=name, outcome=1, time=1, policy=b"p" * 32, delivered=5, acknowledged=when)
+            s.send(m.request, explanation=x)
+
+        self.hub(explain=answer)
+        out, _ = self.relto("explain", "01a22731-5392-7bfc-81c5-2f4b638bfe7c")
+        self.assertRegex(out, r"NOR +release, delivered \S+, acknowledged 2023-11-14T22:13:20Z\n")
+        self.assertNotRegex(out, r"KEN.*acknowledged")
+        said = json.loads(self.relto("explain", "01a22731-5392-7bfc-81c5-2f4b638bfe7c", "--json")[0])
+        self.assertEqual([d["acknowledged_us"] for d in said["decisions"]], [0, 1700000000000000])
+        self.assertEqual(said["unusable"], [{"agreement": "old", "why": "it ended"}])
+
+    def test_a_receipt_says_which_agreements_were_not_used(self):
+        def answer(s, m):
+            r = receipt(self.of_manifest(m))
+            r.unusable.add(agreement=b"old", why=b"it ended")
+            s.send(m.request, receipt=r)
+
+        self.hub(publish=answer)
+        self.assertEqual(json.loads(self.pub("--json")[0])["unusable"], [{"agreement": "old", "why": "it ended"}])
+
     def test_an_answer_in_a_window_for_another_report_is_none(self):
         h = self.hub(publish=lambda s, m: s.send(m.request, receipt=receipt(OTHER)))
         env = dict(os.environ, LAB=self.lab.dir, ADDRESS=h.address)

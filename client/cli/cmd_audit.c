@@ -52,6 +52,8 @@ parse(struct call *c, int argc, char **argv)
 			ok = number(optarg, code == 1 ? &c->from : &c->limit);
 		else if (code != 3 && code != '?')
 			ok = context_flag(&c->flags, code, optarg);
+		if (!ok && code != '?')
+			return out_usage(cmd_audit_usage, "'%s' is no number", optarg);
 		if (!ok)
 			return out_usage(cmd_audit_usage, "what is '%s'?", argv[optind - 1]);
 	}

@@ -274,7 +274,9 @@ run_init(int argc, char **argv)
 		unsigned long port = o == PORT_OPTION ? strtoul(optarg, &end, 10) : 0;
 		if (o == '?' ||
 		    (o == PORT_OPTION && (*end != '\0' || end == optarg || port > 65535)))
-			return out_usage(cmd_lab_usage, "lab init: wrong options");
+			return out_usage(cmd_lab_usage,
+			    o == '?' ? "what is '%s'?" : "--port '%s' is not right: 0 to 65535",
+			    o == '?' ? argv[optind - 1] : optarg);
 		parties = o == PARTIES ? optarg : parties;
 		l.port = o == PORT_OPTION ? (unsigned)port : l.port;
 		json |= o == JSON;

@@ -235,6 +235,20 @@ class Terminal(Liar):
         self.hub(after_subscribe=lambda s: s.deliver(gbr, sealed, agreements=[EVIL]))
         self.harmless("sub", "--count", "1", "--wait", "5s")
 
+    def records(self, text):
+        """A hub that lists one DELIVERY to somebody of that name."""
+        kind = bytes([1 + hub.TYPES.index("DELIVERY")])
+        data = hub.opening([kind, b"\0" * 7 + b"\1", OTHER], [text, b"a@1", text, b""], None, None, None, None, None, None)
+        self.hub(audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(
+            last=True, records=[pb.AuditRecord(index=7, opening=data)])))
+
+    def test_records(self):
+        self.records(EVIL)
+        self.harmless("audit", "list")
+        text = "\u03a9 \u0416 \u6f22"
+        self.records(text.encode())
+        self.assertIn(text, self.terminal("audit", "list").decode())
+
     def test_text_in_other_scripts_is_left_as_it_is(self):
         gbr, text = self.lab.agent("gbr"), "\u03a9 \u0416 \u6f22 caf\u00e9"
         r = wire.Report(gbr, "maritime.piracy", [("atlas", DIGEST)]).portion([("ATLAS", "SECRET", {})], text.encode(), "text/plain", text)

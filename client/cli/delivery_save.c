@@ -128,7 +128,7 @@ save_in(int base, struct session *s, const struct relto_delivery *d, struct deli
 	if (!find_place(base, d, at, &saved))
 		return false;
 	if (saved)
-		return true;
+		return fsync(base) == 0; /* whoever saved it may not have lived to do this */
 	(void)snprintf(part, sizeof(part), ".%s.part", at->name);
 	int folder = open_folder(base, part);
 	bool ok = folder >= 0 && put_all(folder, s, d);

@@ -75,16 +75,6 @@ replace(void *arg, struct keep_notes *notes, struct err *e)
 	return true;
 }
 
-static void
-store(struct keep *k, struct arena *a, const char *before, const char *note)
-{
-	struct err e;
-	struct replacing r = { before, note };
-	struct keep_edit edit = { replace, &r };
-	if (!keep_update(k, bytes_of(origin_text), &edit, a, &e))
-		fail_msg("%s", e.text);
-}
-
 static struct keep_notes
 loaded(struct keep *k, struct arena *a, const char *origin)
 {
@@ -93,6 +83,21 @@ loaded(struct keep *k, struct arena *a, const char *origin)
 	if (!keep_load(k, bytes_of(origin), a, &notes, &e))
 		fail_msg("%s", e.text);
 	return notes;
+}
+
+/* *now: what was added last. */
+static bool
+store(struct keep *k, struct arena *a, const char *before, const char *note, struct bytes *now)
+{
+	struct err e;
+	struct replacing r = { before, note };
+	struct keep_edit edit = { replace, &r };
+	if (!keep_update(k, bytes_of(origin_text), &edit, a, &e))
+		fail_msg("%s", e.text);
+	struct keep_notes notes = loaded(k, a, origin_text);
+	assert_true(notes.count > 0);
+	*now = notes.note[notes.count - 1];
+	return bytes_is(*now, note);
 }
 
 static bool
@@ -110,12 +115,14 @@ the_heads_of_several_processes_are_kept_until_one_takes_the_others_place(void **
 	for (int in_memory = 0; in_memory < 2; in_memory++) {
 		SCOPED(arena_done) struct arena a;
 		SCOPED(keep_free) struct keep *k = opened(in_memory != 0);
+		struct bytes now;
 		struct err e;
 		arena_init(&a, 1 << 20);
 		assert_int_equal(loaded(k, &a, origin_text).count, 0);
-		store(k, &a, NULL, "one");
-		store(k, &a, "one", "two");
-		store(k, &a, "one", "other"); /* another process went on from "one" too */
+		assert_true(store(k, &a, NULL, "one", &now));
+		assert_true(store(k, &a, "one", "two", &now));
+		assert_true(store(
+		    k, &a, "one", "other", &now)); /* another process went on from "one" too */
 		struct keep_notes notes = loaded(k, &a, origin_text);
 		assert_int_equal(notes.count, 2);
 		assert_true(bytes_is(notes.note[0], "two"));
@@ -167,10 +174,11 @@ a_folder_outlives_the_process_and_nothing_is_left_beside(void **state)
 {
 	(void)state;
 	SCOPED(arena_done) struct arena a;
+	struct bytes now;
 	struct stat s;
 	arena_init(&a, 1 << 20);
 	struct keep *k = opened(false);
-	store(k, &a, NULL, "one");
+	assert_true(store(k, &a, NULL, "one", &now));
 	keep_free(k);
 	k = opened(false);
 	assert_true(bytes_is(loaded(k, &a, origin_text).note[0], "one"));

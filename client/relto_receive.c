@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CREDIT = 64 };
+/* What the broker allows.  Less lets a few reports that cannot be acknowledged block all others. */
+static uint32_t
+most_credit(const struct relto_connection *c)
+{
+	return c->limits.credit < LIMIT_CREDIT ? c->limits.credit : LIMIT_CREDIT;
+}
 
 bool
 relto_subscribe(struct relto_connection *c, const struct relto_subscription_request *wanted,
@@ -18,7 +23,7 @@ relto_subscribe(struct relto_connection *c, const struct relto_subscription_requ
 	s->name = bytes_of(wanted->name == NULL ? "inbox" : wanted->name);
 	s->topic = bytes_of(wanted->topic);
 	s->mode = wanted->exercise ? MODE_EXERCISE : MODE_LIVE;
-	s->credit = wanted->credit == 0 ? CREDIT : wanted->credit;
+	s->credit = wanted->credit == 0 ? most_credit(c) : wanted->credit;
 	s->from_start = wanted->from_start;
 	if (!syntax_name(s->name, &why) || (s->topic.len != 0 && !syntax_pattern(s->topic, &why))) {
 		(void)err_wrap(&why, "subscription");

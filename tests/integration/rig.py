@@ -158,16 +158,16 @@ class Lab:
     def context_name(self, domain, path=None):
         return os.path.basename(self.context(domain, path)[0])[:-5]
 
-    def relto(self, *args, context=None, stdin=b"", code=0, timeout=60):
+    def relto(self, *args, context=None, stdin=b"", code=0, timeout=60, stdout=subprocess.PIPE, **variables):
         """Runs the command; gives (stdout, stderr) and checks its exit code unless 'code' is None."""
-        env = self.environment()
+        env = dict(self.environment(), **variables)
         if context:
             env["RELTO_CONTEXT"] = context
         if self.address:
-            env["RELTO_SERVER"] = self.address
-        got = subprocess.run([self.relto_path] + list(args), input=stdin, capture_output=True, env=env,
+            env.setdefault("RELTO_SERVER", self.address)
+        got = subprocess.run([self.relto_path] + list(args), input=stdin, stdout=stdout, stderr=subprocess.PIPE, env=env,
                              timeout=timeout)
-        out, err = got.stdout.decode(errors="replace"), got.stderr.decode(errors="replace")
+        out, err = (got.stdout or b"").decode(errors="replace"), got.stderr.decode(errors="replace")
         if code is not None and got.returncode != code:
             raise AssertionError("relto %s: exit %d, not %d\n%s%s" % (" ".join(args), got.returncode, code, out, err))
         return out, err

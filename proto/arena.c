@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 16, BLOCK_MIN = 16384, BLOCK_MAX = 65536 };
+enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 65536 };
 
 struct arena_block {
 	struct arena_block *next;

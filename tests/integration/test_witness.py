@@ -44,6 +44,18 @@ class Alarm(Receiving):
         self.assertEqual(len(re.findall("ALARM: 1 reports", err)), 1, err)
         self.assertEqual(h.acks, [1])
 
+    def test_the_broker_hears_of_a_client_whose_program_takes_long(self):
+        pings = []
+
+        def ping(session, m):
+            pings.append(m.request)
+            hub.DEFAULT["ping"](session, m)
+
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(canary())), ping=ping)
+        self.lab.relto("sub", "--count", "1", "--exec", "sleep 100", context=self.nor, **self.fast)
+        self.assertGreaterEqual(len(pings), 2)
+        self.assertEqual(h.acks, [1])
+
     def test_before_that_there_is_none(self):
         self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
         self.lab.relto("sub", "--wait", "100s", context=self.nor, **self.fast)

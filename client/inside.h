@@ -128,6 +128,7 @@ struct relto_connection {
 	size_t apart; /* heads kept that no proof joins to this one yet */
 	struct inside_evidence evidence[INSIDE_SECONDS]; /* oldest first */
 	size_t evidence_count;
+	bool late;	  /* what an earlier session left to watch was not covered in time */
 	uint64_t covered; /* size of the party tree by the last verified PARTY_HEAD */
 	char lines[4096]; /* evidence on its way to the state folder */
 	size_t lines_len;
@@ -232,6 +233,9 @@ struct inside_proof {	  /* what came with a receipt or delivery */
 MUST_USE bool inside_heads_evidence(
     struct relto_connection *c, const struct inside_proof *p, struct err *e);
 MUST_USE bool inside_heads_flush(struct relto_connection *c, struct err *e);
+
+/* At the end of a session: flushes, and leaves what is not covered yet to the next one. */
+MUST_USE bool inside_heads_end(struct relto_connection *c, struct err *e);
 
 /* How many pieces of evidence are uncovered for too long. */
 size_t inside_heads_overdue(const struct relto_connection *c);

@@ -325,6 +325,39 @@ cover(struct relto_connection *c, uint64_t size)
 	c->evidence_count = kept;
 }
 
+/*
+ * What this session cannot see covered, because it is short, the next ones watch.  A head that
+ * comes more than 120 s after the first one that did not cover it, and does not either, is too
+ * late; what the record's own age is does not count, since the broker may have been down.
+ */
+static bool
+watch(struct relto_connection *c, bool ends, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	struct keep_watch w = { .covered = c->covered };
+	int64_t now_s = (int64_t)time(NULL);
+	arena_init(&a, HEAD_BYTES);
+	w.has_now = ends && c->evidence_count > 0;
+	w.now = w.has_now ? c->evidence[0].party_index : 0;
+	w.head_s = ends ? 0 : now_s;
+	const char *name =
+	    arena_printf(&a, "%s %s", c->has_head ? c->head.origin : "", c->session.party);
+	if (name == NULL)
+		return err_set(e, ERR_NOMEM, "the party's tree");
+	if (!keep_watch(c->ctx->keep, bytes_of(name), &w, &a, e))
+		return false;
+	if (!ends)
+		c->late = w.has_was && now_s - w.was.since_s > COVER_MS / SECOND_MS;
+	return true;
+}
+
+bool
+inside_heads_end(struct relto_connection *c, struct err *e)
+{
+	bool ok = !c->ctx->has_log || c->session.party == NULL || watch(c, true, e);
+	return inside_heads_flush(c, e) && ok;
+}
+
 bool
 inside_heads_take(struct relto_connection *c, const struct msg_heads *h, struct err *e)
 {
@@ -341,7 +374,7 @@ inside_heads_take(struct relto_connection *c, const struct msg_heads *h, struct 
 		return err_wrap(e, "the head of the party's tree");
 	}
 	cover(c, size);
-	return true;
+	return watch(c, false, e);
 }
 
 /* ---- evidence ---- */
@@ -354,7 +387,7 @@ inside_heads_overdue(const struct relto_connection *c)
 	for (size_t i = 0; i < c->evidence_count; i++)
 		if (now - c->evidence[i].since_ms > COVER_MS)
 			sum += c->evidence[i].count;
-	return sum;
+	return sum + (c->late ? 1 : 0);
 }
 
 /* When all seconds are in use the newest takes more: what is overdue stays visible. */

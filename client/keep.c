@@ -21,7 +21,8 @@ struct keep {
 	/* in memory: of the one origin and party that a context has */
 	struct bytes origin, notes;
 	struct keep_tree tree;
-	bool has_tree;
+	struct keep_waiting waiting;
+	bool has_tree, has_waiting;
 };
 
 bool
@@ -375,6 +376,70 @@ keep_tree(struct keep *k, struct bytes name, struct keep_trees *t, struct arena 
 	if (!hold(k, &lock, e))
 		return false;
 	bool ok = tree_held(k, name, t, a, e);
+	let_go(k, lock);
+	return ok;
+}
+
+/* ---- what is watched from one session to the next ---- */
+
+static bool
+waiting_parse(struct bytes in, struct keep_waiting *out, struct err *e)
+{
+	char text[64];
+	int end = 0;
+	(void)snprintf(
+	    text, sizeof(text), "%.*s", (int)(in.len < 63 ? in.len : 63), (const char *)in.data);
+	return (sscanf(text, "%" SCNu64 " %" SCNd64 "%n", &out->index, &out->since_s, &end) == 2 &&
+		   in.len == (size_t)end + 1) ||
+	       err_set(e, ERR_CORRUPT, "the record that was watched");
+}
+
+static bool
+watch_store(struct keep *k, const char *path, const struct keep_watch *w, struct err *e)
+{
+	char text[64];
+	k->waiting = w->was;
+	k->has_waiting = w->has_was;
+	if (k->folder == NULL)
+		return true;
+	if (!w->has_was)
+		return unlink(path) == 0 || errno == ENOENT ||
+		       err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
+	(void)snprintf(
+	    text, sizeof(text), "%" PRIu64 " %" PRId64 "\n", w->was.index, w->was.since_s);
+	return write_file(k, path, bytes_of(text), e);
+}
+
+static bool
+watch_held(struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e)
+{
+	char path[PATH_LEN] = "";
+	struct bytes text = { NULL, 0 };
+	bool file = k->folder != NULL;
+	if (file && (!name_file(k, "watched", name, path, e) || !read_file(path, a, &text, e)))
+		return false;
+	bool had = w->has_was = file ? text.data != NULL : k->has_waiting;
+	w->was = k->waiting;
+	if (file && had && !waiting_parse(text, &w->was, e))
+		return err_wrap(e, "'%s'", path);
+	bool forget = had && w->was.index < w->covered;
+	bool take = w->has_now && (!had || forget) && w->now >= w->covered;
+	bool first = had && !forget && w->was.since_s == 0 && w->head_s != 0;
+	if (take)
+		w->was = (struct keep_waiting){ w->now, 0 };
+	if (first)
+		w->was.since_s = w->head_s;
+	w->has_was = take || (had && !forget);
+	return (!forget && !take && !first) || watch_store(k, path, w, e);
+}
+
+bool
+keep_watch(struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e)
+{
+	int lock;
+	if (!hold(k, &lock, e))
+		return false;
+	bool ok = watch_held(k, name, w, a, e);
 	let_go(k, lock);
 	return ok;
 }

@@ -55,6 +55,25 @@ struct keep_trees {
 MUST_USE bool keep_tree(
     struct keep *k, struct bytes name, struct keep_trees *t, struct arena *a, struct err *e);
 
+/*
+ * One record of the party's tree that no PARTY_HEAD covered when its session ended, so that the
+ * next sessions watch it.  Forgets it if the tree has 'covered' records by now and it is one of
+ * them; takes record 'now' (if 'has_now') where none is watched; notes 'head_s' (s since 1970, 0:
+ * none came) if it is the first head that does not cover it.  *was: what is watched after that.
+ */
+struct keep_waiting {
+	uint64_t index;
+	int64_t since_s; /* when the first head came that does not cover it; 0: none yet */
+};
+struct keep_watch {
+	uint64_t covered, now;
+	int64_t head_s;
+	bool has_now, has_was;
+	struct keep_waiting was;
+};
+MUST_USE bool keep_watch(
+    struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e);
+
 /* Saves what proves a fork in a file of its own; 'path' gets its name ("" without a folder).  The
  * first 64 are kept: the first evidence is worth most.  ERR_LIMIT when they are there. */
 MUST_USE bool keep_fork(

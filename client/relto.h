@@ -207,7 +207,9 @@ RELTO_API const struct relto_checkpoint *relto_log_head(const struct relto_conne
 
 /*
  * How many receipts and deliveries are older than 120 s and still not covered by a verified head of
- * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.
+ * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.  With a
+ * state folder one that an earlier session left uncovered is among them, when heads that are more
+ * than 120 s apart do not cover it.
  */
 RELTO_API size_t relto_overdue(const struct relto_connection *c);
 

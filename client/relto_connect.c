@@ -186,7 +186,7 @@ relto_close(struct relto_connection *c)
 		return;
 	const struct msg bye = { .type = MSG_BYE };
 	int64_t deadline = link_deadline(GOODBYE_MS);
-	if (!inside_heads_flush(c, NULL))
+	if (!inside_heads_end(c, NULL))
 		c->lines_len = 0; /* nobody is left to be told */
 	if (c->failed.code[0] == 0 && inside_send_unasked(c, &bye, NULL)) {
 		bool came = true;

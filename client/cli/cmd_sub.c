@@ -296,6 +296,7 @@ receive(struct call *c, struct relto_error *e)
 		}
 		watch(c);
 	}
+	watch(c);
 	return relto_settle(c->session->connection, e);
 }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -41,6 +42,18 @@ class Alarm(Receiving):
         h = self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
         _, err = self.lab.relto("sub", "--wait", "200s", context=self.nor, code=76, **self.fast)
         self.assertEqual(len(re.findall("ALARM: 1 reports", err)), 1, err)
+        self.assertEqual(h.acks, [1])
+
+    def test_the_broker_hears_of_a_client_whose_program_takes_long(self):
+        pings = []
+
+        def ping(session, m):
+            pings.append(m.request)
+            hub.DEFAULT["ping"](session, m)
+
+        h = self.hub(lambda s: s.deliver(self.gbr, self.report(canary())), ping=ping)
+        self.lab.relto("sub", "--count", "1", "--exec", "sleep 100", context=self.nor, **self.fast)
+        self.assertGreaterEqual(len(pings), 2)
         self.assertEqual(h.acks, [1])
 
     def test_before_that_there_is_none(self):
@@ -154,6 +167,39 @@ class Heads(Receiving):
         self.assertEqual(len(self.kept("fork")), 2)
         with open(os.path.join(self.state, self.kept("fork")[0]), encoding="utf-8") as f:
             self.assertIn(records[3].hex(), f.read())
+
+    def test_what_a_short_session_left_uncovered_the_next_one_watches(self):
+        records = [hub.party_head("NOR", size, b"%d" % size * 32) for size in (1, 2)]
+        tree = hub.Tree(*(wire.witness.Opening(r).leaf_hash for r in records))
+
+        def session(last, code=0):
+            """A delivery that is record 1 of the party's tree; or the head of record 'last', and then another one."""
+            def subscribe(s, m):
+                hub.subscribed(s, m)
+                if last is not None:
+                    s.send(heads=wire.pb.Heads(checkpoint=self.log.note(2, tree.root(0, 2)), party_head=last,
+                                               opening=records[last], inclusion=tree.inclusion(last, 0, 2)))
+                s.deliver(self.gbr, self.report(canary()), number=1)
+
+            self.hub(shown=lambda s, hello, welcome: self.show(welcome, tree, 2, hello.log_size), subscribe=subscribe)
+            return self.sub("--count", "1", context=self.context_name, wait="20s", code=code)[1]
+
+        def watched():
+            (name,) = self.kept("watched")
+            with open(os.path.join(self.state, name), encoding="utf-8") as f:
+                return os.path.join(self.state, name), f.read()
+
+        self.assertNotIn("ALARM", session(None))
+        self.assertEqual(watched()[1], "1 0\n")
+        self.assertNotIn("ALARM", session(0))  # the first head that does not cover it: the broker may have been down
+        name, text = watched()
+        self.assertNotEqual(text, "1 0\n")
+        with open(name, "w", encoding="utf-8") as f:
+            f.write("1 %d\n" % (time.time() - 121))
+        self.assertNotIn("ALARM", session(None))  # without a head there is nothing to judge by
+        self.assertIn("ALARM: 1 reports", session(0, code=76))
+        self.assertNotIn("ALARM", session(1))  # at last
+        self.assertEqual(self.kept("watched"), [])
 
     def test_the_key_of_another_log_says_what_may_be_wrong(self):
         tree = hub.Tree(b"1" * 32)

@@ -170,6 +170,46 @@ a_partys_tree_only_grows_in_whatever_order_it_is_heard_of(void **state)
 	assert_int_equal(files("party-", false), 1);
 }
 
+static struct keep_watch
+watch(struct keep *k, struct keep_watch w)
+{
+	SCOPED(arena_done) struct arena a;
+	struct err e;
+	arena_init(&a, 1 << 20);
+	if (!keep_watch(k, bytes_of("hub.example/relto/g1 NOR"), &w, &a, &e))
+		fail_msg("%s", e.text);
+	return w;
+}
+
+static void
+one_record_is_watched_until_the_tree_has_it(void **state)
+{
+	(void)state;
+	struct keep_watch look = { 0 }, seven = { .now = 7, .has_now = true },
+			  nine = { .now = 9, .has_now = true };
+	for (int in_memory = 0; in_memory < 2; in_memory++) {
+		SCOPED(keep_free) struct keep *k = opened(in_memory != 0);
+		assert_false(watch(k, look).has_was);
+		seven.covered = 8; /* already */
+		assert_false(watch(k, seven).has_was);
+		seven.covered = 7;
+		assert_true(watch(k, seven).has_was);
+		assert_int_equal(watch(k, nine).was.index, 7); /* the first counts */
+		assert_int_equal(watch(k, look).was.since_s, 0);
+		struct keep_watch head = { .covered = 7, .head_s = 100 };
+		assert_int_equal(watch(k, head).was.since_s, 100);
+		head.head_s = 200; /* not the first */
+		assert_int_equal(watch(k, head).was.since_s, 100);
+		nine.covered = 8;
+		assert_int_equal(watch(k, nine).was.index, 9);
+		assert_int_equal(watch(k, look).was.since_s, 0);
+		head.covered = 10;
+		assert_false(watch(k, head).has_was);
+		nine.covered = 0;
+	}
+	assert_int_equal(files("watched-", false), 0);
+}
+
 static void
 a_folder_outlives_the_process_and_nothing_is_left_beside(void **state)
 {
@@ -268,6 +308,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_partys_tree_only_grows_in_whatever_order_it_is_heard_of, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    one_record_is_watched_until_the_tree_has_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_folder_outlives_the_process_and_nothing_is_left_beside, setup, teardown),
 		cmocka_unit_test_setup_teardown(

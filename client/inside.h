@@ -93,6 +93,7 @@ struct inside_evidence {
 };
 enum { INSIDE_SECONDS = 256 };
 
+enum { INSIDE_ACKS = 64 };
 struct relto_connection {
 	const struct relto_context *ctx;
 	struct link *link;
@@ -115,6 +116,10 @@ struct relto_connection {
 	uint64_t awaited;
 	uint64_t last_ack;		/* request of the last ack that is not answered; 0: none */
 	struct relto_error refused_ack; /* code "" if none was */
+	uint64_t acks[INSIDE_ACKS];	/* relto_ack_later: gathered, not sent yet.. */
+	size_t ack_count;
+	uint32_t ack_subscription; /* ..all of one subscription.. */
+	int64_t ack_since_ms;	   /* ..the oldest since then */
 	struct inside_chains chains;
 
 	struct inside_pendings unsent, sent, answered;
@@ -133,6 +138,9 @@ struct relto_connection {
 	char lines[4096]; /* evidence on its way to the state folder */
 	size_t lines_len;
 };
+
+/* Sends what relto_ack_later gathered (relto_receive.c). */
+MUST_USE bool inside_acks_flush(struct relto_connection *c, struct relto_error *e);
 
 /* ---- errors (inside_error.c) ---- */
 

@@ -422,7 +422,8 @@ RELTO_API bool relto_next(
  */
 RELTO_API bool relto_ack(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
-/* The same without waiting, for high rates. */
+/* The same without waiting, for high rates.  Gathered and sent together: at 64, after a second,
+ * before the library waits for a delivery, and by relto_settle and relto_close. */
 RELTO_API bool relto_ack_later(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
 /* Comes back when every relto_ack_later so far is durable; the first that was refused is the error.

@@ -188,7 +188,8 @@ relto_close(struct relto_connection *c)
 	int64_t deadline = link_deadline(GOODBYE_MS);
 	if (!inside_heads_end(c, NULL))
 		c->lines_len = 0; /* nobody is left to be told */
-	if (c->failed.code[0] == 0 && inside_send_unasked(c, &bye, NULL)) {
+	if (c->failed.code[0] == 0 && inside_acks_flush(c, NULL) &&
+	    inside_send_unasked(c, &bye, NULL)) {
 		bool came = true;
 		while (link_now() < deadline && inside_turn(c, deadline, &came, NULL))
 			continue;
@@ -256,7 +257,7 @@ relto_ping(struct relto_connection *c, struct relto_error *e)
 {
 	struct msg m = { .type = MSG_PING };
 	struct inside_message *answer = NULL;
-	bool ok = inside_ask(c, &m, MSG_PONG, &answer, e);
+	bool ok = inside_acks_flush(c, e) && inside_ask(c, &m, MSG_PONG, &answer, e);
 	inside_message_free(answer);
 	return ok;
 }

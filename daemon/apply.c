@@ -84,6 +84,7 @@ apply_enqueue(
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
 			return false;
 		batch_tell(c, p, s);
+		shell_count_down(c->shell, s->id);
 		*count += 1;
 	}
 	return true;
@@ -165,7 +166,7 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	return true;
 }
 
-/* Some subscription that gets it is read and has nothing before it. */
+/* Some subscription that gets it has a reader with credit for it and all that waits before it. */
 static bool
 is_awaited(const struct committer *c, const struct job_publish *p, const struct roll_party *r)
 {

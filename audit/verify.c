@@ -374,6 +374,8 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	v->out = &result;
 	log_init(&v->log, h, (struct log_sink){ full_tile, v });
 	map_init(&v->trees, a, sizeof(struct verify_tree));
+	map_init(&v->heads, a, 32);
+	map_init(&v->receivers, a, sizeof(struct verify_receivers));
 	map_init(&v->reports, a, sizeof(struct verify_report));
 	map_init(&v->current, a, sizeof(struct verify_current));
 	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
@@ -381,9 +383,11 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	map_init(&v->contents, a, 1);
 	map_init(&v->verified, a, 1);
 	arena_init(&v->report_arena, 0);
+	arena_init(&v->run.a, 0);
 	verify_signer_init(v);
 	bool ok = run(v, e);
 	verify_signer_done(v);
+	arena_done(&v->run.a);
 	if (ok)
 		*out = result;
 	return ok;

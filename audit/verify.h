@@ -56,8 +56,10 @@ struct verify_ask {
 struct verify_party {
 	struct bytes name;
 	uint64_t leaves;  /* of its tree */
-	uint64_t covered; /* by its last PARTY_HEAD */
+	uint64_t covered; /* by its last PARTY_HEAD.. */
 	uint64_t heads;
+	uint64_t last_head;  /* ..which is this record.. */
+	const uint8_t *root; /* ..and states this root; 32 */
 };
 struct verify_result {
 	enum verify_code code; /* the gravest finding */

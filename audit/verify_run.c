@@ -61,6 +61,17 @@ verify_run_key(struct verify *v, const struct bytes *parts, size_t count, struct
 }
 
 bool
+verify_run_current(
+    struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e)
+{
+	struct verify_key key;
+	if (!verify_run_key(v, parts, 3, &key, e))
+		return false;
+	*out = map_at(&v->current, bytes_from(&key, sizeof(key)), NULL);
+	return *out != NULL || err_set(e, ERR_NOMEM, "decisions");
+}
+
+bool
 verify_run_content(
     struct verify *v, uint64_t index, const struct verify_want *w, struct bytes *out, struct err *e)
 {

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/unit/audit/small.h"
+#include "tests/unit/audit/small_bundle.h"
 
 struct rig {
 	struct small *s;
@@ -299,6 +299,7 @@ csv_cells_that_a_spreadsheet_would_compute_are_neutral(void **state)
 {
 	struct rig *g = *state;
 	small_start(g->s);
+	g->s->members = SMALL_MEMBER("=1+\"x\"", "receive");
 	small_policy(g->s, "policy");
 	small_report(g->s);
 	struct small_decision d = { EVENT_DECISION, "=1+\"x\"", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,

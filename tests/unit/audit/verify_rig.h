@@ -1,7 +1,7 @@
 /* verify_rig.h - the verifier over a small log's files in memory, and what it must find. */
 #pragma once
 #include "audit/verify_say.h"
-#include "tests/unit/audit/small.h"
+#include "tests/unit/audit/small_bundle.h"
 
 /* A run over files in memory. */
 struct rig {
@@ -64,6 +64,15 @@ teardown(void **state)
 	arena_done(&g->a);
 	free(g);
 	return 0;
+}
+
+/* Another log. */
+static inline void
+renew(struct rig *g)
+{
+	small_free(g->s);
+	g->s = small_new();
+	g->trust.log = &g->s->vkey;
 }
 
 static inline void

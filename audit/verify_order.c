@@ -55,17 +55,6 @@ current_of(struct verify *v, const struct verify_slots *s, struct bytes recipien
 	return verify_run_current(v, parts, out, e);
 }
 
-static bool
-report_of(struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e)
-{
-	struct verify_key key;
-	const struct bytes parts[] = { s->publication.party, s->r.common.report };
-	if (!verify_run_key(v, parts, 2, &key, e))
-		return false;
-	*out = map_find(&v->reports, bytes_from(&key, sizeof(key)));
-	return true;
-}
-
 static void
 check_policy(struct verify *v, const struct verify_slots *s)
 {
@@ -206,7 +195,7 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verdicts n = count_verdicts(s->decision.reasons);
 	struct verify_report *report;
 	check_judgement(v, s, &n);
-	if (!report_of(v, s, &report, e))
+	if (!verify_run_report(v, s, &report, e))
 		return false;
 	if (report != NULL && s->publication.manifest != NULL &&
 	    memcmp(report->manifest, s->publication.manifest, 32) != 0)
@@ -238,7 +227,7 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verify_current *c;
 	struct verify_report *report;
 	uint64_t index = s->r.index;
-	if (!current_of(v, s, s->release.recipient, &c, e) || !report_of(v, s, &report, e))
+	if (!current_of(v, s, s->release.recipient, &c, e) || !verify_run_report(v, s, &report, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)
 		return true;

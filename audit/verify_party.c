@@ -13,6 +13,49 @@ no_memory(struct err *e)
 	return err_set(e, ERR_NOMEM, "histories of parties");
 }
 
+/* ---- what was verified before ---- */
+
+bool
+verify_party_begin(struct verify *v, struct err *e)
+{
+	for (size_t i = 0; i < v->ask->kept_count && !verify_run_partial(v); i++) {
+		const struct verify_kept *kept = &v->ask->kept[i];
+		if (!verify_run_hub(v) && !bytes_equal(kept->party, v->about.party))
+			continue;
+		struct verify_tree *t = map_at(&v->trees, kept->party, NULL);
+		if (t == NULL)
+			return no_memory(e);
+		t->kept = kept;
+	}
+	return true;
+}
+
+static bool
+check_kept(struct verify *v, const struct verify_tree *t, uint64_t index, struct err *e)
+{
+	uint8_t root[32];
+	if (t->kept == NULL || t->kept->size != t->tree.leaf_count)
+		return true;
+	if (!merkle_root(v->h, &t->tree, root, e))
+		return false;
+	if (memcmp(root, t->kept->root, 32) != 0)
+		verify_run_find(v, VERIFY_CONSISTENCY, index,
+		    "the first %" PRIu64 " records of %.*s are not those verified before",
+		    t->kept->size, SHOWN(t->kept->party));
+	return true;
+}
+
+static void
+check_covered(void *ctx, struct bytes party, void *value)
+{
+	const struct verify_tree *t = value;
+	if (t->kept != NULL && t->covered < t->kept->size)
+		verify_run_find(ctx, VERIFY_GAP, SLOT_ABSENT,
+		    "a head over %" PRIu64 " records of %.*s was verified before; the last one "
+		    "here covers %" PRIu64,
+		    t->kept->size, SHOWN(party), t->covered);
+}
+
 /* ---- heads ---- */
 
 /* The root that a head of 'party' over 'size' records states, made if need be. */
@@ -116,7 +159,7 @@ grow_tree(struct verify *v, const struct verify_slots *s, struct bytes party, ui
 		    "it is number %" PRIu64 " of %.*s, but %" PRIu64 " are before it", place,
 		    SHOWN(party), t->tree.leaf_count);
 	return record_party_leaf(v->h, s->r.index, s->r.leaf, leaf, e) &&
-	       merkle_append(v->h, &t->tree, leaf, NULL, e);
+	       merkle_append(v->h, &t->tree, leaf, NULL, e) && check_kept(v, t, s->r.index, e);
 }
 
 /* Whose tree slot 8 speaks of.  What stops a delivery shows its recipient slots 1 and 8 alone. */
@@ -211,6 +254,7 @@ verify_party_finish(struct verify *v, struct err *e)
 	struct gathering g = { arena_zalloc(v->keep, v->trees.count, sizeof(*g.parties)), 0 };
 	if (g.parties == NULL)
 		return no_memory(e);
+	map_each(&v->trees, check_covered, v);
 	map_each(&v->trees, gather, &g);
 	qsort(g.parties, g.count, sizeof(*g.parties), by_name);
 	v->out->parties = g.parties;

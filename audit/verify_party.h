@@ -5,6 +5,8 @@
 #pragma once
 #include "audit/verify_run.h"
 
+/* Before the first record: the histories that were verified before. */
+MUST_USE bool verify_party_begin(struct verify *v, struct err *e);
 /* Every record: where it stands; in a party's own bundle also which slots are open. */
 MUST_USE bool verify_party_record(struct verify *v, const struct verify_slots *s, struct err *e);
 /* A PARTY_HEAD. */

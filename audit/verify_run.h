@@ -12,6 +12,7 @@ struct verify_tree {
 	struct merkle tree;
 	uint64_t covered, heads, last_head; /* of its PARTY_HEADs, the last one's size and index */
 	uint8_t root[32];		    /* that it states */
+	const struct verify_kept *kept;	    /* what was verified before, or NULL */
 };
 
 /* A report, by publisher and id. */
@@ -19,6 +20,8 @@ struct verify_report {
 	uint64_t intake;
 	uint64_t accepted; /* slot 1 of the INTAKE */
 	uint8_t manifest[32];
+	bool counted;		    /* how many portions it has is known: */
+	size_t portions;	    /* by its line of report/, or else by its first decision */
 	size_t head_count;	    /* 0: the heads are not in the bundle */
 	uint8_t (*commitments)[32]; /* of the heads, in reading order */
 };
@@ -94,6 +97,7 @@ struct verify {
 	struct verify_run run; /* that INTAKE */
 	struct map trees;      /* party -> verify_tree */
 	struct map heads;      /* key of party, size -> root that a PARTY_HEAD states */
+	struct map evidence;   /* of verify_evidence.c: leaf hash -> what is expected */
 	struct map receivers;  /* key of policy, agreement -> verify_receivers */
 	struct map reports;    /* key of publisher, id -> verify_report */
 	struct map current;    /* key of publisher, id, recipient -> verify_current */
@@ -125,6 +129,8 @@ verify_run_partial(const struct verify *v)
 /* Tells a finding.  At most 64 are told one by one; all are counted. */
 void verify_run_find(struct verify *v, enum verify_code code, uint64_t index, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+/* Counts, lists and (if asked for) finds fault with a file that is not there. */
+void verify_run_lack(struct verify *v, const char *path, uint64_t index);
 /* Reads a file; absent: { NULL, 0 }. */
 MUST_USE bool verify_run_read(
     struct verify *v, const char *path, struct arena *a, struct bytes *out, struct err *e);
@@ -146,6 +152,10 @@ MUST_USE bool verify_run_content_once(
 /* What is current for one recipient of a report, made if need be. */
 MUST_USE bool verify_run_current(
     struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e);
+
+/* The report that a record speaks of, if its INTAKE was seen; else NULL. */
+MUST_USE bool verify_run_report(
+    struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e);
 
 /* A fixed-size key over some strings. */
 struct verify_key {

@@ -42,10 +42,10 @@ class ForgedTest(rig.LabTest):
     def place(self, folder, digest):
         return os.path.join(self.copy, folder, digest.hex())
 
-    def verify(self):
+    def verify(self, first=0):
         """The exit code and what relto-verify says of the copy."""
-        got = subprocess.run([rig.program("relto-verify"), "verify", self.copy, "--json", "--key", self.key],
-                             capture_output=True)
+        got = subprocess.run([rig.program("relto-verify"), "verify", self.copy, "--json", "--key", self.key,
+                              "--from", str(first)], capture_output=True)
         return got.returncode, json.loads(got.stdout)
 
 
@@ -71,9 +71,9 @@ class Forged(ForgedTest):
 
     def test_a_bundle_that_begins_with_a_report_has_the_policy_that_it_was_judged_by(self):
         shutil.rmtree(self.copy)
-        self.lab.relto("audit", "pull", self.copy, "--from", str(self.intakes[1].index),
-                       context=self.lab.context_name("hub"))
-        code, said = self.verify()
+        first = self.intakes[1].index
+        self.lab.relto("audit", "pull", self.copy, "--from", str(first), context=self.lab.context_name("hub"))
+        code, said = self.verify(first)
         self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"], said["missing"]), (0, 2, 0, 0))
 
     def test_another_content_under_the_old_name_does_not_match(self):

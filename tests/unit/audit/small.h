@@ -42,6 +42,8 @@ struct small {
 	struct small_drop {
 		unsigned slot, field; /* of the next record: this is left out; slot 0: nothing */
 	} drop;
+	const char *view; /* of the bundle made last: a party, or "" */
+	uint64_t first;
 	size_t file_count;
 	struct small_file files[SMALL_FILES];
 };

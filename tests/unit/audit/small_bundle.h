@@ -56,6 +56,8 @@ small_bundle(struct small *s, const char *party, uint64_t first)
 	if (*party == '\0')
 		about.party = (struct bytes){ NULL, 0 };
 	s->file_count = 0;
+	s->view = party;
+	s->first = first;
 	assert_true(merkle_root(&s->h, &s->log.tree, root, NULL));
 	assert_true(
 	    bundle_writer_new(&s->h, &about, (struct bundle_sink){ small_emit, s }, &w, NULL));
@@ -63,7 +65,7 @@ small_bundle(struct small *s, const char *party, uint64_t first)
 		unsigned opened;
 		if (!bundle_add(w, s->entries[i], &opened, &e))
 			fail_msg("%s", e.text);
-		if (s->lines[i].heads != NULL && *party == '\0')
+		if (opened != 0 && s->lines[i].heads != NULL && *party == '\0')
 			assert_true(bundle_add_report(w, &s->lines[i], NULL));
 	}
 	for (size_t i = 0; i < s->content_count && *party == '\0'; i++)

@@ -13,6 +13,7 @@ struct rig {
 	struct verify_told told;
 	struct arena a;
 	unsigned records;
+	bool as_asked; /* the view that is expected stays; else it is that of the bundle */
 };
 
 static inline bool
@@ -81,6 +82,10 @@ verify(struct rig *g)
 	struct err e;
 	g->told.count = 0;
 	g->records = 0;
+	if (!g->as_asked) {
+		g->ask.party = bytes_of(g->s->view);
+		g->ask.from = g->s->first;
+	}
 	arena_done(&g->a);
 	arena_init(&g->a, (size_t)1 << 30);
 	if (!verify_bundle(&g->s->h, &g->a, &g->ask, &g->result, &e))

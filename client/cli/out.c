@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "policy/text_chars.h"
+#include "proto/text_char.h"
 
 int
 out_error(const struct err *e)

@@ -191,16 +191,16 @@ csv_cells_that_a_spreadsheet_would_compute_are_neutral(void **state)
 {
 	struct rig *g = *state;
 	small_start(g->s);
-	g->s->members = SMALL_MEMBER("=1+\"x\"", "receive");
+	g->s->members = SMALL_MEMBER("=1+\"x\"\x1b", "receive");
 	small_policy(g->s, "policy");
 	small_report(g->s);
-	struct small_decision d = { EVENT_DECISION, "=1+\"x\"", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
-		small_intake(g->s), NULL };
+	struct small_decision d = { EVENT_DECISION, "=1+\"x\"\x1b", OUTCOME_WITHHOLD,
+		SMALL_WITHHOLD, 0, small_intake(g->s), NULL };
 	small_decide(g->s, &d);
 	small_bundle(g->s, "", 0);
 	write_bundle(g, "b");
 	assert_int_equal(RUN(g, "show", "b", "--key", g->vkey, "--csv", "type=decision"), 0);
-	says(g->out, ",\"'=1+\"\"x\"\"\",");
+	says(g->out, ",\"'=1+\"\"x\"\"\\x1b\",");
 }
 
 static void

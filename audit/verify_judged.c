@@ -30,11 +30,13 @@ verify_judged_begin(struct verify *v, const struct verify_slots *s, struct err *
 static bool
 add_agreement(struct verify_run *run, struct bytes name, struct err *e)
 {
-	if (name.len == 0 || run->agreement_count == VERIFY_RUN_AGREEMENTS)
-		return true;
 	for (size_t i = 0; i < run->agreement_count; i++)
 		if (bytes_equal(run->agreements[i], name))
 			return true;
+	if (name.len == 0 || run->agreement_count == VERIFY_RUN_AGREEMENTS) {
+		run->unnamed = true;
+		return true;
+	}
 	return arena_copy(&run->a, name, &run->agreements[run->agreement_count++], e);
 }
 
@@ -229,9 +231,9 @@ verify_judged_end(struct verify *v, struct err *e)
 		return true;
 	if (run->decisions == 0)
 		return nobody_judged(v, e);
-	if (run->agreement_count == 0)
-		verify_run_find(
-		    v, VERIFY_GAP, run->intake, "its first decisions name no agreement");
+	if (run->unnamed)
+		verify_run_find(v, VERIFY_GAP, run->intake,
+		    "a reason of its first decisions names no agreement, or a ninth");
 	for (size_t i = 0; i < run->agreement_count; i++)
 		if (!each_receiver(v, run->agreements[i], e))
 			return false;

@@ -167,13 +167,25 @@ check_place(
 {
 	bool placed = s->place != SLOT_ABSENT;
 	if (!RECORD_SLOT(s->r.record, 8)->open || !c->known)
-		return;
+		return; /* nothing can be said of it */
 	if (c->delivered && !placed)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it follows a delivery, but is left out of its recipient's history");
 	if (placed && !c->delivered && !(ever && c->ever))
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it stands in the history of a recipient to whom nothing was delivered");
+}
+
+static bool
+names_alone(const struct verify_slots *s)
+{
+	struct bytes names = s->release.recipient, name, before = { NULL, 0 };
+	size_t count = 0;
+	for (; next_name(&names, &name); before = name, count++)
+		if (count != 0 && bytes_compare(before, name) >= 0)
+			return false;
+	return count < 2 ||
+	       (s->r.type == EVENT_DECISION && s->decision.outcome == OUTCOME_WITHHOLD);
 }
 
 static void
@@ -183,6 +195,9 @@ check_judgement(struct verify *v, const struct verify_slots *s, const struct ver
 	if (!n->in_order)
 		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
 		    "its reasons are not one line for each portion, from 0");
+	if (!names_alone(s))
+		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
+		    "only a first decision that withholds may name several recipients, in order");
 	if (!outcome_follows(s->decision.outcome, n))
 		verify_run_find(
 		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
@@ -206,7 +221,7 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		if (!current_of(v, s, name, &c, e))
 			return false;
 		check_link(v, s, c, &n);
-		if (s->r.type == EVENT_NARROWED)
+		if (s->r.type != EVENT_APPROVAL) /* there slot 8 is the approver's */
 			check_place(v, s, c, false);
 		*c = (struct verify_current){ .known = true,
 			.index = s->r.index,

@@ -71,6 +71,7 @@ struct verify_run {
 	size_t decisions;
 	struct bytes agreements[VERIFY_RUN_AGREEMENTS]; /* that the reasons name */
 	size_t agreement_count;
+	bool unnamed; /* a reason names none, or there are more */
 };
 
 /* A record with its slots taken apart; what is closed is all absent. */

@@ -215,9 +215,9 @@ class Bundle:
             others = [receivers(policy, a.name.decode()) for a in facts.agreements]
             if not any(o is not None and set(o) <= {intake.field(3, 0).decode()} for o in others):
                 raise Bad("%d: INTAKE without a decision" % intake.index)
-        named = {line.split(" ")[3] for r in run for line in r.field(4, 1).decode().splitlines()} - {"-"}
-        if run and not named:
-            raise Bad("%d: decisions under no agreement" % intake.index)
+        named = {line.split(" ")[3] for r in run for line in r.field(4, 1).decode().splitlines()}
+        if "-" in named or len(named) > 8:
+            raise Bad("%d: decisions under no agreement, or too many" % intake.index)
         for a in named if policy else ():
             who = receivers(policy, a)
             if who is None:
@@ -247,7 +247,7 @@ class Bundle:
                     raise Bad("%d: %s without a gap-free INTAKE" % (r.index, r.kind))
                 if was is not None and link != was.index:
                     raise Bad("%d: links to %d, the current decision is %d" % (r.index, link, was.index))
-                if r.kind == "NARROWED":
+                if was is not None and r.kind != "APPROVAL":
                     self.check_place(r, was)
                 current[(r.report, who)] = r
             return intake
@@ -302,6 +302,30 @@ class Bundle:
                 lines += self.read(path).decode().splitlines()
         return {int(line.split(" ")[0]): bytes.fromhex(line.split(" ")[1]) for line in lines}
 
+    def check_reports(self):
+        """report/ has a line for each INTAKE, with a head for each reason, each once."""
+        intakes = [r for r in self.records.values() if r.kind == "INTAKE"] if self.hub else []
+        lines = {}
+        for n in range(-(-self.size // 1024)):
+            wanted = [r.index for r in intakes if r.index // 1024 == n]
+            if not os.path.exists(os.path.join(self.folder, "report/%06d" % n)):
+                continue
+            text = self.read("report/%06d" % n).decode()
+            found = [line.split(" ") for line in text.splitlines()]
+            if text and not text.endswith("\n") or [int(w[0]) for w in found] != wanted:
+                raise Bad("report/%06d has other lines than INTAKEs" % n)
+            for words in found:
+                if len(set(words[4:])) != len(words[4:]):
+                    raise Bad("%s: a head twice" % words[0])
+                if words[3] != "-" and self.content("notice", bytes.fromhex(words[3])) is None:
+                    raise Bad("%s: a notice that is not there" % words[0])
+                lines[self.records[int(words[0])].report] = len(words) - 4
+        for r in self.records.values():
+            if self.hub and r.kind in ("DECISION", "NARROWED", "APPROVAL"):
+                count = len(r.field(4, 1).splitlines())
+                if lines.setdefault(r.report, count) != count:
+                    raise Bad("%d: %d reasons for %d portions" % (r.index, count, lines[r.report]))
+
     def check_signatures(self):
         """How many reports have their publisher's signature; the others' contents are missing."""
         signed, manifests = 0, self.manifests() if self.hub else {}
@@ -346,6 +370,7 @@ class Bundle:
 
     def verify(self):
         self.check_order()
+        self.check_reports()
         self.contents = self.check_contents()
         self.signed = self.check_signatures()
         return self
@@ -373,6 +398,9 @@ def check_outcome(r):
             raise Bad("%d: reasons out of order" % r.index)
         verdicts.append(words[1])
     outcome = 3 if "hold" in verdicts else 4 if "release" not in verdicts else 2 if "withhold" in verdicts else 1
+    names = r.field(2, 0).split(b"\n")
+    if names != sorted(set(names)) or len(names) > 1 and (r.kind != "DECISION" or outcome != 4):
+        raise Bad("%d: recipients that do not share a decision" % r.index)
     if r.field(4, 0)[0] != outcome:
         raise Bad("%d: its outcome does not follow from its reasons" % r.index)
 

@@ -186,6 +186,42 @@ what_stops_a_delivery_is_in_its_recipients_history_and_nothing_else_is(void **st
 }
 
 static void
+a_later_decision_that_hides_from_its_recipient_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint64_t decision = released(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_REDACT, SMALL_REDACT, 1,
+		decision, NULL };
+	small_deliver(g->s, "NOR", decision, 3);
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "it follows a delivery, but is left out of its recipient's");
+}
+
+static void
+several_recipients_share_only_a_decision_that_withholds(void **state)
+{
+	struct rig *g = *state;
+	small_start(g->s);
+	small_policy(g->s, "policy");
+	small_report(g->s);
+	struct small_decision d = { EVENT_DECISION, "KEN\nNOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		small_intake(g->s), NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_OK, NULL);
+	d.recipients = "USA\nFRA";
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_MALFORMED, "only a first decision that withholds may name several");
+	renew(g);
+	small_start(g->s);
+	small_policy(g->s, "policy");
+	small_report(g->s);
+	d = linked(to_nor, small_intake(g->s));
+	d.recipients = "KEN\nNOR";
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_MALFORMED, "only a first decision that withholds may name several");
+}
+
+static void
 a_recipient_verifies_what_stopped_its_delivery(void **state)
 {
 	struct rig *g = *state;
@@ -303,10 +339,10 @@ a_decision_rests_on_an_agreement_of_its_policy(void **state)
 	small_start(g->s);
 	small_policy(g->s, "policy");
 	small_report(g->s);
-	d.reasons = "0 withhold no-rule - -\n1 withhold no-rule - -\n";
+	d.reasons = "0 withhold no-rule atlas -\n1 withhold no-rule - -\n";
 	d.link = small_intake(g->s);
 	small_decide(g->s, &d);
-	expect_log(g, VERIFY_GAP, "its first decisions name no agreement");
+	expect_log(g, VERIFY_GAP, "a reason of its first decisions names no agreement");
 }
 
 static void
@@ -367,6 +403,8 @@ main(void)
 		T(fields_that_a_type_does_not_have_are_refused),
 		T(one_decision_is_delivered_once),
 		T(what_stops_a_delivery_is_in_its_recipients_history_and_nothing_else_is),
+		T(a_later_decision_that_hides_from_its_recipient_is_a_gap),
+		T(several_recipients_share_only_a_decision_that_withholds),
 		T(a_recipient_verifies_what_stopped_its_delivery),
 		T(a_partys_bundle_opens_all_that_the_party_may_see_of_a_record),
 		T(an_intake_is_followed_by_a_decision),

@@ -191,6 +191,8 @@ class OtherTimes(AgainTest):
 
 
 class Clock(OtherTimes):
+    proof = 9  # it wrote ahead of our clock
+
     def refused_for_the_clock(self, client):
         with self.assertRaises(wire.Refused) as refused:
             publish(client, [(TEARLINE, canary())])
@@ -246,6 +248,8 @@ class Brief(OtherTimes):
 
 
 class PutBack(Brief):
+    proof = 9  # it wrote ahead of our clock
+
     def test_a_certificate_that_ended_signs_nothing_when_the_clock_is_put_back(self):
         self.step("+2h")
         self.operator("clock", "accept")
@@ -279,6 +283,8 @@ class SlowCommits(Brief):
 
 
 class Ends(OtherTimes):
+    proof = 9  # it wrote ahead of our clock
+
     @classmethod
     def prepare(cls):
         super().prepare()

@@ -173,11 +173,14 @@ conclude_histories(struct lines *l, const struct verify_result *r)
 		conclude_own(l, r);
 		return;
 	}
-	if (c.parties != 0)
-		add(l, "each party's history is complete as far as its last head reaches (above)");
+	if (c.parties == 0) {
+		add(l, "NOT: that any party's history is complete (no head is in the log yet)");
+		return;
+	}
+	add(l, "each party's history is complete as far as its last head reaches (above)");
 	add(l,
-	    "NOT: that histories are complete behind them: %" PRIu64 " records%s are not covered "
-	    "by a head yet",
+	    "NOT: that histories are complete behind them: %" PRIu64
+	    " records%s are not covered by a head yet",
 	    c.later, c.headless != 0 ? ", and all of some parties," : "");
 }
 

@@ -47,6 +47,14 @@ static void
 a_partys_history_is_claimed_only_as_far_as_its_heads(void **state)
 {
 	struct rig *g = *state;
+	small_agreement(g->s, "NOR");
+	small_bundle(g->s, "", 0);
+	write_bundle(g, "new");
+	assert_int_equal(RUN(g, "verify", "new", "--key", g->vkey), 0);
+	says(g->out, "party    NOR: 1 records, NOT known to be complete: no head\n");
+	says(g->out, "NOT: that any party's history is complete (no head is in the log yet)\n");
+	small_free(g->s);
+	g->s = small_new();
 	small_usual(g->s);
 	small_agreement(g->s, "NOR");
 	small_bundle(g->s, "NOR", 0);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/text_chars.h"
+#include "proto/text_char.h"
 
 void
 out_clean(FILE *to, struct bytes text)

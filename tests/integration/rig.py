@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, os.path.join(HERE, "..", "model"))
+import bundle  # noqa: E402
 import wire  # noqa: E402
 
 START_SECONDS = 30
@@ -129,6 +130,26 @@ class Lab:
         self.log.close()
         self.process = None
 
+    # what it recorded
+    def prove(self, code):
+        """The whole log and each party's own, by both verifiers."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        key = self.agent("hub").log_key
+        self.prove_one(self.context_name("hub"), [], key, code)
+        for context in self.contexts():
+            name = os.path.basename(context)[:-5]
+            if name.endswith("-inspector"):
+                self.prove_one(name, ["--party", name.split("-")[0].upper()], key, code)
+
+    def prove_one(self, context, view, key, code):
+        folder = os.path.join(self.base, "proved-" + context)
+        self.relto("audit", "pull", folder, context=context)
+        bundle.Bundle(folder, key).verify()
+        got = subprocess.run([program("relto-verify"), "verify", folder, "--key", key] + view, capture_output=True)
+        if got.returncode not in (0, code) or (got.returncode != code and not view):
+            raise AssertionError("%s: relto-verify: exit %d\n%s" % (context, got.returncode, got.stderr.decode()))
+
     def remove(self):
         try:
             self.stop()
@@ -174,9 +195,10 @@ class Lab:
 
 
 class LabTest(unittest.TestCase):
-    """A fresh lab for every test class; 'lab' runs."""
+    """A fresh lab for every test class; 'lab' runs.  What it recorded is proved at the end."""
 
     parties = ()
+    proof = 0  # the exit code of relto-verify then; None: the hub's auditor cannot ask any more
 
     @classmethod
     def setUpClass(cls):
@@ -184,6 +206,8 @@ class LabTest(unittest.TestCase):
         cls.addClassCleanup(cls.lab.remove)
         cls.prepare()
         cls.lab.start()
+        if cls.proof is not None:
+            cls.addClassCleanup(cls.lab.prove, cls.proof)
 
     @classmethod
     def prepare(cls):

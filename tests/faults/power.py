@@ -277,7 +277,7 @@ class Lab(rig.Lab):
 
     @property
     def mortal(self):
-        return "die_at" in self.more
+        return "die_at" in self.more or "fail_at" in self.more
 
     def daemon_environment(self):
         return environment(self.recording, **self.more)

@@ -16,6 +16,7 @@ enum { PATH = 4096 };
 struct change {
 	enum power_kind kind; /* WRITE, SIZE, GROW */
 	bool durable;
+	bool failed;  /* to be durable: a later flush does not help it */
 	size_t entry; /* when */
 	uint64_t at, len;
 	const uint8_t *data;
@@ -243,7 +244,7 @@ static void
 flushed(struct node *n)
 {
 	for (size_t i = 0; i < n->change_count; i++)
-		n->changes[i].durable |= n->changes[i].entry < n->flush;
+		n->changes[i].durable |= n->changes[i].entry < n->flush && !n->changes[i].failed;
 	for (struct naming *s = n->first; s != NULL; s = s->next)
 		if (s->entry < n->flush) {
 			s->durable = true;
@@ -285,7 +286,10 @@ step_file(struct power_disk *d, const struct power_entry *e, const char *name, c
 	else if (e->kind == POWER_WRITE_DONE && d->flushes) {
 		n->changes[n->change_count - 1].durable = true;
 		fold_changes(n);
-	} else if (e->kind == POWER_MAPPED)
+	} else if (e->kind == POWER_FAILED)
+		for (size_t i = 0; i < n->change_count; i++)
+			n->changes[i].failed = true;
+	else if (e->kind == POWER_MAPPED)
 		n->mapped = true;
 	else if (e->kind == POWER_WRITE || e->kind == POWER_SIZE || e->kind == POWER_GROW)
 		change(n, (struct change){ .kind = (enum power_kind)e->kind,
@@ -325,6 +329,7 @@ step(struct power_disk *d)
 	case POWER_SYNC:
 	case POWER_SYNC_DONE:
 	case POWER_MAPPED:
+	case POWER_FAILED:
 		step_file(d, e, name, (const uint8_t *)text + e->name_len + e->to_len);
 		break;
 	}

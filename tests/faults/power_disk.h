@@ -4,8 +4,9 @@
  * each change of a name may be there or not, whatever became of the others; a write may be torn at
  * 512 or 4,096 bytes.  A flush of a file makes its bytes and its size durable, not its name; a name
  * is durable once its folder was flushed.  A rename is whole: a file never loses both names.  A
- * write to an O_DSYNC descriptor is durable when it returned.  A file that is mapped for writing
- * may hold anything.
+ * write to an O_DSYNC descriptor is durable when it returned.  What a failed flush was asked for no
+ * later one makes durable: the cache takes it for written.  A file that is mapped for writing may
+ * hold anything.
  * Whoever runs out of memory here, or reads a record that makes no sense, stops the program.
  */
 #pragma once

@@ -23,6 +23,7 @@ enum power_kind {
 	POWER_ACCEPT,	  /* a connection from port 'at' */
 	POWER_SEND,	  /* bytes are about to leave to port 'at'.. */
 	POWER_SENT,	  /* ..and 'data_len' did (no data follows) */
+	POWER_FAILED,	  /* a flush of 'name': what it was to make durable will never be */
 	POWER_ODD	  /* 'name' says what was done that the model does not know */
 };
 

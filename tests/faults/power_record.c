@@ -5,6 +5,7 @@
  *	RELTO_POWER_ROOT	the folder, as realpath gives it
  *	RELTO_POWER_RECORD	the file to append to; several processes may share it
  *	RELTO_POWER_DIE_AT	n: the process kills itself before its n-th operation on files
+ *	RELTO_POWER_FAIL_AT	n: its n-th flush, or write that flushes, ends with EIO
  *	RELTO_POWER_MUTANT	what is left out of the record: fdatasync, dsync or folder
  *	RELTO_POWER_BOOT_ID	what the kernel is to have said, as after a reboot
  * An operation is done and then written down, and no thread dies between the two: so the next
@@ -36,7 +37,7 @@ static int record = -1;
 static size_t root_len;
 static char root[PATH];
 static const char *mutant = "", *boot_id;
-static long die_at, operations;
+static long die_at, operations, fail_at, flushes;
 static pthread_mutex_t doing = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the record ---- */
@@ -79,11 +80,17 @@ note(enum power_kind kind, const char *name, const char *to, uint64_t at)
 	append((struct power_entry){ .kind = kind, .at = at }, name, to, NULL, 0);
 }
 
+static long
+number(const char *name)
+{
+	const char *text = getenv(name);
+	return text == NULL ? 0 : strtol(text, NULL, 10);
+}
+
 __attribute__((constructor)) static void
 begin(void)
 {
 	const char *path = getenv("RELTO_POWER_RECORD"), *below = getenv("RELTO_POWER_ROOT");
-	const char *die = getenv("RELTO_POWER_DIE_AT");
 	boot_id = getenv("RELTO_POWER_BOOT_ID");
 	if (path == NULL || below == NULL)
 		return;
@@ -91,7 +98,8 @@ begin(void)
 	root_len = strlen(root);
 	mutant = getenv("RELTO_POWER_MUTANT");
 	mutant = mutant == NULL ? "" : mutant;
-	die_at = die == NULL ? 0 : strtol(die, NULL, 10);
+	die_at = number("RELTO_POWER_DIE_AT");
+	fail_at = number("RELTO_POWER_FAIL_AT");
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 	record = (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
 	if (record < 0)
@@ -331,8 +339,19 @@ HOOK(renameat, hook_renameat);
 
 /* ---- bytes ---- */
 
-/* 'n' bytes of the pieces came to stand at 'at'. */
-static void
+/* The disk's word on a flush of 'name': false, and what was flushed may never get there. */
+static bool
+flushes_well(const char *name)
+{
+	if (fail_at == 0 || ++flushes != fail_at)
+		return true;
+	note(POWER_FAILED, name, "", 0);
+	errno = EIO;
+	return false;
+}
+
+/* 'n' bytes of the pieces came to stand at 'at'.  False if they were to be flushed and were not. */
+static bool
 wrote(int fd, const char *name, const struct iovec *pieces, off_t at, ssize_t n)
 {
 	struct iovec kept[IOV_MAX];
@@ -344,13 +363,16 @@ wrote(int fd, const char *name, const struct iovec *pieces, off_t at, ssize_t n)
 		left -= kept[used].iov_len;
 	}
 	if (used == 0)
-		return;
+		return true;
 	struct power_entry e = { .kind = POWER_WRITE, .at = (uint64_t)at, .data_len = (uint64_t)n };
 	append(e, name, "", kept, used);
 	if (!(fcntl(fd, F_GETFL) & O_DSYNC) || strcmp(mutant, "dsync") == 0)
-		return;
+		return true;
 	may_die();
+	if (!flushes_well(name))
+		return false;
 	note(POWER_WRITE_DONE, name, "", 0);
+	return true;
 }
 
 USED ssize_t
@@ -360,8 +382,8 @@ hook_pwritev(int fd, const struct iovec *pieces, int count, off_t at)
 	bool ours = name_of_fd(fd, name);
 	lock(ours);
 	ssize_t n = syscall(SYS_pwritev, fd, pieces, count, at, 0);
-	if (ours)
-		wrote(fd, name, pieces, at, n);
+	if (ours && !wrote(fd, name, pieces, at, n))
+		n = -1;
 	unlock(ours);
 	return n;
 }
@@ -399,8 +421,9 @@ hook_writev(int fd, const struct iovec *pieces, int count)
 		note(POWER_SEND, "", "", port);
 	lock(ours);
 	ssize_t n = syscall(SYS_writev, fd, pieces, count);
-	if (ours) /* with O_APPEND, too, the place is now behind what was written */
-		wrote(fd, name, pieces, lseek(fd, 0, SEEK_CUR) - n, n);
+	/* with O_APPEND, too, the place is now behind what was written */
+	if (ours && !wrote(fd, name, pieces, lseek(fd, 0, SEEK_CUR) - n, n))
+		n = -1;
 	unlock(ours);
 	struct power_entry e = {
 		.kind = POWER_SENT, .at = port, .data_len = n < 0 ? 0 : (uint64_t)n
@@ -463,7 +486,7 @@ flush(int fd, long call, const char *name)
 {
 	lock(true);
 	note(POWER_SYNC, name, "", 0);
-	int rc = (int)syscall(call, fd);
+	int rc = flushes_well(name) ? (int)syscall(call, fd) : -1;
 	may_die();
 	if (rc == 0)
 		note(POWER_SYNC_DONE, name, "", 0);

@@ -1,12 +1,13 @@
 /*
  * power_replay.c - disks after power cuts, from a record of power_record.c.
- * usage: power_replay BASE RECORD WORK SEED [--no-flushes] COMMAND
+ * usage: power_replay BASE RECORD WORK SEED [--no-flushes | --at-end] COMMAND
  *	look FIRST STEP END	images FIRST, FIRST + STEP, .. below END, in the order of their
  *cuts: verified as a start would, and what is in them (power_look.h)
  *	make NUMBER		leaves one image in WORK
  *	end			leaves in WORK what there is without a cut
  * BASE is the folder as it was when the record began.  An image is known by seed and number: where
- * the power went, and what became of what was not flushed.
+ * the power went, and what became of what was not flushed.  --no-flushes: no flush counts;
+ * --at-end: the power goes when all is over.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -27,7 +28,7 @@ static const char *const subtrees[] = { "spool", "run", "home/state", "home/save
 struct replay {
 	const char *base, *record, *work, *kept;
 	uint64_t seed, keep_every;
-	bool flushes;
+	bool flushes, at_end;
 	struct power_disk *disk;
 	/* places that deserve more cuts than their share */
 	size_t *sends, *flushed, *files, *starts;
@@ -104,7 +105,7 @@ choose(const struct replay *r, uint64_t number)
 	struct image i = { .number = number };
 	uint64_t *state = &i.chance.state;
 	*state = r->seed * 0x2545F4914F6CDD1Du + number;
-	i.cut = choose_cut(r, state);
+	i.cut = r->at_end ? power_disk_entries(r->disk) : choose_cut(r, state);
 	i.chance.keep = keep[power_roll(state, 6)];
 	i.chance.tear = tear[power_roll(state, 4)];
 	i.chance.tear_bytes = power_roll(state, 2) == 0 ? 512 : 4096;
@@ -238,13 +239,12 @@ main(int argc, char **argv)
 {
 	int at = 5;
 	struct replay r = { .flushes = true };
-	if (argc > at && strcmp(argv[at], "--no-flushes") == 0) {
-		r.flushes = false;
-		at++;
+	if (argc > at && strncmp(argv[at], "--", 2) == 0) {
+		r.flushes = strcmp(argv[at], "--no-flushes") != 0;
+		r.at_end = strcmp(argv[at++], "--at-end") == 0;
 	}
 	if (argc <= at) {
-		(void)fputs(
-		    "usage: power_replay BASE RECORD WORK SEED [--no-flushes] COMMAND\n", stderr);
+		(void)fputs("usage: power_replay BASE RECORD WORK SEED [OPTION] COMMAND\n", stderr);
 		return 64;
 	}
 	r.base = argv[1];

@@ -35,6 +35,7 @@ STARTED = 40 if FULL else 8  # every so manieth image is given to a real reltod,
 CUT_AGAIN = 4  # ..and every so manieth of these starts is recorded and cut again,..
 AGAIN = 12  # ..so often
 CREATIONS = 8  # images for each step at which the first start dies
+FAILURES = 120 if FULL else 16  # flushes that fail
 CONTROLS = 96
 PROCESSES = 2
 ATLAS = "policy/agreements.d/atlas.policy"
@@ -170,6 +171,14 @@ def new_lab(folder):
     return lab
 
 
+def fresh(lab, folder):
+    """A lab again as it was before the first start, and another record."""
+    for name in power.SUBTREES:
+        shutil.rmtree(lab.path(name), ignore_errors=True)
+    lab.record(tempfile.mkdtemp(dir=folder))
+    keep_policy(lab)
+
+
 def whole_scenario(folder, r):
     """First creation, load, reloads, deaths under load, a clean stop, and starts after each."""
     lab = new_lab(folder)
@@ -211,14 +220,14 @@ def until_death(lab, r, once=None):
 class Job:
     """Images of one record: what is to be seen, and what was seen of it."""
 
-    def __init__(self, ledger, seed, count, started=0, control=False):
-        self.ledger, self.seed, self.count, self.every, self.control = ledger, seed, count, started, control
+    def __init__(self, ledger, seed, count, started=0, option=None):
+        self.ledger, self.seed, self.count, self.every, self.option = ledger, seed, count, started, option
         self.faults, self.seen, self.none, self.started, self.cut_again = [], 0, 0, 0, 0
 
     def command(self, images, first, stride, end, kept, every):
-        flushes = ["--no-flushes"] if self.control else []
+        option = [self.option] if self.option else []
         return [rig.program("power-replay"), self.ledger.recording.base, self.ledger.recording.file, images,
-                str(self.seed)] + flushes + ["look"] + [str(w) for w in (first, stride, end, kept, every)]
+                str(self.seed)] + option + ["look"] + [str(w) for w in (first, stride, end, kept, every)]
 
     def look(self, first=0, stride=1):
         """Looks at images first, first + stride, .."""
@@ -251,7 +260,9 @@ class Job:
         os.mkdir(folder)
         start = Start(self.ledger, image, kept, folder)
         try:
-            return start.run() if image.number // self.every % CUT_AGAIN else self.cut(start)
+            if self.option == "--at-end":
+                return start.run()  # the machine stayed up
+            return start.run(boot_id=OTHER_BOOT) if image.number // self.every % CUT_AGAIN else self.cut(start)
         except Exception:
             return [traceback.format_exc() + start.lab.messages()[-3000:]]
         finally:
@@ -259,7 +270,7 @@ class Job:
 
     def cut(self, start):
         start.lab.record(os.path.join(start.lab.base, "recording"))
-        faults = start.run()
+        faults = start.run(boot_id=OTHER_BOOT)
         if faults:
             return faults
         job = Job(start.lab.ledger.settle(start.owed), self.seed, AGAIN).look()
@@ -276,7 +287,7 @@ class Job:
             shutil.move(self.ledger.recording.folder, os.path.join(*place))
             self.ledger.recording.folder = os.path.join(*place)
         with open(os.path.join(self.ledger.recording.folder, "job"), "wb") as f:
-            pickle.dump((self.ledger, self.seed, self.count, self.control), f)
+            pickle.dump((self.ledger, self.seed, self.count, self.option), f)
         return self.ledger.recording.folder
 
     def spread(self):
@@ -308,7 +319,7 @@ class Job:
 
 
 class Start:
-    """A real reltod on an image, as after a reboot, and the clients that knew it before."""
+    """A real reltod on an image, and the clients that knew it before."""
 
     def __init__(self, ledger, image, kept, folder):
         self.before, self.image = ledger, image
@@ -322,11 +333,11 @@ class Start:
         self.lab = power.Copy(where)
         self.lab.ledger = power.Ledger(None)
 
-    def run(self):
+    def run(self, **more):
         lab = self.lab
-        lab.start(boot_id=OTHER_BOOT)
+        lab.start(**more)
         if self.image.size and not self.image.clean and "all=yes" not in lab.messages():
-            return ["the machine went down under it and not all was verified"]
+            return ["it did not end well and not all was verified"]
         lab.ledger.heads.update(self.before.heads)
         lab.ledger.published.update(self.before.published)
         for domain, name in (("nor", "inbox"), ("nor", "second"), ("ken", "inbox")):
@@ -436,7 +447,7 @@ class Whole(PowerTest):
             print(", ".join("%d %s" % (kinds.count(k), k) for k in sorted(set(kinds))), flush=True)
             self.complete(lab)
             self.check(Job(ledger, self.seed + run, IMAGES // RUNS, STARTED).spread())
-            self.broken(Job(ledger, self.seed, CONTROLS, control=True).spread(), 0.5, "no flush counts")
+            self.broken(Job(ledger, self.seed, CONTROLS, option="--no-flushes").spread(), 0.5, "no flush counts")
             self.broken(Job(ledger.too_early(), self.seed, CONTROLS).spread(), 0.05, "answers before their flush")
 
     def complete(self, lab):
@@ -476,10 +487,7 @@ class Creation(PowerTest):
     def dies(self, lab, step):
         """A first start that dies before that step, a second one that may die, and one with reports; False: there is no
         such step."""
-        for name in ("spool", "run"):
-            shutil.rmtree(lab.path(name), ignore_errors=True)
-        lab.record(tempfile.mkdtemp(dir=self.folder))
-        keep_policy(lab)
+        fresh(lab, self.folder)
         if not self.start_dies(lab, step):
             lab.kill()
             return False
@@ -499,6 +507,30 @@ class Creation(PowerTest):
                 raise
             lab.kill()
             return True
+
+
+class Failure(PowerTest):
+    def test_after_a_flush_that_failed_nothing_is_promised_and_everything_is_verified(self):
+        lab = new_lab(os.path.join(self.folder, "0"))
+        self.addCleanup(lab.remove)
+        ends = []
+        for n in range(FAILURES):
+            fresh(lab, self.folder)
+            try:
+                lab.start(fail_at=self.r.randrange(1, 12) if n % 4 == 0 else self.r.randrange(12, 150))
+                until_death(lab, self.r)
+            except AssertionError:
+                if lab.process.poll() is None:
+                    raise
+            ends.append(lab.process.poll())
+            lab.kill()
+            job = Job(lab.ledger.settle(), self.seed + n, 12, 6, "--at-end").look()
+            if job.faults:
+                self.check(job)
+            shutil.rmtree(lab.recording.folder)
+        print("exits: %s" % ", ".join("%d x %d" % (ends.count(e), e) for e in sorted(set(ends))), flush=True)
+        self.assertEqual([e for e in ends if e <= 0], [])
+        self.assertIn(74, ends)
 
 
 class Mutants(PowerTest):
@@ -525,9 +557,9 @@ class Mutants(PowerTest):
 def again(folder, number):
     """An image of a failed run: what is wrong with it, as it lies there and when it is started."""
     with open(os.path.join(folder, "job"), "rb") as f:
-        ledger, seed, count, control = pickle.load(f)
+        ledger, seed, count, option = pickle.load(f)
     ledger.recording.folder = folder
-    job = Job(ledger, seed, count, 1, control)
+    job = Job(ledger, seed, count, 1, option)
     job.work, image_folder = os.path.join(folder, "again"), os.path.join(folder, "again", "image")
     shutil.rmtree(job.work, ignore_errors=True)
     os.makedirs(image_folder)
@@ -537,7 +569,7 @@ def again(folder, number):
         for image in power.images(process):
             print("image %d, cut at %d, as it was: %s" % (image.number, image.cut, kept))
             faults = image.faults(ledger)
-            if not faults and not control:
+            if not faults and option != "--no-flushes":
                 shutil.copytree(kept, kept + ".started")
                 faults = job.start(image, kept + ".started")
             print("\n".join(faults) or "nothing is wrong with it")

@@ -60,6 +60,9 @@ class Lab:
     def environment(self):
         return dict(os.environ, RELTO_HOME=os.path.join(self.dir, "home"))
 
+    def daemon_environment(self):
+        return dict(os.environ)
+
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
@@ -84,7 +87,7 @@ class Lab:
             os.unlink(addresses)
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf")], stdout=self.log,
-                                        stderr=self.log, stdin=subprocess.DEVNULL)
+                                        stderr=self.log, stdin=subprocess.DEVNULL, env=self.daemon_environment())
 
         def there():
             if self.process.poll() is not None:

@@ -248,7 +248,7 @@ walk_one(struct verify *v, struct walk *w, uint64_t index, bool *go_on, struct e
 		return false;
 	bool last = (index + 1) % BUNDLE_RECORDS == 0 || index + 1 == v->head.size;
 	if (last)
-		verify_content_file_end(v, index);
+		verify_content_file_end(v);
 	if (last && w->records.left != 0)
 		verify_run_find(
 		    v, VERIFY_MALFORMED, index, "bytes follow it in its file of record/");

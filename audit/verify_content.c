@@ -19,12 +19,29 @@ verify_content_file(struct verify *v, uint64_t file, struct err *e)
 	return verify_run_read(v, path, &v->report_arena, &v->report_file, e);
 }
 
-void
-verify_content_file_end(struct verify *v, uint64_t index)
+/* Unless something was found before: a record that cannot be read may have been its INTAKE. */
+static void
+stray_line(struct verify *v, uint64_t index)
 {
-	if (verify_run_hub(v) && v->report_file.len != 0)
-		verify_run_find(v, VERIFY_MALFORMED, index,
-		    "behind it, report/ has lines that belong to no INTAKE");
+	if (v->out->code == VERIFY_OK)
+		verify_run_find(
+		    v, VERIFY_MALFORMED, index, "report/ has a line that belongs to no INTAKE");
+}
+
+void
+verify_content_file_end(struct verify *v)
+{
+	struct bytes rest = v->report_file;
+	uint8_t heads[HEADS_MAX][32];
+	struct bundle_report line;
+	while (verify_run_hub(v) && rest.len != 0) {
+		if (!bundle_report_next(&rest, heads, &line, NULL)) {
+			verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT,
+			    "report/ has something else than lines");
+			return;
+		}
+		stray_line(v, line.index);
+	}
 }
 
 /* What the verifier wants of a manifest. */
@@ -86,14 +103,16 @@ find_line(struct verify *v, struct intake *in, bool *found)
 		verify_run_lack(v, path, in->s->r.index);
 		return;
 	}
-	if (rest.len == 0 || !bundle_report_next(&rest, in->heads, &in->line, &why) ||
-	    in->line.index != in->s->r.index) {
+	while (!*found && bundle_report_next(&rest, in->heads, &in->line, &why) &&
+	       in->line.index <= in->s->r.index) {
+		*found = in->line.index == in->s->r.index;
+		v->report_file = rest;
+		if (!*found)
+			stray_line(v, in->line.index);
+	}
+	if (!*found)
 		verify_run_find(v, VERIFY_MALFORMED, in->s->r.index,
 		    "report/ has no line for this INTAKE in its place");
-		return;
-	}
-	v->report_file = rest;
-	*found = true;
 }
 
 /* H(tag || report id || bytes) */
@@ -154,10 +173,26 @@ named_before(const struct intake *in, size_t head)
 	return false;
 }
 
+/* Portions stand in ascending 'order', field 2 of their heads. */
+static void
+check_order(struct verify *v, const struct intake *in, struct bytes head, uint64_t *last)
+{
+	struct cursor c = cursor_over(head);
+	for (struct wirefield f; wirefield_next(&c, &f);) {
+		if (f.number != 2)
+			continue;
+		if (f.varint <= *last)
+			verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
+			    "report/ names its heads in another order than that of its portions");
+		*last = f.varint;
+	}
+}
+
 static bool
 check_heads(struct verify *v, struct intake *in, struct err *e)
 {
 	size_t found = 0;
+	uint64_t order = 0;
 	for (size_t i = 0; i < in->line.head_count; i++) {
 		struct bytes data = { NULL, 0 };
 		if (named_before(in, i))
@@ -168,6 +203,7 @@ check_heads(struct verify *v, struct intake *in, struct err *e)
 			return false;
 		if (data.data == NULL)
 			continue;
+		check_order(v, in, data, &order);
 		if (!commitment(v, in->manifest.id, TAG_HEAD, data, in->commitments[i], e))
 			return false;
 		if (is_committed(&in->manifest, in->commitments[i]))

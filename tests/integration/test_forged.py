@@ -76,6 +76,18 @@ class Forged(ForgedTest):
         code, said = self.verify(first)
         self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"], said["missing"]), (0, 2, 0, 0))
 
+    def test_heads_stand_in_the_order_of_the_portions(self):
+        path = os.path.join(self.copy, "report/000000")
+        with open(path, encoding="ascii") as f:
+            lines = [line.split() for line in f]
+        lines[1][4], lines[1][5] = lines[1][5], lines[1][4]
+        with open(path, "w", encoding="ascii") as f:
+            f.writelines(" ".join(words) + "\n" for words in lines)
+        code, said = self.verify()
+        self.assertEqual((code, said["findings"][0]["index"]), (6, self.intakes[1].index))
+        with self.assertRaises(witness.Bad):
+            bundle.Bundle(self.copy, self.key).verify()
+
     def test_another_content_under_the_old_name_does_not_match(self):
         one, two = (r.field(7, 0) for r in self.intakes[:2])
         shutil.copy(self.place("seal", one), self.place("seal", two))

@@ -317,6 +317,10 @@ class Bundle:
             for words in found:
                 if len(set(words[4:])) != len(words[4:]):
                     raise Bad("%s: a head twice" % words[0])
+                heads = [self.content("head", bytes.fromhex(w)) for w in words[4:]]
+                orders = [wire.pb.PortionHead.FromString(h).order for h in heads if h is not None]
+                if orders != sorted(set(orders)):
+                    raise Bad("%s: heads in another order than that of the portions" % words[0])
                 if words[3] != "-" and self.content("notice", bytes.fromhex(words[3])) is None:
                     raise Bad("%s: a notice that is not there" % words[0])
                 lines[self.records[int(words[0])].report] = len(words) - 4
@@ -370,8 +374,8 @@ class Bundle:
 
     def verify(self):
         self.check_order()
-        self.check_reports()
         self.contents = self.check_contents()
+        self.check_reports()
         self.signed = self.check_signatures()
         return self
 

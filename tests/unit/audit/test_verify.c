@@ -275,9 +275,28 @@ what_report_says_is_held_against_the_log(void **state)
 	report_line(g, notice, "01", "");
 	expect(g, VERIFY_CONTENT, "report/ names a notice that is not in the bundle");
 	report_line(g, "-", "01", "garbage\n");
-	expect(g, VERIFY_MALFORMED, "behind it, report/ has lines that belong to no INTAKE");
+	expect(g, VERIFY_MALFORMED, "report/ has something else than lines");
 	report_line(g, "-", "01", "x");
-	expect(g, VERIFY_MALFORMED, "behind it, report/ has lines that belong to no INTAKE");
+	expect(g, VERIFY_MALFORMED, "report/ has something else than lines");
+	char stray[256], hex[65];
+	golden_hex(g->s->routing, 32, hex);
+	(void)snprintf(stray, sizeof(stray), "7 %s %s -\n", hex, hex);
+	report_line(g, "-", "01", stray);
+	expect(g, VERIFY_MALFORMED, "report/ has a line that belongs to no INTAKE");
+}
+
+static void
+the_line_of_an_intake_that_cannot_be_read_is_no_fault_of_report(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_bundle(g->s, "", 0);
+	struct small_file *f = small_file(g->s, "record/000000");
+	uint8_t *alice = memmem(f->data, f->len, "CN=alice", 8);
+	assert_non_null(alice);
+	*alice ^= 1;
+	expect(g, VERIFY_CONTENT, "it does not match its commitment in the tree");
+	assert_int_equal(g->result.findings[VERIFY_MALFORMED], 0);
 }
 
 static void
@@ -348,6 +367,7 @@ main(void)
 		T(every_content_is_held_against_its_name),
 		T(parts_that_the_manifest_does_not_commit_to_show),
 		T(what_report_says_is_held_against_the_log),
+		T(the_line_of_an_intake_that_cannot_be_read_is_no_fault_of_report),
 		T(decisions_of_one_report_judge_as_many_portions),
 		T(a_head_kept_from_before_must_be_one_of_this_log),
 		T(an_old_log_is_stale_when_an_age_was_asked_for),

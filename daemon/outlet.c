@@ -52,7 +52,10 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 		l->wake_ms = UINT64_MAX;
 	}
 	HASH_ADD(hh, d->outlets, id, sizeof(o->id), o);
-	return o;
+	if (table_has(o))
+		return o;
+	free(o);
+	return NULL;
 }
 
 struct consumer *

@@ -424,6 +424,7 @@ outlet_tick(struct outlet *o)
 	uint64_t now = worker_now_ms(o->desk->worker);
 	for (f = TAILQ_FIRST(&o->all); f != NULL && count < 64; f = next) {
 		next = TAILQ_NEXT(f, of_outlet);
+		f->deadline_ms += o->desk->worker->still_ms; /* nobody's acknowledgement was read */
 		if (f->state == FLIGHT_LATER && f->deadline_ms <= now)
 			flight_ready(f);
 		if (f->state != FLIGHT_SENT || f->deadline_ms > now)

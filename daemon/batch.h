@@ -33,6 +33,7 @@ struct committer {
 	bool running;
 	_Atomic bool stopping;
 	const char *stop_cause;
+	struct err unfinished;			     /* why there is no STOP */
 	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
@@ -44,6 +45,7 @@ struct committer {
 	size_t ack_count;
 	struct notice **notices; /* one a worker, NULL: nothing to say */
 	bool room_checked, room;
+	bool full_told; /* the operator knows that there is none */
 	/* heads */
 	uint8_t *note; /* the newest signed checkpoint, not stored yet; owned */
 	size_t note_len;

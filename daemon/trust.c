@@ -275,6 +275,8 @@ trust_new(const struct trust_setup *setup, struct trust **out, struct err *e)
 	    !own_judge(t, setup->reload, e) || !tls_context_new(&t->own, &t->ctx, e) ||
 	    !tls_try(t, &t->own, e))
 		return false;
+	if (dry_ran()) /* libcrypto may have left something out in silence */
+		return err_set(e, ERR_NOMEM, "trust");
 	*out = MOVE(t);
 	return true;
 }

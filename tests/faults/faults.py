@@ -31,6 +31,11 @@ def seed():
     return random.Random(s)
 
 
+def saved(name):
+    """The report whose folder of relto sub --save has this name, PARTY.ID."""
+    return bytes.fromhex(name.split(".")[-1].replace("-", ""))
+
+
 def sample(r, all_of_them, count):
     every = list(all_of_them)
     return every if FULL or len(every) <= count else sorted(r.sample(every, count))

@@ -12,15 +12,15 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import GONE, SECRET, TEARLINE, FaultTest, canary, pb, rig, sample, seed, until_gone, wire  # noqa: E402
+from faults import GONE, SECRET, TEARLINE, FaultTest, canary, pb, rig, sample, saved, seed, until_gone, wire  # noqa: E402
 from test_path import FININT, GBR_ONLY, UNMARKED, publish  # noqa: E402
 
 POINTS = 8  # of a scenario and mode, unless all are wanted
 FOREVER = 2**64 - 1
 TRY_AGAIN = ("no-memory", "busy", "crypto")
 ANSWER = 5  # seconds until an answer counts as none
-# what relto may say; 65 too, since libcrypto says of what it had no memory to read that it cannot be read
-EXITS = (0, 65, 69, 70, 71, 73, 74, 75, 76, 77)
+# what relto may say; 65 and 78 too, since libcrypto says of what it had no memory to read that it cannot be read
+EXITS = (0, 65, 69, 70, 71, 73, 74, 75, 76, 77, 78)
 
 
 class Control:
@@ -309,7 +309,7 @@ class Client(FaultTest):
                 self.assertEqual(got.returncode, 0, got.stderr)
             for name in os.listdir(folder):
                 if not name.startswith("."):
-                    kept[bytes.fromhex(name.replace("-", ""))] = self.contents(os.path.join(folder, name))
+                    kept[saved(name)] = self.contents(os.path.join(folder, name))
             return counted
         self.sweep(run)
         rest = set(self.ledger.receipts) - set(kept)

@@ -10,7 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import TEARLINE, FaultTest, canary, pb, rig, wire  # noqa: E402
+from faults import TEARLINE, FaultTest, canary, pb, rig, saved, wire  # noqa: E402
 
 STILL = 3.5  # seconds; longer than the limits below
 ANSWER = 5
@@ -115,7 +115,7 @@ class Partner(Stopped):
         return report.id
 
     def kept(self, folder):
-        return {bytes.fromhex(n.replace("-", "")) for n in os.listdir(folder) if not n.startswith(".")}
+        return {saved(n) for n in os.listdir(folder) if not n.startswith(".")}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ enum {
 	LETTERS_A_TURN = 256,
 	JUDGED_A_TURN = 64 /* chains verified between two looks at the sockets */
 };
-enum { TURN_NONE = 0, TURN_NOW, TURN_AGAIN, TURN_DEAD };
+/* Where a connection stands: it must leave the very list that it is in, whoever cuts it when. */
+enum { TURN_NONE = 0, TURN_NOW, TURN_RUNNING, TURN_AGAIN, TURN_DEAD };
 
 static struct worker *
 worker_of(void *arg)
@@ -30,25 +31,38 @@ worker_of(void *arg)
 
 /* ---- turns ---- */
 
+static struct conn_queue *
+queue_of(struct worker *w, uint8_t turn)
+{
+	return turn == TURN_NOW	      ? &w->turn
+	       : turn == TURN_RUNNING ? &w->in_turn
+	       : turn == TURN_AGAIN   ? &w->again
+				      : &w->dead;
+}
+
 static void
 enlist(struct worker *w, struct conn *c, uint8_t turn)
 {
-	struct conn_queue *q = turn == TURN_NOW	    ? &w->turn
-			       : turn == TURN_AGAIN ? &w->again
-						    : &w->dead;
-	TAILQ_INSERT_TAIL(q, c, of_turn);
+	TAILQ_INSERT_TAIL(queue_of(w, turn), c, of_turn);
 	c->turn = turn;
 }
 
 static void
 delist(struct worker *w, struct conn *c)
 {
-	if (c->turn == TURN_NOW)
-		TAILQ_REMOVE(&w->turn, c, of_turn);
-	else if (c->turn == TURN_AGAIN)
-		TAILQ_REMOVE(&w->again, c, of_turn);
-	if (c->turn != TURN_DEAD)
-		c->turn = TURN_NONE;
+	if (c->turn == TURN_NONE || c->turn == TURN_DEAD)
+		return;
+	TAILQ_REMOVE(queue_of(w, c->turn), c, of_turn);
+	c->turn = TURN_NONE;
+}
+
+static void
+move_all(struct worker *w, uint8_t from, uint8_t to)
+{
+	struct conn *c;
+	TAILQ_FOREACH (c, queue_of(w, from), of_turn)
+		c->turn = to;
+	TAILQ_CONCAT(queue_of(w, to), queue_of(w, from), of_turn);
 }
 
 static void
@@ -98,14 +112,12 @@ bury_dead(struct worker *w)
 static void
 run_turn(struct worker *w)
 {
-	struct conn_queue now = TAILQ_HEAD_INITIALIZER(now);
-	TAILQ_CONCAT(&now, &w->turn, of_turn);
-	for (struct conn *c; (c = TAILQ_FIRST(&now)) != NULL;) {
-		TAILQ_REMOVE(&now, c, of_turn);
-		c->turn = TURN_NONE;
+	move_all(w, TURN_NOW, TURN_RUNNING);
+	for (struct conn *c; (c = TAILQ_FIRST(&w->in_turn)) != NULL;) {
+		delist(w, c);
 		conn_turn(c);
 	}
-	TAILQ_CONCAT(&w->again, &w->turn, of_turn);
+	move_all(w, TURN_NOW, TURN_AGAIN);
 	bury_dead(w);
 	if (!TAILQ_EMPTY(&w->again))
 		schedule(w->again_event);
@@ -140,7 +152,7 @@ on_again(int fd, short what, void *arg)
 	struct worker *w = worker_of(arg);
 	if (w->judging)
 		judge_some(w);
-	TAILQ_CONCAT(&w->turn, &w->again, of_turn);
+	move_all(w, TURN_AGAIN, TURN_NOW);
 	run_turn(w);
 }
 
@@ -424,6 +436,7 @@ worker_new(const struct worker_setup *setup, struct worker **out, struct err *e)
 	w->trust_serial = 1;
 	TAILQ_INIT(&w->conns);
 	TAILQ_INIT(&w->turn);
+	TAILQ_INIT(&w->in_turn);
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
 	sem_init(&w->started, 0, 0);

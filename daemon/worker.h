@@ -78,10 +78,11 @@ struct worker {
 	uint64_t trust_serial;	 /* rises with every new trust */
 	struct conn_list by_id[WORKER_BUCKETS];
 	struct worker_party_list parties[WORKER_BUCKETS];
-	struct conn_queue turn;	 /* touched in this event turn */
-	struct conn_queue again; /* with work left for the next one */
-	struct conn_queue dead;	 /* freed at the end of the turn */
-	bool judging;		 /* some connections were not judged under the present trust yet */
+	struct conn_queue turn;	   /* touched in this event turn */
+	struct conn_queue in_turn; /* whose turn it is at its end */
+	struct conn_queue again;   /* with work left for the next one */
+	struct conn_queue dead;	   /* freed at the end of the turn */
+	bool judging; /* some connections were not judged under the present trust yet */
 	bool stopping, drained_told;
 	atomic_uint load; /* connections; the only word that another thread reads */
 	uint32_t magic;

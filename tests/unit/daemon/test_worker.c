@@ -134,6 +134,81 @@ a_worker_takes_so_many_sockets_and_none_after_the_stop(void **state)
 	ticket_free(tickets[WORKER_MAIL]);
 }
 
+/* ---- turns: lists that connections leave while they are worked through ---- */
+
+static struct peer *trio[3];
+
+static void
+touch(const struct peer *p)
+{
+	struct err e = { 0 };
+	const struct msg m = { .type = MSG_PONG };
+	assert_true(conn_send(rig_conn(p), 3, &m, &e));
+}
+
+static void
+all_have_their_turns(struct peer *const *peers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		rig_ask(peers[i], MSG_WHOAMI, 9);
+		assert_int_equal(rig_next_type(peers[i]), MSG_PONG);
+	}
+}
+
+/* In the turn of the first. */
+static void
+cut_the_last_and_touch_the_second(struct conn *c)
+{
+	assert_ptr_equal(c, rig_conn(trio[0]));
+	rig.room = NULL;
+	conn_cut(rig_conn(trio[2]));
+	touch(trio[0]);
+	touch(trio[1]);
+}
+
+static void
+a_connection_that_another_ones_turn_cuts_costs_nobody_a_turn(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		trio[i] = rig_ready("NOR", 0);
+	rig.room = cut_the_last_and_touch_the_second;
+	conn_want_room(rig_conn(trio[0]));
+	touch(trio[0]);
+	touch(trio[2]);
+	rig_rounds(4);
+	assert_true(rig_until_ended(trio[2]));
+	assert_int_equal(rig_next_type(trio[0]), MSG_PONG);
+	assert_int_equal(rig_next_type(trio[0]), MSG_PONG);
+	assert_int_equal(rig_next_type(trio[1]), MSG_PONG);
+	all_have_their_turns(trio, 2);
+}
+
+static void
+touch_the_last(struct conn *c)
+{
+	(void)c;
+	rig.room = NULL;
+	touch(trio[2]);
+}
+
+static void
+a_connection_cut_between_two_turns_leaves_the_list_that_it_is_in(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		trio[i] = rig_ready("NOR", 0);
+	rig.room = touch_the_last;
+	conn_want_room(rig_conn(trio[0]));
+	touch(trio[0]);
+	while (rig.room != NULL) /* touched within a turn, it waits for the next */
+		rig_round();
+	if (rig_conn(trio[2])->turn != 0)
+		conn_cut(rig_conn(trio[2]));
+	assert_int_equal(rig_next_type(trio[0]), MSG_PONG);
+	all_have_their_turns(trio, 2);
+}
+
 int
 main(void)
 {
@@ -143,6 +218,8 @@ main(void)
 		UP_DOWN(a_running_worker_may_be_freed),
 		UP_DOWN(a_worker_that_cannot_start_says_why),
 		UP_DOWN(a_worker_takes_so_many_sockets_and_none_after_the_stop),
+		UP_DOWN(a_connection_that_another_ones_turn_cuts_costs_nobody_a_turn),
+		UP_DOWN(a_connection_cut_between_two_turns_leaves_the_list_that_it_is_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,7 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 		.to = k,
 		.flight = f,
 		.key = f->entry.key,
+		.report = f->entry.report,
 		.publisher = f->publisher };
 	HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
 	LIST_INSERT_HEAD(&f->sents, s, of_flight);

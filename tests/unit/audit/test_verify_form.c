@@ -282,6 +282,18 @@ a_partys_bundle_opens_all_that_the_party_may_see_of_a_record(void **state)
 }
 
 static void
+a_closed_slot_is_a_gap_and_judges_nothing(void **state)
+{
+	struct rig *g = *state;
+	small_deliver(g->s, "NOR", released(g->s), 3);
+	for (unsigned slot = 2; slot <= 8; slot++) {
+		small_bundle(g->s, "", 0);
+		close_slot(g, EVENT_DECISION, slot);
+		expect(g, VERIFY_GAP, slot == 6 ? "its person is erased" : "is not opened");
+	}
+}
+
+static void
 an_intake_is_followed_by_a_decision(void **state)
 {
 	struct rig *g = *state;
@@ -408,6 +420,7 @@ main(void)
 		T(several_recipients_share_only_a_decision_that_withholds),
 		T(a_recipient_verifies_what_stopped_its_delivery),
 		T(a_partys_bundle_opens_all_that_the_party_may_see_of_a_record),
+		T(a_closed_slot_is_a_gap_and_judges_nothing),
 		T(an_intake_is_followed_by_a_decision),
 		T(an_intake_that_nobody_may_receive_needs_no_decision),
 		T(nobody_who_may_receive_is_passed_over),

@@ -296,6 +296,20 @@ class SlowCommits(Brief):
             return "TracerPid:\t0\n" not in f.read()
 
 
+class JumpsAgain(OtherTimes):
+    def test_a_jump_right_after_the_last_was_accepted_is_told_as_well(self):
+        def told():
+            return [r.slots[7][0] for r in self.log(kind="CLOCK") if r.slots[7][0] in (b"\1", b"\2")]
+
+        operator = self.client("hub", "/operator")
+        self.step("+2h")
+        rig.until(lambda: told() == [b"\1"], 10, "doubt on record")
+        operator.ask("accept_clock", pb.AcceptClock())
+        self.step("+5h")  # before anybody has looked at the clock again
+        rig.until(lambda: told() == [b"\1", b"\2", b"\1"], 10, "doubt again")
+        self.assertEqual(self.lab.messages().count("clock.doubt"), 2)
+
+
 class Ends(OtherTimes):
     proof = 9  # it wrote ahead of our clock
 

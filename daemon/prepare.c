@@ -256,6 +256,7 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 			.to = k,
 			.flight = f,
 			.key = f->entry.key,
+			.report = f->entry.report,
 			.publisher = f->publisher };
 		HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
 	}

@@ -310,6 +310,24 @@ class JumpsAgain(OtherTimes):
         self.assertEqual(self.lab.messages().count("clock.doubt"), 2)
 
 
+class Downtime(OtherTimes):
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.edit(ATLAS, r"within 2h", "within 20s")
+
+    def test_holds_whose_deadline_passed_while_the_broker_was_down_are_judged_at_the_start(self):
+        for n in range(1, 7):  # whether rules or holds come to a worker first is a race
+            gbr = self.client("gbr")
+            reports = [publish(gbr, [(SECRET, canary())], precedence="IMMEDIATE")[1] for _ in range(10)]
+            self.lab.kill()
+            self.step("+%d" % (30 * n))
+            self.lab.start()
+            for report in reports:
+                self.assertEqual(self.recorded(report, "NARROWED").reasons, ["timed-out"])
+        self.assertEqual(rows(self.lab, "hold"), [])
+
+
 class Ends(OtherTimes):
     proof = 9  # it wrote ahead of our clock
 

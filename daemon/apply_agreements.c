@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { NAME_ROOM = sizeof(((struct job_rules_at *)NULL)->note), NOTES_A_PAGE = 64 };
+enum { NAME_ROOM = sizeof(((struct job_rules_at *)NULL)->note) };
 
 /* What the log knows of an agreement, as a note: version, state, suspension, terms.  One says what
  * was last accepted under its name, one for each party what that party was last told. */
@@ -221,7 +221,6 @@ put_loss(struct rules_step *s, const struct store_note *n, struct err *e)
 	uint32_t party;
 	char note[NAME_ROOM];
 	bool news;
-	s->work++;
 	if (!parse_told(n, &party, &was, e))
 		return false;
 	struct roll_party *p = roll_find(&s->c->ledger->roll, party);
@@ -235,19 +234,5 @@ put_loss(struct rules_step *s, const struct store_note *n, struct err *e)
 bool
 apply_agreements_lost(struct rules_step *s, struct err *e)
 {
-	struct store_note page[NOTES_A_PAGE];
-	char *after = s->at->note;
-	if (after[0] == 0)
-		(void)snprintf(after, NAME_ROOM, "agreement/");
-	for (size_t count = NOTES_A_PAGE; count == NOTES_A_PAGE && !step_spent(s);) {
-		if (!store_read_notes(
-			store_batch_view(s->c->ledger->store), bytes_of(after), page, &count, e))
-			return false;
-		for (size_t i = 0; i < count; i++) {
-			if (!put_loss(s, &page[i], e))
-				return false;
-			(void)snprintf(after, NAME_ROOM, "%s", (const char *)page[i].name.data);
-		}
-	}
-	return true;
+	return apply_rules_notes(s, "agreement/", put_loss, e);
 }

@@ -2,7 +2,7 @@
 #include "daemon/config.h"
 #include "daemon/rules_step.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 /* ---- SUBSCRIBE ---- */
 
@@ -86,23 +86,12 @@ put_inboxes(struct committer *c, struct roll_party *p, struct err *e)
 
 /* The log key, once for each party that may open the log. */
 static bool
-put_key(struct committer *c, struct roll_party *p, struct err *e)
+put_log_key(struct rules_step *s, struct roll_party *p, struct err *e)
 {
 	char vkey[NOTE_VKEY_MAX];
-	struct record r;
-	struct body b;
-	struct log_out out;
-	struct arena *a = &c->ledger->scratch;
-	struct apply_begin begin = { .type = EVENT_KEY };
-	struct ledger_place at = { .recipient = p };
-	note_key_print(&c->key, vkey);
-	event_body_begin(&b, EVENT_KEY);
-	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of(p->name));
-	event_body_enum(&b, BODY_KEY_PURPOSE, 1);
-	event_body_enum(&b, BODY_KEY_ACT, 1);
-	event_body_bytes(&b, BODY_KEY_KEY, bytes_of(vkey));
-	return apply_record(c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
-	       ledger_append(c->ledger, &r, &at, &out, e);
+	struct rules_key k = { KEY_LOG, KEY_ADDED, vkey };
+	note_key_print(&s->c->key, vkey);
+	return apply_keys_put(s, p, &k, e);
 }
 
 static bool
@@ -123,8 +112,8 @@ put_party(struct rules_step *s, const struct party *named, struct err *e)
 	p->fresh = true;
 	roll_touch(&c->ledger->roll, p);
 	p->worker = worker_of_party(c->shell->workers[0], named->name)->index;
-	s->work += 3 * STEP_RECORD;
-	return put_key(c, p, e) && put_inboxes(c, p, e);
+	s->work += 2 * STEP_RECORD;
+	return put_log_key(s, p, e) && put_inboxes(c, p, e);
 }
 
 static bool
@@ -204,6 +193,30 @@ put_policy(struct committer *c, struct job *job, struct err *e)
 	return store_put_epoch(c->ledger->store, out.index, epoch_digest(epoch), e);
 }
 
+bool
+apply_rules_notes(struct rules_step *s, const char *root,
+    bool (*each)(struct rules_step *, const struct store_note *, struct err *), struct err *e)
+{
+	struct store_note page[64];
+	char *after = s->at->note;
+	size_t room = sizeof(page) / sizeof(page[0]);
+	if (after[0] == 0)
+		(void)snprintf(after, sizeof(s->at->note), "%s", root);
+	for (size_t count = room; count == room && !step_spent(s);) {
+		if (!store_read_notes(
+			store_batch_view(s->c->ledger->store), bytes_of(after), page, &count, e))
+			return false;
+		s->work += count;
+		for (size_t i = 0; i < count; i++) {
+			if (!each(s, &page[i], e))
+				return false;
+			(void)snprintf(
+			    after, sizeof(s->at->note), "%s", (const char *)page[i].name.data);
+		}
+	}
+	return true;
+}
+
 /* The last step: from here on decisions of other rules are stale. */
 static bool
 put_in_force(struct committer *c, struct job *j, struct err *e)
@@ -222,7 +235,8 @@ bool
 apply_rules(struct committer *c, struct job *j, struct err *e)
 {
 	static bool (*const stages[])(struct rules_step *, struct err *) = { put_parties, put_texts,
-		apply_agreements_judge, apply_agreements_lost, apply_agreements_told };
+		apply_agreements_judge, apply_agreements_lost, apply_agreements_told,
+		apply_keys_gone, apply_keys_told, apply_signers_judge };
 	struct job_rules_at *at = &j->policy.at;
 	struct rules_step s = { c, j->policy.rules, at, 0 };
 	while (at->stage < sizeof(stages) / sizeof(stages[0])) {

@@ -75,6 +75,9 @@ struct committer {
  * job's fate says what became of it: JOB_PENDING means "done if the batch is". */
 MUST_USE bool apply_job(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_publish(struct committer *c, struct job *j, struct err *e);
+/* Notes whose certificate signed it: what new rules are asked about (rules_step.h). */
+MUST_USE bool apply_signers_note(
+    struct committer *c, struct roll_party *publisher, const struct job_publish *p, struct err *e);
 MUST_USE bool apply_deliver(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_again(struct committer *c, struct job *j, struct err *e);
 /* One step of it: JOB_UNFINISHED until the POLICY record is written. */

@@ -65,6 +65,7 @@ struct job_recipient {
 struct job_publish {
 	struct store_report report;   /* 'intake' is out */
 	struct bytes chain;	      /* DER certificates, one after the other */
+	uint8_t signer[32];	      /* SHA-256 of the first of them */
 	const struct job_part *parts; /* by rising number */
 	size_t part_count;
 	struct record intake;

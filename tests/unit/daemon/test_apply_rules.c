@@ -7,6 +7,7 @@
 #include "daemon/ruleset.h"
 #include "policy/text.h"
 #include "tests/lib/store_rig.h"
+#include "tests/lib/world.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -19,6 +20,7 @@ struct rig {
 	struct worker worker, *workers[1];
 	struct shell shell;
 	struct committer committer;
+	struct world world; /* whose trust comes with the rules, for the broker's certificate */
 	struct job *job;
 	unsigned version;
 };
@@ -95,12 +97,12 @@ rules(struct rig *r, unsigned version)
 	const struct epoch_source source = { .read = read_memory, .ctx = r };
 	struct text_errors errors;
 	struct epoch *epoch = NULL;
-	struct trust *none = NULL;
+	struct trust *trust = world_trust(&r->world);
 	r->version = version;
 	text_errors_init(&errors);
 	OK(&r->store, epoch_load(&source, "relto.policy", 0, &errors, &epoch, &r->store.e));
 	text_errors_done(&errors);
-	struct ruleset *made = ruleset_new(&epoch, &none);
+	struct ruleset *made = ruleset_new(&epoch, &trust);
 	assert_non_null(made);
 	return made;
 }
@@ -130,6 +132,7 @@ setup(void **state)
 	r->committer = (struct committer){ .shell = &r->shell, .ledger = &r->ledger };
 	OK(&r->store, note_key_of(&r->ledger.sha, &name, key, &r->committer.key, &r->store.e));
 	EVP_PKEY_free(key);
+	world_make(&r->world);
 	*state = r;
 	return 0;
 }
@@ -138,6 +141,7 @@ static int
 teardown(void **state)
 {
 	struct rig *r = *state;
+	world_done(&r->world);
 	salt_done(&r->committer.salts);
 	ledger_done(&r->ledger);
 	store_rig_done(&r->store);
@@ -211,9 +215,9 @@ no_batch_of_new_rules_has_more_records_than_a_batch_may(void **state)
 {
 	struct rig *r = *state;
 	size_t steps;
-	/* of a party a KEY and two SUBSCRIPTIONs */
-	assert_int_equal(load(r, 1, &steps), 3 * PARTIES + AGREEMENTS * MEMBERS + 1);
-	assert_true(steps > (3 * PARTIES + AGREEMENTS * MEMBERS) / LIMIT_BATCH_RECORDS);
+	/* of a party two SUBSCRIPTIONs, and KEYs of the log, the broker and an anchor */
+	assert_int_equal(load(r, 1, &steps), 5 * PARTIES + AGREEMENTS * MEMBERS + 1);
+	assert_true(steps > (5 * PARTIES + AGREEMENTS * MEMBERS) / LIMIT_BATCH_RECORDS);
 }
 
 static void

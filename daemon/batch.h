@@ -34,7 +34,7 @@ struct committer {
 	_Atomic bool stopping;
 	const char *stop_cause;
 	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
-	struct job *unfinished; /* new rules that take more steps: each a batch of its own */
+	struct job *stepping; /* new rules that take more steps: each a batch of its own */
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
 	struct ruleset *next;  /* the one that this batch commits; borrowed from its job, or NULL */

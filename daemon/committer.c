@@ -262,7 +262,7 @@ answer(struct committer *c, struct job **jobs, size_t count, const struct err *f
 		} else if (j->fate == JOB_PENDING)
 			j->fate = JOB_DONE;
 		if (j->fate == JOB_UNFINISHED)
-			c->unfinished = j;
+			c->stepping = j;
 		else
 			committer_return(c->shell, j);
 	}
@@ -451,10 +451,10 @@ say_stop(struct committer *c, struct err *e)
 static void
 go_on(struct committer *c, bool stopping)
 {
-	struct job *j = c->unfinished;
+	struct job *j = c->stepping;
 	if (j == NULL)
 		return;
-	c->unfinished = NULL;
+	c->stepping = NULL;
 	j->fate = JOB_PENDING;
 	if (!stopping) {
 		run(c, &j, 1);
@@ -471,7 +471,7 @@ serve(struct committer *c)
 	for (;;) {
 		bool stopping = atomic_load(&c->stopping);
 		go_on(c, stopping);
-		if (c->waiting == NULL && c->unfinished == NULL && !c->party_heads_due && !stopping)
+		if (c->waiting == NULL && c->stepping == NULL && !c->party_heads_due && !stopping)
 			(void)mailbox_wait(c->shell->committer, TICK_MS);
 		if (c->waiting == NULL) /* what waits elsewhere is what slows the senders */
 			gather(c);

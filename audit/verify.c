@@ -425,6 +425,7 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	map_init(&v->current, a, sizeof(struct verify_current));
 	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
 	map_init(&v->erasures, a, sizeof(struct verify_erasure));
+	map_init(&v->keys, a, 1);
 	map_init(&v->contents, a, 1);
 	map_init(&v->verified, a, 1);
 	arena_init(&v->report_arena, 0);

@@ -5,6 +5,7 @@
 
 #include "audit/form.h"
 #include "audit/verify_judged.h"
+#include "audit/verify_keys.h"
 #include "audit/verify_party.h"
 
 #define AHEAD_US 300000000u /* clocks of witnesses and auditors may differ by five minutes */
@@ -406,8 +407,8 @@ on_erase(struct verify *v, const struct verify_slots *s, struct err *e)
 static bool
 needs_body(enum event_type type)
 {
-	return type == EVENT_PARTY_HEAD || type == EVENT_POLICY || type == EVENT_START ||
-	       type == EVENT_STOP;
+	return type == EVENT_PARTY_HEAD || type == EVENT_POLICY || type == EVENT_KEY ||
+	       type == EVENT_START || type == EVENT_STOP;
 }
 
 static bool
@@ -441,6 +442,8 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_POLICY:
 		on_policy(v, s);
 		return true;
+	case EVENT_KEY:
+		return verify_keys_record(v, s, e);
 	case EVENT_START:
 		return on_tree(v, s, BODY_START_SIZE, BODY_START_ROOT, e);
 	case EVENT_STOP:

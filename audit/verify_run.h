@@ -104,6 +104,7 @@ struct verify {
 	struct map current;    /* key of publisher, id, recipient -> verify_current */
 	struct map deliveries; /* u64 index -> verify_delivery */
 	struct map erasures;   /* u64 index -> verify_erasure */
+	struct map keys;       /* key of party, purpose, key -> u8: the act of its last KEY */
 	struct map contents;   /* directory, digest -> bool missing */
 	struct map verified;   /* root, leaf, signature that hold -> nothing */
 	struct map signers;    /* of verify_signer.c, in an arena of its own */

@@ -296,7 +296,8 @@ apply_publish(struct committer *c, struct job *j, struct err *e)
 	p->accepted_us = p->report.accepted_us = out.time;
 	p->party_index = out.publication;
 	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
-	return put_parts(c, p, out.index, e) && put_decisions(c, j, publisher, e);
+	return put_parts(c, p, out.index, e) && apply_signers_note(c, publisher, p, e) &&
+	       put_decisions(c, j, publisher, e);
 }
 
 /* ---- DELIVER ---- */

@@ -2,16 +2,12 @@
  * apply_agreements.c - which agreements of a new ruleset the log accepts, and what it tells the
  * parties (DESIGN section 7, "Terms"; docs/audit-format.md, type 14).
  */
-#include "daemon/batch.h"
-#include "daemon/ruleset.h"
+#include "daemon/rules_step.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum {
-	NAME_ROOM = 128, /* of a note: more than the store takes */
-	NOTES_A_PAGE = 64
-};
+enum { NAME_ROOM = sizeof(((struct job_rules_at *)NULL)->note) };
 
 /* What the log knows of an agreement, as a note: version, state, suspension, terms.  One says what
  * was last accepted under its name, one for each party what that party was last told. */
@@ -62,13 +58,14 @@ parse_known(struct bytes row, struct agreement *out, struct err *e)
 
 /* *why: what of the note 'g' takes back.  Untouched if there is none. */
 static bool
-compare(struct committer *c, const char *note, const struct agreement *g, const char **why,
+compare(struct rules_step *s, const char *note, const struct agreement *g, const char **why,
     struct err *e)
 {
 	struct bytes row;
 	struct agreement was;
 	bool found;
-	if (!store_read_note(store_batch_view(c->ledger->store), note, &row, &found, e))
+	s->work++;
+	if (!store_read_note(store_batch_view(s->c->ledger->store), note, &row, &found, e))
 		return false;
 	if (!found)
 		return true;
@@ -81,31 +78,41 @@ compare(struct committer *c, const char *note, const struct agreement *g, const 
 /* What members were told is all that a store from before there were notes of what was accepted has.
  */
 static bool
-judge(struct committer *c, struct ruleset *rules, const struct agreement *g, struct err *e)
+judge(struct rules_step *s, const struct agreement *g, struct err *e)
 {
 	char note[NAME_ROOM];
 	const char *why = NULL;
 	name_accepted(g, note);
-	if (!compare(c, note, g, &why, e))
+	if (!compare(s, note, g, &why, e))
 		return false;
 	for (size_t i = 0; why == NULL && i < g->member_count; i++) {
-		name_told(rules->party_ids[g->members[i].party->index], g, note);
-		if (!compare(c, note, g, &why, e))
+		name_told(s->rules->party_ids[g->members[i].party->index], g, note);
+		if (!compare(s, note, g, &why, e))
 			return false;
 	}
-	epoch_refuse_agreement(rules->epoch, g->index, why);
+	epoch_refuse_agreement(s->rules->epoch, g->index, why);
+	return true;
+}
+
+bool
+apply_agreements_judge(struct rules_step *s, struct err *e)
+{
+	const struct epoch *epoch = s->rules->epoch;
+	for (; s->at->item < epoch_agreement_count(epoch) && !step_spent(s); s->at->item++)
+		if (!judge(s, epoch_agreement_at(epoch, s->at->item), e))
+			return false;
 	return true;
 }
 
 /* ---- what parties are told ---- */
 
 static bool
-put_record(struct committer *c, const struct agreement *g, struct roll_party *p, struct err *e)
+put_record(struct rules_step *s, const struct agreement *g, struct roll_party *p, struct err *e)
 {
 	struct record r;
 	struct body b;
 	struct log_out out;
-	struct arena *a = &c->ledger->scratch;
+	struct arena *a = &s->c->ledger->scratch;
 	struct apply_begin begin = { .type = EVENT_AGREEMENT };
 	struct ledger_place at = { .recipient = p };
 	event_body_begin(&b, EVENT_AGREEMENT);
@@ -115,41 +122,70 @@ put_record(struct committer *c, const struct agreement *g, struct roll_party *p,
 	event_body_bytes(&b, BODY_AGREEMENT_TERMS, bytes_from(g->terms, sizeof(g->terms)));
 	event_body_enum(&b, BODY_AGREEMENT_STATE, g->state);
 	event_body_enum(&b, BODY_AGREEMENT_SUSPENDED, g->suspended ? 2 : 1);
-	return apply_record(c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
-	       ledger_append(c->ledger, &r, &at, &out, e);
+	s->work += STEP_RECORD;
+	return apply_record(s->c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
+	       ledger_append(s->c->ledger, &r, &at, &out, e);
 }
 
 /* *news: the note said something else, or nothing. */
 static bool
 put_known(
-    struct committer *c, const char *note, const struct agreement *g, bool *news, struct err *e)
+    struct rules_step *s, const char *note, const struct agreement *g, bool *news, struct err *e)
 {
 	struct known now = known_of(g);
 	struct bytes was, is = bytes_from(now.bytes, sizeof(now.bytes));
+	struct ledger *l = s->c->ledger;
 	bool found = false;
-	if (!store_read_note(store_batch_view(c->ledger->store), note, &was, &found, e))
+	s->work++;
+	if (!store_read_note(store_batch_view(l->store), note, &was, &found, e))
 		return false;
 	*news = !found || !bytes_equal(was, is);
-	return !*news || store_put_note(c->ledger->store, note, is, e);
+	l->dirty |= *news;
+	return !*news || store_put_note(l->store, note, is, e);
 }
 
 static bool
-put_agreement(
-    struct committer *c, const struct ruleset *rules, const struct agreement *g, struct err *e)
+tell_member(struct rules_step *s, const struct agreement *g, size_t i, struct err *e)
+{
+	char note[NAME_ROOM];
+	uint32_t id = s->rules->party_ids[g->members[i].party->index];
+	struct roll_party *p = roll_find(&s->c->ledger->roll, id);
+	bool news;
+	name_told(id, g, note);
+	if (p == NULL)
+		return err_set(e, ERR_INTERNAL, "a member is not on the roll");
+	return put_known(s, note, g, &news, e) && (!news || put_record(s, g, p, e));
+}
+
+/* What is accepted is noted with the first member that is told, in one step: who is stopped between
+ * two members takes back nothing that the log says, and refuses nothing that it does not. */
+static bool
+tell(struct rules_step *s, const struct agreement *g, struct err *e)
 {
 	char note[NAME_ROOM];
 	bool news;
-	for (size_t i = 0; i < g->member_count; i++) {
-		uint32_t id = rules->party_ids[g->members[i].party->index];
-		struct roll_party *p = roll_find(&c->ledger->roll, id);
-		name_told(id, g, note);
-		if (p == NULL)
-			return err_set(e, ERR_INTERNAL, "a member is not on the roll");
-		if (!put_known(c, note, g, &news, e) || (news && !put_record(c, g, p, e)))
-			return false;
-	}
 	name_accepted(g, note);
-	return put_known(c, note, g, &news, e);
+	if (s->at->inner == 0 && !put_known(s, note, g, &news, e))
+		return false;
+	for (; s->at->inner < g->member_count && (s->at->inner == 0 || !step_spent(s));
+	     s->at->inner++)
+		if (!tell_member(s, g, s->at->inner, e))
+			return false;
+	return true;
+}
+
+bool
+apply_agreements_told(struct rules_step *s, struct err *e)
+{
+	const struct epoch *epoch = s->rules->epoch;
+	for (; s->at->item < epoch_agreement_count(epoch); s->at->item++, s->at->inner = 0) {
+		const struct agreement *g = epoch_agreement_at(epoch, s->at->item);
+		if (g->refused == NULL && g->has_terms && !tell(s, g, e))
+			return false;
+		if (step_spent(s))
+			return true;
+	}
+	return true;
 }
 
 /* Whose note it is, and the agreement as it was told. */
@@ -179,8 +215,7 @@ is_lost(const struct ruleset *rules, const struct agreement *was, const struct r
 /* An agreement that left the policy, or that the party left: what the party was last told it is
  * told once more, as suspended.  That is true, and stands in the way of no return. */
 static bool
-put_loss(
-    struct committer *c, const struct ruleset *rules, const struct store_note *n, struct err *e)
+put_loss(struct rules_step *s, const struct store_note *n, struct err *e)
 {
 	struct agreement was;
 	uint32_t party;
@@ -188,44 +223,16 @@ put_loss(
 	bool news;
 	if (!parse_told(n, &party, &was, e))
 		return false;
-	struct roll_party *p = roll_find(&c->ledger->roll, party);
-	if (was.suspended || p == NULL || !is_lost(rules, &was, p))
+	struct roll_party *p = roll_find(&s->c->ledger->roll, party);
+	if (was.suspended || p == NULL || !is_lost(s->rules, &was, p))
 		return true;
 	was.suspended = true;
 	name_told(party, &was, note);
-	return put_known(c, note, &was, &news, e) && put_record(c, &was, p, e);
-}
-
-static bool
-put_losses(struct committer *c, const struct ruleset *rules, struct err *e)
-{
-	struct store_note page[NOTES_A_PAGE];
-	struct bytes after = bytes_of("agreement/");
-	for (size_t count = NOTES_A_PAGE; count == NOTES_A_PAGE;) {
-		if (!store_read_notes(store_batch_view(c->ledger->store), after, page, &count, e))
-			return false;
-		for (size_t i = 0; i < count; i++) {
-			if (!put_loss(c, rules, &page[i], e))
-				return false;
-			after = page[i].name;
-		}
-	}
-	return true;
+	return put_known(s, note, &was, &news, e) && put_record(s, &was, p, e);
 }
 
 bool
-apply_agreements(struct committer *c, struct ruleset *rules, struct err *e)
+apply_agreements_lost(struct rules_step *s, struct err *e)
 {
-	const struct epoch *epoch = rules->epoch;
-	for (size_t i = 0; i < epoch_agreement_count(epoch); i++)
-		if (!judge(c, rules, epoch_agreement_at(epoch, i), e))
-			return false;
-	if (!put_losses(c, rules, e))
-		return false;
-	for (size_t i = 0; i < epoch_agreement_count(epoch); i++) {
-		const struct agreement *g = epoch_agreement_at(epoch, i);
-		if (g->refused == NULL && g->has_terms && !put_agreement(c, rules, g, e))
-			return false;
-	}
-	return true;
+	return apply_rules_notes(s, "agreement/", put_loss, e);
 }

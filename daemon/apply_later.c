@@ -407,14 +407,30 @@ put_party_head(struct committer *c, struct roll_party *p, struct err *e)
 	return true;
 }
 
+/* Half of a batch, and only what the jobs of this one left of it. */
+static bool
+has_place(const struct committer *c, size_t heads)
+{
+	return heads < LIMIT_BATCH_RECORDS / 2 && c->ledger->appended < LIMIT_BATCH_RECORDS;
+}
+
 bool
 apply_party_heads(struct committer *c, struct err *e)
 {
 	struct roll_party *p, *tmp;
+	size_t heads = 0;
 	HASH_ITER (hh, c->ledger->roll.parties, p, tmp) {
-		if (p->tree.leaf_count != p->head_size && !put_party_head(c, p, e))
-			return false;
+		if (p->head_round == c->party_heads_round)
+			continue;
+		if (p->tree.leaf_count != p->head_size) {
+			if (!has_place(c, heads++))
+				return true;
+			if (!put_party_head(c, p, e))
+				return false;
+		}
+		p->head_round = c->party_heads_round;
 	}
+	c->party_heads_due = false;
 	return true;
 }
 
@@ -466,11 +482,12 @@ apply_time(struct committer *c, struct err *e)
 			return false;
 	}
 	if (now >= c->next_party_heads_us) {
-		bool first = c->next_party_heads_us == 0;
+		c->party_heads_due = c->next_party_heads_us != 0;
+		c->party_heads_round++;
 		c->next_party_heads_us = now + (uint64_t)c->set.party_heads_ms * 1000;
-		if (!first && !apply_party_heads(c, e))
-			return false;
 	}
+	if (c->party_heads_due && !apply_party_heads(c, e))
+		return false;
 	bool grew = c->ledger->log.tree.leaf_count > c->published;
 	bool due = now >= c->next_heads_us || c->publish_now;
 	return c->set.pad <= 1 || !due || !grew || pad(c, e);

@@ -1,9 +1,8 @@
 /* apply_rules.c - a new ruleset, and subscriptions: what changes who may flow where (AUDIT 1). */
-#include "daemon/batch.h"
 #include "daemon/config.h"
-#include "daemon/ruleset.h"
+#include "daemon/rules_step.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 /* ---- SUBSCRIBE ---- */
 
@@ -87,32 +86,23 @@ put_inboxes(struct committer *c, struct roll_party *p, struct err *e)
 
 /* The log key, once for each party that may open the log. */
 static bool
-put_key(struct committer *c, struct roll_party *p, struct err *e)
+put_log_key(struct rules_step *s, struct roll_party *p, struct err *e)
 {
 	char vkey[NOTE_VKEY_MAX];
-	struct record r;
-	struct body b;
-	struct log_out out;
-	struct arena *a = &c->ledger->scratch;
-	struct apply_begin begin = { .type = EVENT_KEY };
-	struct ledger_place at = { .recipient = p };
-	note_key_print(&c->key, vkey);
-	event_body_begin(&b, EVENT_KEY);
-	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of(p->name));
-	event_body_enum(&b, BODY_KEY_PURPOSE, 1);
-	event_body_enum(&b, BODY_KEY_ACT, 1);
-	event_body_bytes(&b, BODY_KEY_KEY, bytes_of(vkey));
-	return apply_record(c, &begin, &r, e) && record_set_body(&r, a, &b, e) &&
-	       ledger_append(c->ledger, &r, &at, &out, e);
+	struct rules_key k = { KEY_LOG, KEY_ADDED, vkey };
+	note_key_print(&s->c->key, vkey);
+	return apply_keys_put(s, p, &k, e);
 }
 
 static bool
-put_party(struct committer *c, struct ruleset *rules, const struct party *named, struct err *e)
+put_party(struct rules_step *s, const struct party *named, struct err *e)
 {
+	struct committer *c = s->c;
 	uint32_t id = 0;
+	s->work++;
 	if (!store_name(c->ledger->store, STORE_NAME_PARTY, named->name, &id, e))
 		return false;
-	rules->party_ids[named->index] = id;
+	s->rules->party_ids[named->index] = id;
 	struct roll_party *p = roll_find(&c->ledger->roll, id);
 	if (p != NULL)
 		return true;
@@ -122,32 +112,62 @@ put_party(struct committer *c, struct ruleset *rules, const struct party *named,
 	p->fresh = true;
 	roll_touch(&c->ledger->roll, p);
 	p->worker = worker_of_party(c->shell->workers[0], named->name)->index;
-	return put_key(c, p, e) && put_inboxes(c, p, e);
+	s->work += 2 * STEP_RECORD;
+	return put_log_key(s, p, e) && put_inboxes(c, p, e);
 }
 
-/* Exports, terms and SPIFs are kept by digest, for the auditor's replay. */
 static bool
-put_texts(struct committer *c, const struct ruleset *rules, struct err *e)
+put_parties(struct rules_step *s, struct err *e)
 {
-	struct store *s = c->ledger->store;
+	const struct epoch *epoch = s->rules->epoch;
+	for (; s->at->item < epoch_party_count(epoch) && !step_spent(s); s->at->item++)
+		if (!put_party(s, epoch_party_at(epoch, s->at->item), e))
+			return false;
+	return true;
+}
+
+static bool
+put_text(struct rules_step *s, struct bytes text, struct err *e)
+{
 	uint8_t digest[STORE_HASH_BYTES];
-	if (!store_put_blob(s, STORE_POLICY, epoch_export(rules->epoch), digest, e))
-		return false;
-	for (size_t i = 0; i < epoch_vocab_count(rules->epoch); i++)
-		if (!store_put_blob(
-			s, STORE_POLICY, epoch_spif(rules->epoch, i, digest), digest, e))
-			return false;
-	for (size_t i = 0; i < epoch_agreement_count(rules->epoch); i++) {
-		const struct agreement *g = epoch_agreement_at(rules->epoch, i);
-		if (g->has_terms && !store_put_blob(s, STORE_POLICY, g->terms_text, digest, e))
-			return false;
+	s->work += 1 + text.len / STEP_BYTES;
+	s->c->ledger->dirty = true;
+	return store_put_blob(s->c->ledger->store, STORE_POLICY, text, digest, e);
+}
+
+/* Item i of: the export, the SPIFs, the terms, the anchors of each party. */
+static bool
+put_item(struct rules_step *s, size_t i, struct err *e)
+{
+	const struct epoch *epoch = s->rules->epoch;
+	uint8_t digest[32];
+	if (i == 0)
+		return put_text(s, epoch_export(epoch), e);
+	i -= 1;
+	if (i < epoch_vocab_count(epoch))
+		return put_text(s, epoch_spif(epoch, i, digest), e);
+	i -= epoch_vocab_count(epoch);
+	if (i < epoch_agreement_count(epoch)) {
+		const struct agreement *g = epoch_agreement_at(epoch, i);
+		return !g->has_terms || put_text(s, g->terms_text, e);
 	}
-	for (size_t i = 0; i < epoch_party_count(rules->epoch); i++) {
-		const struct party *p = epoch_party_at(rules->epoch, i);
-		for (size_t k = 0; k < p->anchor_count; k++)
-			if (!store_put_blob(s, STORE_POLICY, p->anchors[k].der, digest, e))
-				return false;
-	}
+	const struct party *p = epoch_party_at(epoch, i - epoch_agreement_count(epoch));
+	for (size_t k = 0; k < p->anchor_count; k++)
+		if (!put_text(s, p->anchors[k].der, e))
+			return false;
+	return true;
+}
+
+/* All that the digests in the records stand for is kept, for the auditor's replay. */
+static bool
+put_texts(struct rules_step *s, struct err *e)
+{
+	const struct epoch *epoch = s->rules->epoch;
+	size_t count =
+	    1 + epoch_vocab_count(epoch) + epoch_agreement_count(epoch) + epoch_party_count(epoch);
+	for (; s->at->item < count && !step_spent(s); s->at->item++)
+		if (!put_item(s, s->at->item, e))
+			return false;
 	return true;
 }
 
@@ -174,19 +194,59 @@ put_policy(struct committer *c, struct job *job, struct err *e)
 }
 
 bool
-apply_rules(struct committer *c, struct job *j, struct err *e)
+apply_rules_notes(struct rules_step *s, const char *root,
+    bool (*each)(struct rules_step *, const struct store_note *, struct err *), struct err *e)
 {
-	struct ruleset *rules = j->policy.rules;
-	for (size_t i = 0; i < epoch_party_count(rules->epoch); i++)
-		if (!put_party(c, rules, epoch_party_at(rules->epoch, i), e))
+	struct store_note page[64];
+	char *after = s->at->note;
+	size_t room = sizeof(page) / sizeof(page[0]);
+	if (after[0] == 0)
+		(void)snprintf(after, sizeof(s->at->note), "%s", root);
+	for (size_t count = room; count == room && !step_spent(s);) {
+		if (!store_read_notes(
+			store_batch_view(s->c->ledger->store), bytes_of(after), page, &count, e))
 			return false;
-	if (!put_texts(c, rules, e) || !apply_agreements(c, rules, e) || !put_policy(c, j, e))
-		return false;
+		s->work += count;
+		for (size_t i = 0; i < count; i++) {
+			if (!each(s, &page[i], e))
+				return false;
+			(void)snprintf(
+			    after, sizeof(s->at->note), "%s", (const char *)page[i].name.data);
+		}
+	}
+	return true;
+}
+
+/* The last step: from here on decisions of other rules are stale. */
+static bool
+put_in_force(struct committer *c, struct job *j, struct err *e)
+{
 	struct ledger_place nowhere = { 0 };
 	struct log_out out;
-	if (j->policy.admin != NULL &&
-	    !ledger_append(c->ledger, j->policy.admin, &nowhere, &out, e))
+	if (!put_policy(c, j, e) ||
+	    (j->policy.admin != NULL &&
+		!ledger_append(c->ledger, j->policy.admin, &nowhere, &out, e)))
 		return false;
-	c->next = rules;
+	c->next = j->policy.rules;
 	return true;
+}
+
+bool
+apply_rules(struct committer *c, struct job *j, struct err *e)
+{
+	static bool (*const stages[])(struct rules_step *, struct err *) = { put_parties, put_texts,
+		apply_agreements_judge, apply_agreements_lost, apply_agreements_told,
+		apply_keys_gone, apply_keys_told, apply_signers_judge };
+	struct job_rules_at *at = &j->policy.at;
+	struct rules_step s = { c, j->policy.rules, at, 0 };
+	while (at->stage < sizeof(stages) / sizeof(stages[0])) {
+		if (!stages[at->stage](&s, e))
+			return false;
+		if (step_spent(&s)) {
+			j->fate = JOB_UNFINISHED;
+			return true;
+		}
+		*at = (struct job_rules_at){ .stage = at->stage + 1 };
+	}
+	return put_in_force(c, j, e);
 }

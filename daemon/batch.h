@@ -35,6 +35,7 @@ struct committer {
 	const char *stop_cause;
 	struct err unfinished;			     /* why there is no STOP */
 	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
+	struct job *stepping; /* new rules that take more steps: each a batch of its own */
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
 	struct ruleset *next;  /* the one that this batch commits; borrowed from its job, or NULL */
@@ -46,6 +47,7 @@ struct committer {
 	struct notice **notices; /* one a worker, NULL: nothing to say */
 	bool room_checked, room;
 	bool full_told; /* the operator knows that there is none */
+	bool culprit;	/* one job was too large: it failed by itself */
 	/* heads */
 	uint8_t *note; /* the newest signed checkpoint, not stored yet; owned */
 	size_t note_len;
@@ -56,6 +58,8 @@ struct committer {
 	uint64_t published;  /* size */
 	/* boot clock */
 	uint64_t next_heads_us, next_party_heads_us, next_sweep_us, next_retention_us;
+	bool party_heads_due;
+	uint64_t party_heads_round; /* so that who is busy is not told twice before others once */
 	uint64_t next_tick_us;
 	struct retention_place retention;
 	bool clock_watched;		 /* the next two are set */
@@ -73,12 +77,13 @@ struct committer {
  * job's fate says what became of it: JOB_PENDING means "done if the batch is". */
 MUST_USE bool apply_job(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_publish(struct committer *c, struct job *j, struct err *e);
+/* Notes whose certificate signed it: what new rules are asked about (rules_step.h). */
+MUST_USE bool apply_signers_note(
+    struct committer *c, struct roll_party *publisher, const struct job_publish *p, struct err *e);
 MUST_USE bool apply_deliver(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_again(struct committer *c, struct job *j, struct err *e);
+/* One step of it: JOB_UNFINISHED until the POLICY record is written. */
 MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
-/* Refuses the agreements of new rules that take back what the log accepted; the others' members are
- * told what changed. */
-MUST_USE bool apply_agreements(struct committer *c, struct ruleset *rules, struct err *e);
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);
@@ -93,7 +98,8 @@ MUST_USE bool apply_notes(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_clock(struct committer *c, struct job *j, struct err *e);
 /* CLOCK records for what happened to the clock since the last look. */
 MUST_USE bool apply_clock_watch(struct committer *c, struct err *e);
-/* A PARTY_HEAD for every party whose tree grew. */
+/* A PARTY_HEAD for every party whose tree grew, as many as the batch takes; party_heads_due stays
+ * set while there are more. */
 MUST_USE bool apply_party_heads(struct committer *c, struct err *e);
 /* What time brings: PARTY_HEADs, expiries, holds that are due, the padding of a published head. */
 MUST_USE bool apply_time(struct committer *c, struct err *e);

@@ -341,7 +341,6 @@ broker_reload(struct broker *b, struct job *asked)
 	}
 	j->policy.rules = next;
 	j->home = JOB_HOME_MAIN;
-	j->records = 64;
 	b->reloading = true;
 	if (!committer_take(&b->shell, &j)) {
 		b->reloading = false;
@@ -455,7 +454,6 @@ first_rules(struct broker *b, struct err *e)
 	j->policy.rules = ruleset_ref(b->rules);
 	j->policy.at_start = true;
 	j->home = JOB_HOME_MAIN;
-	j->records = 64;
 	b->reloading = true;
 	if (!committer_take(&b->shell, &j)) {
 		job_free(j);

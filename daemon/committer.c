@@ -221,8 +221,11 @@ fill(struct committer *c, struct job **jobs, size_t count, struct err *e)
 	if (!store_note(c, e))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!apply_job(c, jobs[i], e))
+		if (!apply_job(c, jobs[i], e)) {
+			job_fail(jobs[i], e->code, e->text);
+			c->culprit = e->code == ERR_LIMIT;
 			return err_wrap(e, "job of kind %d", (int)jobs[i]->kind);
+		}
 	return apply_acks(c, e) && apply_time(c, e);
 }
 
@@ -258,8 +261,24 @@ answer(struct committer *c, struct job **jobs, size_t count, const struct err *f
 			j->err = *failed;
 		} else if (j->fate == JOB_PENDING)
 			j->fate = JOB_DONE;
-		committer_return(c->shell, j);
+		if (j->fate == JOB_UNFINISHED)
+			c->stepping = j;
+		else
+			committer_return(c->shell, j);
 	}
+}
+
+/* Nothing is in doubt: memory or the disk ran out, or one job is too large for the store, which it
+ * alone is to blame for; the others may come again. */
+static bool
+is_benign(const struct committer *c, struct err *e)
+{
+	if (store_is_broken(c->ledger->store))
+		return false;
+	if (!c->culprit)
+		return e->code == ERR_FULL || e->code == ERR_NOMEM;
+	e->code = ERR_BUSY;
+	return true;
 }
 
 /* The POLICY record is durable: from here on decisions of other rules are stale. */
@@ -282,14 +301,13 @@ run(struct committer *c, struct job **jobs, size_t count)
 	c->next = NULL;
 	c->ack_count = 0;
 	c->room_checked = false;
-	c->note_published = false;
+	c->note_published = c->culprit = false;
 	c->doubt_in_batch = c->accepted_in_batch = false;
 	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
 		  fill(c, jobs, count, &e) && finish(c, &e);
 	if (!ok) {
 		ledger_undo(c->ledger);
-		if (store_is_broken(c->ledger->store) ||
-		    (e.code != ERR_FULL && e.code != ERR_NOMEM))
+		if (!is_benign(c, &e))
 			stop_for_good(c, &e);
 		log_error("batch.failed", "jobs=%zu code=%s why=%s", count, err_token(e.code),
 		    log_quote_text(e.text));
@@ -330,20 +348,25 @@ gather(struct committer *c)
 	c->waiting_last = chain;
 }
 
-/* The oldest jobs that make a batch: at most LIMIT_BATCH_RECORDS or _BYTES, one always. */
+/* The oldest jobs that make a batch: at most LIMIT_BATCH_RECORDS or _BYTES, one always.  New rules
+ * are alone in theirs: what is wrong with them is nobody else's. */
 static size_t
 pick(struct committer *c, struct job **jobs, size_t room)
 {
 	size_t count = 0, records = 0, bytes = 0;
+	size_t most = c->party_heads_due ? LIMIT_BATCH_RECORDS / 2 : LIMIT_BATCH_RECORDS;
 	while (c->waiting != NULL && count < room) {
 		struct letter *l = MAILBOX_ENTRY(c->waiting, struct letter, item);
 		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
 		records += j->records;
 		bytes += j->bytes;
-		if (count > 0 && (records > LIMIT_BATCH_RECORDS || bytes > LIMIT_BATCH_BYTES))
+		if (count > 0 &&
+		    (records > most || bytes > LIMIT_BATCH_BYTES || j->kind == JOB_RULES))
 			break;
 		c->waiting = c->waiting->next;
 		jobs[count++] = j;
+		if (j->kind == JOB_RULES)
+			break;
 	}
 	return count;
 }
@@ -352,8 +375,8 @@ static bool
 time_has_come(const struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	return c->publish_now || now >= c->next_sweep_us || now >= c->next_party_heads_us ||
-	       now >= c->next_heads_us;
+	return c->publish_now || c->party_heads_due || now >= c->next_sweep_us ||
+	       now >= c->next_party_heads_us || now >= c->next_heads_us;
 }
 
 /* The first and the last words of a run: START, STOP. */
@@ -392,8 +415,12 @@ say_start(struct committer *c, struct err *e)
 static bool
 last_party_heads(struct committer *c, struct err *e)
 {
-	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
-		  apply_party_heads(c, e) && finish(c, e);
+	bool ok = true;
+	c->party_heads_round++;
+	c->party_heads_due = true;
+	while (ok && c->party_heads_due)
+		ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
+		     apply_party_heads(c, e) && finish(c, e);
 	if (!ok)
 		ledger_undo(c->ledger);
 	return ok;
@@ -422,13 +449,31 @@ say_stop(struct committer *c, struct err *e)
 	return ok;
 }
 
+/* The next step of new rules, between the batches of all others. */
+static void
+go_on(struct committer *c, bool stopping)
+{
+	struct job *j = c->stepping;
+	if (j == NULL)
+		return;
+	c->stepping = NULL;
+	j->fate = JOB_PENDING;
+	if (!stopping) {
+		run(c, &j, 1);
+		return;
+	}
+	job_fail(j, ERR_BUSY, "the broker stops");
+	committer_return(c->shell, j);
+}
+
 static void
 serve(struct committer *c)
 {
 	static _Thread_local struct job *jobs[LIMIT_BATCH_RECORDS];
 	for (;;) {
 		bool stopping = atomic_load(&c->stopping);
-		if (c->waiting == NULL && !stopping)
+		go_on(c, stopping);
+		if (c->waiting == NULL && c->stepping == NULL && !c->party_heads_due && !stopping)
 			(void)mailbox_wait(c->shell->committer, TICK_MS);
 		if (c->waiting == NULL) /* what waits elsewhere is what slows the senders */
 			gather(c);

@@ -25,11 +25,12 @@ enum job_kind {
 };
 enum job_fate {
 	JOB_PENDING = 0,
-	JOB_DONE,     /* durable, and covered by a signed head */
-	JOB_KNOWN,    /* PUBLISH: the same manifest is stored already; 'index' says where */
-	JOB_CONFLICT, /* PUBLISH: another manifest has this id */
-	JOB_STALE,    /* what it was decided on no longer holds: decide again */
-	JOB_FAILED    /* err says why; nothing of it happened */
+	JOB_DONE,	/* durable, and covered by a signed head */
+	JOB_KNOWN,	/* PUBLISH: the same manifest is stored already; 'index' says where */
+	JOB_CONFLICT,	/* PUBLISH: another manifest has this id */
+	JOB_STALE,	/* what it was decided on no longer holds: decide again */
+	JOB_UNFINISHED, /* RULES: durable so far; the committer goes on with it */
+	JOB_FAILED	/* err says why; nothing of it happened, but for what RULES told parties */
 };
 /* Parts beside those of store.h (docs/decisions/0004-parts.md). */
 enum {
@@ -66,6 +67,7 @@ struct job_recipient {
 struct job_publish {
 	struct store_report report;   /* 'intake' is out */
 	struct bytes chain;	      /* DER certificates, one after the other */
+	uint8_t signer[32];	      /* SHA-256 of the first of them */
 	const struct job_part *parts; /* by rising number */
 	size_t part_count;
 	struct record intake;
@@ -146,8 +148,15 @@ struct job_records {
 	int errand;	       /* the sender's: enum desk_errand.. */
 	uint64_t from, wanted; /* ..and what it is about */
 };
+/* How far the records of new rules have come: they may take many batches (rules_step.h). */
+struct job_rules_at {
+	unsigned stage;
+	size_t item, inner;
+	char note[128]; /* the name of the last one looked at; more than the store takes */
+};
 struct job_rules {
 	struct ruleset *rules; /* a reference */
+	struct job_rules_at at;
 	bool at_start;
 	struct bytes crls, shut_out; /* fields of the POLICY body */
 	struct record *admin;	     /* the ADMIN record of who asked; NULL: a signal */

@@ -285,6 +285,7 @@ fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	r->key.originator = p->party_id;
 	memcpy(r->key.id, m->id.data, sizeof(r->key.id));
 	memcpy(r->chain, s->chain, sizeof(r->chain));
+	memcpy(out->signer, s->leaf, sizeof(out->signer));
 	r->expires_us = p->facts.expires;
 	out->precedence = (uint8_t)m->precedence;
 	out->mode = (uint8_t)m->mode;

@@ -100,6 +100,7 @@ settle(struct roll *r, bool undo)
 			free(p);
 			continue;
 		}
+		memset(p->signer, 0, sizeof(p->signer));
 		p->sub_count -= new_subs;
 		p->tree = p->before;
 		p->head_index = p->head_index_before;

@@ -200,6 +200,7 @@ own_judge(struct trust *t, bool reload, struct err *e)
 	if (!chain_leaf(t->own.leaf, CHAIN_SERVER, &v))
 		return err_set(e, ERR_CONFIG, "identity: %s: %s", chain_fault_text(v.fault), v.why);
 	(void)snprintf(t->hub_id, sizeof(t->hub_id), "%s", v.cert.id_text);
+	memcpy(t->hub_leaf, v.cert.digest, sizeof(t->hub_leaf));
 	if (!bytes_is(v.cert.id.domain, t->hub->domain))
 		return err_set(e, ERR_CONFIG,
 		    "identity: the certificate names %s, the trust domain of the hub party is %s",
@@ -319,6 +320,12 @@ const char *
 trust_hub_id(const struct trust *t)
 {
 	return t->hub_id;
+}
+
+const uint8_t *
+trust_hub_leaf(const struct trust *t)
+{
+	return t->hub_leaf;
 }
 
 int64_t

@@ -55,6 +55,8 @@ SCOPED_FOR(struct trust, trust_unref)
 /* The broker's SPIFFE id (Manifest.hub must equal it) and the end of its certificate chain, s. */
 const char *trust_hub_id(const struct trust *t);
 int64_t trust_hub_not_after(const struct trust *t);
+/* SHA-256 of the broker's own certificate, DER. */
+const uint8_t *trust_hub_leaf(const struct trust *t);
 /* The context inside; tls_open alone makes connections from it. */
 SSL_CTX *trust_context(const struct trust *t);
 /* SHA-256 over the ascending SHA-256 of all revocation lists given; false if there were none. */

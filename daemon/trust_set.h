@@ -29,6 +29,7 @@ struct trust {
 	struct trust_party *hub;
 	struct tls_identity own;
 	char hub_id[LIMIT_SPIFFE_ID_BYTES + 1];
+	uint8_t hub_leaf[32];
 	int64_t hub_not_after;
 	int64_t crl_max_age_s;
 	bool has_lists;

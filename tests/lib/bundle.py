@@ -7,6 +7,7 @@ usage: bundle.py BUNDLE VKEY      prints what it found; exit 0 when everything h
 import datetime
 import hashlib
 import os
+import re
 import struct
 import sys
 
@@ -96,6 +97,7 @@ class Bundle:
         if self.claims[0] != ["relto-bundle", "1"]:
             raise Bad("no bundle of version 1")
         said = dict(self.claims)
+        self.first = int(said["first"])
         self.hub, self.party = said["view"] == "hub", said["view"].partition("party ")[2]
         self.checkpoint = witness.Checkpoint(self.read("checkpoint"), witness.Key(vkey))
         self.size = self.checkpoint.size
@@ -157,7 +159,7 @@ class Bundle:
     # ---- what the records say together ----
     def check_order(self):
         last, trees, current, after_intake = 0, {}, {}, None
-        policy, self.delivered, self.heads = b"", set(), {}
+        policy, keys, self.delivered, self.heads = b"", {}, set(), {}
         for index in sorted(self.records):
             r = self.records[index]
             if r.time < last:
@@ -173,6 +175,8 @@ class Bundle:
                     tree.append(H(b"\x00RLP1" + struct.pack(">Q", index) + self.leaves[index]))
             if r.kind == "PARTY_HEAD":
                 self.check_head(r, trees)
+            if r.kind == "KEY" and self.first == 0:
+                self.check_key(r, keys)
             if not self.hub:
                 continue
             if r.kind == "POLICY":
@@ -231,6 +235,18 @@ class Bundle:
         if (uint(r.field(7, 1)), r.field(7, 2)) != (len(tree), witness.tree_root(list(tree))):
             raise Bad("%d: PARTY_HEAD of %s states another tree" % (r.index, r.field(7, 0).decode()))
         self.heads[r.field(7, 0), r.field(7, 1)] = r.field(7, 2)
+
+    @staticmethod
+    def check_key(r, keys):
+        purpose, act, key = r.field(7, 1)[0], r.field(7, 2)[0], r.field(7, 3).decode()
+        if purpose == 1:  # the log's
+            return
+        if not re.fullmatch("[0-9a-f]{64}", key):
+            raise Bad("%d: KEY of no certificate" % r.index)
+        was = keys.get((r.field(7, 0), purpose, key), 1 if purpose == 3 else 2)
+        if act == was or (act == 3 and purpose != 3):
+            raise Bad("%d: KEY that tells nothing new" % r.index)
+        keys[(r.field(7, 0), purpose, key)] = act
 
     def check_decision(self, r, current, intake):
         if r.kind == "INTAKE":

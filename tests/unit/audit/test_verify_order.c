@@ -237,6 +237,63 @@ an_erased_person_needs_a_record_of_its_erasure(void **state)
 	expect_log(g, VERIFY_GAP, "an ERASE names it, but its person is not erased");
 }
 
+/* A KEY to NOR: purpose and act as audit/body.def has them. */
+static void
+add_key(struct rig *g, unsigned purpose, unsigned act, const char *key)
+{
+	struct record r;
+	struct body b;
+	small_begin(g->s, &r, EVENT_KEY, false);
+	event_body_begin(&b, EVENT_KEY);
+	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of("NOR"));
+	event_body_enum(&b, BODY_KEY_PURPOSE, purpose);
+	event_body_enum(&b, BODY_KEY_ACT, act);
+	event_body_bytes(&b, BODY_KEY_KEY, bytes_of(key));
+	small_body(g->s, &r, &b);
+	small_add(g->s, &r, NULL, "NOR", 0);
+}
+
+static void
+keys_come_and_go_in_turn(void **state)
+{
+	static const char key[] =
+	    "00000000000000000000000000000000000000000000000000000000000000ff";
+	/* purpose: 1 log, 2 anchor, 3 signer, 4 broker; act: 1 added, 2 removed, 3 revoked */
+	static const unsigned good[][2] = { { 1, 1 }, { 1, 1 }, { 2, 1 }, { 4, 1 }, { 2, 2 },
+		{ 2, 1 }, { 4, 2 }, { 3, 3 }, { 3, 1 }, { 3, 2 }, { 3, 3 } };
+	static const unsigned bad[][2] = { { 2, 1 }, { 4, 2 }, { 4, 3 }, { 3, 3 } };
+	struct rig *g = *state;
+	small_start(g->s);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		add_key(g, good[i][0], good[i][1], good[i][0] == 1 ? "log+01+AA" : key);
+	expect_log(g, VERIFY_OK, NULL);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		add_key(g, bad[i][0], bad[i][1], key);
+		expect_log(g, VERIFY_GAP, "what the record before it told, or what cannot follow");
+		assert_int_equal(g->result.findings[VERIFY_GAP], i + 1);
+	}
+}
+
+static void
+a_signer_is_believed_before_a_key_says_so(void **state)
+{
+	static const char key[] =
+	    "ff00000000000000000000000000000000000000000000000000000000000000";
+	struct rig *g = *state;
+	small_start(g->s);
+	add_key(g, 3, 1, key);
+	expect_log(g, VERIFY_GAP, "what the record before it told, or what cannot follow");
+}
+
+static void
+a_certificate_is_named_by_a_digest(void **state)
+{
+	struct rig *g = *state;
+	small_start(g->s);
+	add_key(g, 2, 1, "FF00000000000000000000000000000000000000000000000000000000000000");
+	expect_log(g, VERIFY_MALFORMED, "its key is no SHA-256 in hex");
+}
+
 static void
 times_that_fall_or_lie_ahead_are_anomalies(void **state)
 {
@@ -288,6 +345,9 @@ main(void)
 		T(heads_of_parties_state_the_tree_and_the_head_before),
 		T(start_and_stop_state_the_tree_they_found),
 		T(an_erased_person_needs_a_record_of_its_erasure),
+		T(keys_come_and_go_in_turn),
+		T(a_signer_is_believed_before_a_key_says_so),
+		T(a_certificate_is_named_by_a_digest),
 		T(times_that_fall_or_lie_ahead_are_anomalies),
 		T(facts_lie_between_acceptance_and_record),
 	};

@@ -1,0 +1,7 @@
+/*
+ * verify_keys.h - what KEY records say together (docs/audit-format.md, type 15 and section 9).
+ */
+#pragma once
+#include "audit/verify_run.h"
+
+MUST_USE bool verify_keys_record(struct verify *v, const struct verify_slots *s, struct err *e);

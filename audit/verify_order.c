@@ -447,11 +447,20 @@ grow_tree(struct verify *v, const struct verify_slots *s, struct bytes party, ui
 	       merkle_append(v->h, &t->tree, leaf, NULL, e);
 }
 
+/* Whose tree slot 8 speaks of.  A recipient sees only slots 1 and 8 of most types: there it is its
+ * own, and its heads would not cover it otherwise. */
+static struct bytes
+owner_of_place(const struct verify *v, const struct verify_slots *s)
+{
+	bool named = RECORD_SLOT(s->r.record, view_recipient_slot(s->r.type))->open;
+	return named ? view_recipient(s->r.record) : v->about.party;
+}
+
 static bool
 grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	struct bytes recipient = view_recipient(s->r.record);
 	struct bytes mine = v->about.party;
+	struct bytes recipient = owner_of_place(v, s);
 	bool placed = false;
 	if (verify_run_partial(v))
 		return true;

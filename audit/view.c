@@ -36,6 +36,13 @@ body_party(enum event_type type, enum body_field *f)
 	}
 }
 
+unsigned
+view_recipient_slot(enum event_type type)
+{
+	enum body_field f;
+	return body_party(type, &f) ? 7 : 2;
+}
+
 /* The party in the body, or else in slot 2; absent if the slot is closed or says none. */
 static bool
 party_of_place(const struct record *r, enum event_type type, struct bytes *out)

@@ -21,5 +21,7 @@ enum view_place { VIEW_NOWHERE = 0, VIEW_PUBLISHER = 3, VIEW_RECIPIENT = 8 };
 /* The party's place and index there.  A party never has both. */
 enum view_place view_place(const struct record *r, struct bytes party, uint64_t *index);
 /* Whose tree the record enters through slot 8: the recipient, approver, or party of the body;
- * absent if slot 8 has no index or is closed. */
+ * absent if slot 8 has no index, or if it or the slot that names the party is closed. */
 struct bytes view_recipient(const struct record *r);
+/* The slot that names that party: 7 or 2.  In a recipient's own view of most types it is closed. */
+unsigned view_recipient_slot(enum event_type type);

@@ -36,6 +36,23 @@ a_party_sees_its_own_records_and_no_more(void **state)
 	assert_int_equal(g->result.opened, 6);
 }
 
+/* Of most types a recipient opens slots 1 and 8 alone: no name says whose place it is. */
+static void
+a_recipients_history_has_what_became_of_its_deliveries(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	struct small_decision narrower = { EVENT_NARROWED, "NOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD,
+		0, 4, "NOR" };
+	small_decide(g->s, &narrower);
+	small_head(g->s, "NOR");
+	small_bundle(g->s, "NOR", 0);
+	expect(g, VERIFY_OK, NULL);
+	assert_int_equal(g->result.by_type[EVENT_NARROWED], 1);
+	assert_int_equal(g->result.parties[0].leaves, 4);
+	expect_log(g, VERIFY_OK, NULL);
+}
+
 static void
 a_bundle_may_begin_in_the_middle(void **state)
 {
@@ -269,6 +286,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_log_as_it_should_be_is_accepted),
 		T(a_party_sees_its_own_records_and_no_more),
+		T(a_recipients_history_has_what_became_of_its_deliveries),
 		T(a_bundle_may_begin_in_the_middle),
 		T(every_changed_byte_of_a_record_shows),
 		T(a_changed_tile_is_not_in_the_tree),

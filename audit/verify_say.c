@@ -105,6 +105,20 @@ unchecked(const struct verify_say *s)
 	return l;
 }
 
+/* A party has no other way to know what else is its own than a head that counts it. */
+static const char *
+history(const struct verify_result *r)
+{
+	if (r->from != 0)
+		return "NOT: that any party's history is complete (the bundle begins later)";
+	if (r->hub)
+		return "each party's history is complete for that party";
+	for (size_t i = 0; i < r->party_count; i++)
+		if (bytes_is(r->parties[i].name, r->party) && r->parties[i].heads != 0)
+			return "the party's history is complete up to its last head here";
+	return "NOT: that the party's history is complete (no head of it is here)";
+}
+
 static struct lines
 concluded(const struct verify_say *s)
 {
@@ -117,11 +131,7 @@ concluded(const struct verify_say *s)
 	    s->kept_size != 0
 		? "nothing recorded was changed or removed since the earliest checkpoint compared"
 		: "nothing recorded was changed or removed since this checkpoint was signed");
-	if (s->result->from == 0)
-		add(&l, s->result->hub ? "each party's history is complete for that party"
-				       : "the party's history is complete for that party");
-	else
-		add(&l, "NOT: that any party's history is complete (the bundle begins later)");
+	add(&l, history(s->result));
 	/* an ACK record is the broker's word until its attestation's signature is checked here */
 	add(&l, "NOT: that what is recorded as delivered or acknowledged arrived");
 	add(&l, "NOT: that the recorded decisions follow the recorded policy (relto audit replay)");

@@ -231,15 +231,15 @@ slot_get_publication(struct bytes in, struct slot_publication *out, struct err *
 	return true;
 }
 
-/* Every line of the reasons, so that whoever prints them later need not doubt. */
+/* Every line of the reasons, numbered in reading order, so that whoever prints them later need not
+ * doubt. */
 static bool
 reasons_valid(struct bytes text)
 {
-	while (text.len != 0) {
-		struct slot_reason r;
-		if (!slot_reason_next(&text, &r, NULL))
+	struct slot_reason r;
+	for (uint32_t line = 0; text.len != 0; line++)
+		if (!slot_reason_next(&text, &r, NULL) || r.portion != line)
 			return false;
-	}
 	return true;
 }
 

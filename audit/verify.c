@@ -6,6 +6,7 @@
 #include "audit/verify_content.h"
 #include "audit/verify_order.h"
 #include "audit/verify_run.h"
+#include "audit/verify_shape.h"
 
 enum { FILE_MAX = 1u << 30, NOTE_MAX = 1u << 20 };
 
@@ -136,15 +137,6 @@ count_record(struct verify *v, const struct verify_slots *s)
 	v->out->erased += v->about.party.len == 0 && !RECORD_SLOT(s->r.record, 6)->open;
 }
 
-/* Slots that must be open and are not: the hub's auditor sees everything but erased persons. */
-static void
-check_open(struct verify *v, const struct verify_slots *s)
-{
-	for (unsigned i = 1; i <= RECORD_SLOTS && v->about.party.len == 0; i++)
-		if (i != 6 && !RECORD_SLOT(s->r.record, i)->open)
-			verify_run_find(v, VERIFY_GAP, s->r.index, "slot %u is not opened", i);
-}
-
 /* A record that gives its leaf. */
 static bool
 sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *leaf, struct err *e)
@@ -157,7 +149,7 @@ sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *
 	}
 	if (!take_apart(r, &s, e))
 		return false;
-	check_open(v, &s);
+	verify_shape_record(v, &s);
 	if (!verify_order_record(v, &s, e) || !verify_content_record(v, &s, e))
 		return false;
 	count_record(v, &s);

@@ -63,6 +63,18 @@ content_once(struct verify *v, const struct verify_slots *s, enum bundle_dir dir
 	return ok;
 }
 
+/* The whole file, before anything in it is used. */
+static bool
+are_lines(struct bytes file)
+{
+	uint8_t heads[HEADS_MAX][32];
+	struct bundle_report line;
+	for (uint64_t last = 0; file.len != 0; last = line.index)
+		if (!bundle_report_next(&file, heads, &line, NULL) || line.index < last)
+			return false;
+	return true;
+}
+
 bool
 verify_content_file(struct verify *v, uint64_t file, struct err *e)
 {
@@ -72,7 +84,14 @@ verify_content_file(struct verify *v, uint64_t file, struct err *e)
 	bundle_report_path(file, path);
 	arena_done(&v->report_arena);
 	arena_init(&v->report_arena, FILE_MAX);
-	return verify_run_read(v, path, &v->report_arena, &v->report_file, e);
+	if (!verify_run_read(v, path, &v->report_arena, &v->report_file, e))
+		return false;
+	if (v->report_file.data != NULL && !are_lines(v->report_file)) {
+		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT,
+		    "%s has something else than lines that rise by index", path);
+		v->report_file = (struct bytes){ NULL, 0 };
+	}
+	return true;
 }
 
 /* What the verifier wants of a manifest. */
@@ -120,20 +139,20 @@ static void
 find_line(struct verify *v, struct intake *in, bool *found)
 {
 	struct bytes rest = v->report_file;
-	struct err why;
 	*found = false;
 	if (v->report_file.data == NULL) {
 		v->out->missing++;
 		return;
 	}
-	if (rest.len == 0 || !bundle_report_next(&rest, in->heads, &in->line, &why) ||
-	    in->line.index != in->s->r.index) {
+	/* a record that does not give its leaf may have been the INTAKE of a line before */
+	while (!*found && bundle_report_next(&rest, in->heads, &in->line, NULL) &&
+	       in->line.index <= in->s->r.index) {
+		v->report_file = rest;
+		*found = in->line.index == in->s->r.index;
+	}
+	if (!*found)
 		verify_run_find(v, VERIFY_MALFORMED, in->s->r.index,
 		    "report/ has no line for this INTAKE in its place");
-		return;
-	}
-	v->report_file = rest;
-	*found = true;
 }
 
 /* H(tag || report id || bytes) */
@@ -179,10 +198,26 @@ is_committed(const struct manifest *m, const uint8_t c[32])
 	return false;
 }
 
+/* Portions stand in ascending 'order', a field of their heads; a head that has none is no order. */
+static void
+check_order(struct verify *v, const struct intake *in, struct bytes head, uint64_t *last)
+{
+	struct cursor c = cursor_over(head);
+	for (struct wirefield f; wirefield_next(&c, &f);) {
+		if (f.number != 2)
+			continue;
+		if (f.varint <= *last)
+			verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
+			    "its heads do not stand in the order of its portions");
+		*last = f.varint;
+	}
+}
+
 static bool
 check_heads(struct verify *v, struct intake *in, struct err *e)
 {
 	size_t found = 0;
+	uint64_t order = 0;
 	for (size_t i = 0; i < in->line.head_count; i++) {
 		struct bytes data = { NULL, 0 };
 		if (!content(
@@ -190,6 +225,7 @@ check_heads(struct verify *v, struct intake *in, struct err *e)
 			return false;
 		if (data.data == NULL)
 			continue;
+		check_order(v, in, data, &order);
 		if (!commitment(v, in->manifest.id, TAG_HEAD, data, in->commitments[i], e))
 			return false;
 		if (is_committed(&in->manifest, in->commitments[i]))
@@ -348,7 +384,7 @@ check_released(struct verify *v, const struct verify_slots *s, struct err *e)
 		return true;
 	struct record_release what = { report->manifest, chosen, 0 };
 	struct bytes text = s->decision.reasons;
-	struct slot_reason line;
+	struct slot_reason line = { .portion = UINT32_MAX };
 	while (text.len != 0 && slot_reason_next(&text, &line, NULL)) {
 		if (!bytes_is(line.verdict, "release"))
 			continue;
@@ -362,6 +398,10 @@ check_released(struct verify *v, const struct verify_slots *s, struct err *e)
 	}
 	if (!record_released(v->h, &what, digest, e))
 		return false;
+	if (line.portion + 1 != report->head_count)
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "it judges %" PRIu32 " portions; the report has %zu", line.portion + 1,
+		    report->head_count);
 	if (memcmp(digest, s->release.released, 32) != 0)
 		verify_run_find(v, VERIFY_CONTENT, s->r.index,
 		    "the portions that it releases are not those that its digest names");

@@ -68,15 +68,37 @@ report_of(struct verify *v, const struct verify_slots *s, struct verify_report *
 	return true;
 }
 
+/* A link is held against what it names only where both slots and the recipient are shown. */
+static bool
+all_open(const struct verify_slots *s, unsigned i, unsigned k)
+{
+	return verify_slot_open(s, 2) && verify_slot_open(s, i) && verify_slot_open(s, k);
+}
+
 static void
 check_policy(struct verify *v, const struct verify_slots *s)
 {
-	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy))
+	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy) ||
+	    !verify_slot_open(s, 4))
 		return;
 	if (s->decision.policy == NULL || !v->has_policy ||
 	    memcmp(s->decision.policy, v->policy, 32) != 0)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it was judged under a policy that is not the last POLICY record's");
+}
+
+/* A decision speaks of the manifest that was accepted. */
+static bool
+check_manifest(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_report *report;
+	const uint8_t *manifest = s->publication.manifest;
+	if (!report_of(v, s, &report, e))
+		return false;
+	if (report != NULL && (manifest == NULL || memcmp(manifest, report->manifest, 32) != 0))
+		verify_run_find(
+		    v, VERIFY_CONTENT, s->r.index, "it is of another manifest than its INTAKE");
+	return true;
 }
 
 static bool
@@ -95,7 +117,7 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (s->publication.manifest != NULL)
 		memcpy(report->manifest, s->publication.manifest, 32);
 	v->in_run = true;
-	v->run = s->r.index;
+	v->run = v->run_end = s->r.index;
 	check_policy(v, s);
 	return true;
 }
@@ -148,13 +170,22 @@ narrows(const uint8_t before[32], const uint8_t now[32])
 	return true;
 }
 
+/* Whether it is a first decision where it must be: next to its INTAKE or to another of its first.
+ */
+static bool
+in_run(const struct verify *v, const struct verify_slots *s)
+{
+	return s->r.type == EVENT_DECISION && v->in_run && s->decision.link == v->run &&
+	       s->r.index == v->run_end + 1;
+}
+
 /* A first decision stands in its INTAKE's run; a later one follows the current one. */
 static void
 check_link(struct verify *v, const struct verify_slots *s, const struct verify_current *c,
     const struct verdicts *n)
 {
-	uint64_t index = s->r.index, link = s->decision.link;
-	if (s->r.type == EVENT_DECISION && v->in_run && link == v->run) {
+	uint64_t index = s->r.index;
+	if (in_run(v, s)) {
 		if (c->known)
 			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
 		return;
@@ -164,7 +195,7 @@ check_link(struct verify *v, const struct verify_slots *s, const struct verify_c
 	if (!c->known && s->r.type == EVENT_DECISION)
 		verify_run_find(v, VERIFY_GAP, index,
 		    "a first decision does not stand with its INTAKE without a gap");
-	else if (!c->known || c->index != link)
+	else if (!c->known || c->index != s->decision.link)
 		verify_run_find(
 		    v, VERIFY_GAP, index, "it does not link to the decision it replaces");
 	else if (!narrows(c->open, n->open))
@@ -178,10 +209,9 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verdicts n = count_verdicts(s->decision.reasons);
 	bool releases =
 	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
+	if (!check_manifest(v, s, e))
+		return false;
 	check_policy(v, s);
-	if (names.len == 0 || s->decision.outcome == 0)
-		verify_run_find(
-		    v, VERIFY_MALFORMED, s->r.index, "a decision without recipient or outcome");
 	if (!outcome_follows(s->decision.outcome, &n))
 		verify_run_find(
 		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
@@ -201,6 +231,8 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		if (c->has_released)
 			memcpy(c->released, s->release.released, 32);
 	}
+	v->in_run = in_run(v, s);
+	v->run_end = s->r.index;
 	return true;
 }
 
@@ -247,8 +279,7 @@ on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (!name_digest(v, s->release.recipient, d->recipient, e) ||
 	    !name_digest(v, s->publication.party, d->publisher, e))
 		return false;
-	return s->decision.link == SLOT_ABSENT || s->publication.party.len == 0 ||
-	       check_delivery(v, s, e);
+	return !all_open(s, 3, 4) || check_delivery(v, s, e);
 }
 
 static bool
@@ -285,7 +316,7 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
     struct err *e)
 {
 	struct verify_current *c;
-	if (s->publication.party.len == 0 || s->release.recipient.len == 0)
+	if (!all_open(s, 3, 7))
 		return true;
 	if (!current_of(v, s, s->release.recipient, &c, e))
 		return false;
@@ -391,7 +422,7 @@ needs_body(enum event_type type)
 static bool
 by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	if (needs_body(s->r.type) && !RECORD_SLOT(s->r.record, 7)->open)
+	if (needs_body(s->r.type) && !verify_slot_open(s, 7))
 		return true;
 	switch ((int)s->r.type) {
 	case EVENT_INTAKE:
@@ -399,7 +430,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_DECISION:
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
-		return s->publication.party.len == 0 || on_decision(v, s, e);
+		return !all_open(s, 3, 4) || on_decision(v, s, e);
 	case EVENT_DELIVERY:
 		return on_delivery(v, s, e);
 	case EVENT_ACK:
@@ -470,9 +501,7 @@ grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 			return false;
 	}
 	if (s->place != SLOT_ABSENT) {
-		if (recipient.len == 0)
-			verify_run_find(v, VERIFY_MALFORMED, s->r.index, "slot 8 of nobody");
-		else if (!grow_tree(v, s, recipient, s->place, e))
+		if (recipient.len != 0 && !grow_tree(v, s, recipient, s->place, e))
 			return false;
 		placed = placed || bytes_equal(recipient, mine);
 	}
@@ -486,11 +515,7 @@ bool
 verify_order_record(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	check_time(v, s);
-	if (s->r.type != EVENT_INTAKE && s->r.type != EVENT_DECISION)
-		v->in_run = false;
-	if (s->r.type == EVENT_DECISION && s->decision.link != v->run)
-		v->in_run = false;
-	if (!RECORD_SLOT(s->r.record, 6)->open && v->about.party.len == 0) {
+	if (!verify_slot_open(s, 6) && v->about.party.len == 0) {
 		struct verify_erasure *x;
 		if (!erasure(v, s->r.index, &x, e))
 			return false;

@@ -69,7 +69,7 @@ struct verify {
 	bool has_policy;
 	uint8_t policy[32];    /* of the last POLICY record */
 	bool in_run;	       /* the record before was an INTAKE or a DECISION that follows it */
-	uint64_t run;	       /* the index of that INTAKE */
+	uint64_t run, run_end; /* the indexes of that INTAKE and of that record */
 	struct map trees;      /* party -> verify_tree */
 	struct map reports;    /* key of publisher, id -> verify_report */
 	struct map current;    /* key of publisher, id, recipient -> verify_current */
@@ -80,6 +80,12 @@ struct verify {
 	struct arena report_arena; /* holds the file of report/ that is being read */
 	struct bytes report_file;
 };
+
+static inline bool
+verify_slot_open(const struct verify_slots *s, unsigned i)
+{
+	return RECORD_SLOT(s->r.record, i)->open;
+}
 
 /* True if the bundle shows only records from some index on: nothing can be counted from 0. */
 static inline bool

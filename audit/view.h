@@ -15,6 +15,10 @@ struct viewer {
  * sees everything. */
 unsigned view_slots(const struct record *r, const struct viewer *who);
 
+/* The same by type: what a publisher opens, and the owner of the tree that slot 8 speaks of. */
+unsigned view_publisher_slots(enum event_type type);
+unsigned view_recipient_slots(enum event_type type);
+
 /* How a record stands in the tree of a party: as what the party published, as what it was given,
  * or not at all. */
 enum view_place { VIEW_NOWHERE = 0, VIEW_PUBLISHER = 3, VIEW_RECIPIENT = 8 };

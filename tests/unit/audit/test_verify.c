@@ -189,6 +189,8 @@ missing_and_cut_files_are_malformed(void **state)
 	small_bundle(g->s, "", 0);
 	small_file(g->s, "report/000000")->data[0] = '9';
 	expect(g, VERIFY_MALFORMED, "report/ has no line for this INTAKE");
+	small_file(g->s, "report/000000")->data[1] = '?';
+	expect(g, VERIFY_MALFORMED, "something else than lines that rise by index");
 }
 
 static void

@@ -112,6 +112,98 @@ a_delivery_without_a_decision_that_releases_is_a_gap(void **state)
 	expect_log(g, VERIFY_GAP, "a delivery that does not follow the current decision");
 }
 
+/* A DELIVERY like small_deliver's, but for one slot that is left empty. */
+static void
+deliver_without(struct small *s, unsigned slot, uint64_t link)
+{
+	struct record r;
+	struct body b;
+	uint8_t released[32];
+	small_released(s, 3, released);
+	struct slot_release release = { .recipient = bytes_of("NOR"), .released = released };
+	struct slot_decision d = { .link = SLOT_LATER };
+	small_begin(s, &r, EVENT_DELIVERY, true);
+	small_by_hub(s, &r);
+	if (slot != 2)
+		assert_true(record_set_release(&r, &s->a, &release, NULL));
+	if (slot != 3)
+		small_publication(s, &r, false);
+	if (slot != 4)
+		assert_true(record_set_decision(&r, &s->a, &d, NULL));
+	event_body_begin(&b, EVENT_DELIVERY);
+	event_body_uint(&b, BODY_DELIVERY_ACCEPTED, 0);
+	small_body(s, &r, &b);
+	small_add(s, &r, slot == 3 ? NULL : "GBR", slot == 8 ? NULL : "NOR", link);
+}
+
+static void
+a_delivery_lacks_neither_link_nor_parties_nor_places(void **state)
+{
+	struct rig *g = *state;
+	static const struct {
+		unsigned slot;
+		enum verify_code code;
+		const char *text;
+	} cases[] = {
+		{ 2, VERIFY_MALFORMED, "it has no recipient" },
+		{ 3, VERIFY_GAP, "it has no place in the tree of its publisher" },
+		{ 4, VERIFY_GAP, "a delivery that does not follow the current decision" },
+		{ 8, VERIFY_GAP, "it has no place in the tree of whom it is for" },
+	};
+	for (size_t i = 0; i < 4; i++) {
+		if (i != 0)
+			assert_int_equal(teardown(state) + setup(state), 0);
+		g = *state;
+		uint64_t intake = accepted(g->s);
+		struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE,
+			3, intake, NULL };
+		deliver_without(g->s, cases[i].slot, small_decide(g->s, &d));
+		expect_log(g, cases[i].code, cases[i].text);
+	}
+}
+
+static void
+a_decision_is_of_the_manifest_that_was_accepted(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		intake, NULL };
+	g->s->manifest_leaf[0] ^= 1;
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "it is of another manifest than its INTAKE");
+}
+
+static void
+reasons_are_numbered_in_reading_order(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_WITHHOLD,
+		"0 withhold no-rule atlas -\n0 withhold no-rule atlas -\n", 0, intake, NULL };
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_MALFORMED, "'reasons' is not well-formed");
+}
+
+static void
+a_party_is_shown_every_slot_that_it_may_open(void **state)
+{
+	struct rig *g = *state;
+	struct record r;
+	uint8_t leaf[32];
+	small_usual(g->s);
+	assert_true(record_entry_parse(g->s->entries[6], &r, leaf, NULL));
+	assert_true(record_leaf(&g->s->h, &r, (uint8_t[32]){ 0 }, NULL));
+	RECORD_SLOT(&r, 7)->open = false;
+	uint8_t *entry = arena_alloc(&g->s->a, record_entry_size(&r));
+	record_entry_write(&r, leaf, entry);
+	g->s->entries[6] = bytes_from(entry, record_entry_size(&r));
+	for (size_t i = 0; i < 2; i++) {
+		small_bundle(g->s, i == 0 ? "NOR" : "GBR", 0);
+		expect(g, VERIFY_GAP, "slot 7 is not opened");
+	}
+}
+
 static void
 a_delivery_after_the_report_expired_is_a_gap(void **state)
 {
@@ -279,6 +371,10 @@ main(void)
 		T(a_report_is_accepted_once),
 		T(a_later_decision_links_and_only_narrows),
 		T(a_delivery_without_a_decision_that_releases_is_a_gap),
+		T(a_delivery_lacks_neither_link_nor_parties_nor_places),
+		T(a_decision_is_of_the_manifest_that_was_accepted),
+		T(reasons_are_numbered_in_reading_order),
+		T(a_party_is_shown_every_slot_that_it_may_open),
 		T(a_delivery_after_the_report_expired_is_a_gap),
 		T(an_acknowledgement_names_deliveries_to_the_same_party),
 		T(a_decision_under_another_policy_than_the_last_is_a_gap),

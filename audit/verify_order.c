@@ -87,20 +87,6 @@ check_policy(struct verify *v, const struct verify_slots *s)
 		    "it was judged under a policy that is not the last POLICY record's");
 }
 
-/* A decision speaks of the manifest that was accepted. */
-static bool
-check_manifest(struct verify *v, const struct verify_slots *s, struct err *e)
-{
-	struct verify_report *report;
-	const uint8_t *manifest = s->publication.manifest;
-	if (!report_of(v, s, &report, e))
-		return false;
-	if (report != NULL && (manifest == NULL || memcmp(manifest, report->manifest, 32) != 0))
-		verify_run_find(
-		    v, VERIFY_CONTENT, s->r.index, "it is of another manifest than its INTAKE");
-	return true;
-}
-
 static bool
 on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 {
@@ -173,10 +159,20 @@ narrows(const uint8_t before[32], const uint8_t now[32])
 /* Whether it is a first decision where it must be: next to its INTAKE or to another of its first.
  */
 static bool
-in_run(const struct verify *v, const struct verify_slots *s)
+in_run(const struct verify *v, const struct verify_slots *s, const struct verify_report *report)
 {
 	return s->r.type == EVENT_DECISION && v->in_run && s->decision.link == v->run &&
-	       s->r.index == v->run_end + 1;
+	       s->r.index == v->run_end + 1 && report != NULL && report->intake == v->run;
+}
+
+/* A decision speaks of the manifest that was accepted. */
+static void
+check_manifest(struct verify *v, const struct verify_slots *s, const struct verify_report *report)
+{
+	const uint8_t *manifest = s->publication.manifest;
+	if (report != NULL && (manifest == NULL || memcmp(manifest, report->manifest, 32) != 0))
+		verify_run_find(
+		    v, VERIFY_CONTENT, s->r.index, "it is of another manifest than its INTAKE");
 }
 
 /* A first decision stands in its INTAKE's run; a later one follows the current one. */
@@ -185,7 +181,7 @@ check_link(struct verify *v, const struct verify_slots *s, const struct verify_c
     const struct verdicts *n)
 {
 	uint64_t index = s->r.index;
-	if (in_run(v, s)) {
+	if (v->in_run) {
 		if (c->known)
 			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
 		return;
@@ -209,8 +205,12 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verdicts n = count_verdicts(s->decision.reasons);
 	bool releases =
 	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
-	if (!check_manifest(v, s, e))
+	struct verify_report *report;
+	if (!report_of(v, s, &report, e))
 		return false;
+	check_manifest(v, s, report);
+	v->in_run = in_run(v, s, report);
+	v->run_end = s->r.index;
 	check_policy(v, s);
 	if (!outcome_follows(s->decision.outcome, &n))
 		verify_run_find(
@@ -231,8 +231,6 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		if (c->has_released)
 			memcpy(c->released, s->release.released, 32);
 	}
-	v->in_run = in_run(v, s);
-	v->run_end = s->r.index;
 	return true;
 }
 

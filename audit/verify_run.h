@@ -68,7 +68,7 @@ struct verify {
 	struct log log; /* the tree as far as it was walked */
 	bool has_policy;
 	uint8_t policy[32];    /* of the last POLICY record */
-	bool in_run;	       /* the record before was an INTAKE or a DECISION that follows it */
+	bool in_run;	       /* the last of them was an INTAKE or a first decision */
 	uint64_t run, run_end; /* the indexes of that INTAKE and of that record */
 	struct map trees;      /* party -> verify_tree */
 	struct map reports;    /* key of publisher, id -> verify_report */

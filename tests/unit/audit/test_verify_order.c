@@ -49,6 +49,18 @@ a_decision_away_from_its_intake_is_a_gap(void **state)
 }
 
 static void
+a_decision_next_to_the_intake_of_another_report_is_a_gap(void **state)
+{
+	struct rig *g = *state;
+	uint64_t intake = accepted(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		intake, NULL };
+	g->s->id[0] ^= 1;
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_GAP, "a first decision does not stand with its INTAKE without a gap");
+}
+
+static void
 one_recipient_is_judged_once(void **state)
 {
 	struct rig *g = *state;
@@ -367,6 +379,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_decision_must_say_what_its_digest_and_outcome_say),
 		T(a_decision_away_from_its_intake_is_a_gap),
+		T(a_decision_next_to_the_intake_of_another_report_is_a_gap),
 		T(one_recipient_is_judged_once),
 		T(a_report_is_accepted_once),
 		T(a_later_decision_links_and_only_narrows),

@@ -206,13 +206,6 @@ def one_portion_more(log):
     log.settle()
 
 
-def late(log):
-    """The last decision that has facts is recorded after its report expired."""
-    for r in log.records:
-        r.set(1, 1, plus(2 * 10**15)(r.field(1, 1)))
-    log.settle()
-
-
 def erased(told):
     """Slot 6 of an INTAKE is gone."""
     def lie(log):
@@ -261,7 +254,6 @@ TIMES = [
     ("a NARROWED judged before its report expired, recorded then", 9, facts(8, 0)),
     ("a NARROWED recorded just before its report expired", 0, facts(8, 1)),
     ("a DELIVERY with another time of acceptance", 9, field("DELIVERY", 7, 0, plus(1))),
-    ("all of it years later", 9, late),
 ]
 
 LEFT_OUT = [

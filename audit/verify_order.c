@@ -55,10 +55,18 @@ current_of(struct verify *v, const struct verify_slots *s, struct bytes recipien
 	return verify_run_current(v, parts, out, e);
 }
 
+/* A link is held against what it names only where both slots and the recipient are shown. */
+static bool
+all_open(const struct verify_slots *s, unsigned i, unsigned k)
+{
+	return verify_slot_open(s, 2) && verify_slot_open(s, i) && verify_slot_open(s, k);
+}
+
 static void
 check_policy(struct verify *v, const struct verify_slots *s)
 {
-	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy))
+	if (!verify_run_hub(v) || (verify_run_partial(v) && !v->has_policy) ||
+	    !verify_slot_open(s, 4))
 		return;
 	if (s->decision.policy == NULL || !v->has_policy ||
 	    memcmp(s->decision.policy, v->policy, 32) != 0)
@@ -166,7 +174,7 @@ check_place(
     struct verify *v, const struct verify_slots *s, const struct verify_current *c, bool ever)
 {
 	bool placed = s->place != SLOT_ABSENT;
-	if (!RECORD_SLOT(s->r.record, 8)->open || !c->known)
+	if (!verify_slot_open(s, 8) || !c->known)
 		return; /* nothing can be said of it */
 	if (c->delivered && !placed)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
@@ -235,7 +243,6 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	return true;
 }
 
-/* Where publisher, decision and recipient are open. */
 static bool
 check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 {
@@ -282,8 +289,7 @@ on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (!name_digest(v, s->release.recipient, d->recipient, e) ||
 	    !name_digest(v, s->publication.party, d->publisher, e))
 		return false;
-	return s->decision.link == SLOT_ABSENT || s->publication.party.len == 0 ||
-	       check_delivery(v, s, e);
+	return !all_open(s, 3, 4) || check_delivery(v, s, e);
 }
 
 static bool
@@ -322,7 +328,7 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
     struct err *e)
 {
 	struct verify_current *c;
-	if (s->publication.party.len == 0 || s->release.recipient.len == 0)
+	if (!all_open(s, 3, 7))
 		return true;
 	if (!current_of(v, s, s->release.recipient, &c, e))
 		return false;
@@ -399,7 +405,7 @@ needs_body(enum event_type type)
 static bool
 by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	if (needs_body(s->r.type) && !RECORD_SLOT(s->r.record, 7)->open)
+	if (needs_body(s->r.type) && !verify_slot_open(s, 7))
 		return true;
 	switch ((int)s->r.type) {
 	case EVENT_INTAKE:
@@ -407,7 +413,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_DECISION:
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
-		return s->publication.party.len == 0 || on_decision(v, s, e);
+		return !all_open(s, 3, 4) || on_decision(v, s, e);
 	case EVENT_DELIVERY:
 		return on_delivery(v, s, e);
 	case EVENT_ACK:
@@ -455,7 +461,7 @@ verify_order_record(struct verify *v, const struct verify_slots *s, struct err *
 	check_form(v, s);
 	if (!verify_judged_next(v, s, e))
 		return false;
-	if (!RECORD_SLOT(s->r.record, 6)->open && v->about.party.len == 0) {
+	if (!verify_slot_open(s, 6) && verify_run_hub(v)) {
 		struct verify_erasure *x;
 		if (!erasure(v, s->r.index, &x, e))
 			return false;

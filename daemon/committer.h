@@ -30,8 +30,7 @@ MUST_USE bool committer_new(
     const struct committer_setup *setup, struct committer **out, struct err *e);
 /* Writes START and starts the thread. */
 MUST_USE bool committer_start(struct committer *c, struct err *e);
-/* Finishes what was taken, writes STOP and ends the thread.  What no PARTY_HEAD covers yet is
- * covered a minute after the next start. */
+/* Finishes what was taken, writes STOP, a last PARTY_HEAD each, and ends the thread. */
 void committer_stop(struct committer *c, const char *cause);
 void committer_free(struct committer *c);
 SCOPED_FOR(struct committer, committer_free)

@@ -64,7 +64,8 @@ class Verifier(Bundle):
     def line_of(self, index, r):
         """report/ has a line for each INTAKE and nothing else; of a record that is not shown it says nothing."""
         if self.report_lines and self.report_lines.pop(index, None):
-            self.check(r and r.type == "INTAKE" or not r and index >= self.first, MALFORMED, index, "a line of no INTAKE")
+            good = r.type == "INTAKE" if r else index >= self.first
+            self.check(good, MALFORMED, index, "a line of no INTAKE")
         if (index + 1) % 1024 == 0 or index + 1 == self.size:
             self.check(not self.report_lines, MALFORMED, index, "report/ has lines of no INTAKE")
 
@@ -138,7 +139,8 @@ class Verifier(Bundle):
         for tag, field, folder, name in [(b"\x10", 12, "routing", routing), (b"\x12", 13, "notice", notice)] + [
                 (b"\x11", 14, "head", name) for name in heads]:
             part = None if name == "-" else self.content(r.index, folder, name)
-            self.check(part is not None or name == "-" or folder != "notice", CONTENT, r.index, "a notice that is not there")
+            good = part is not None or name == "-" or folder != "notice"
+            self.check(good, CONTENT, r.index, "a notice that is not there")
             if part is not None:
                 c = sha(tag, r.report, part)
                 self.check(c in m[field], CONTENT, r.index, folder + ": not what the manifest commits to")

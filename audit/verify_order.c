@@ -65,11 +65,10 @@ all_open(const struct verify_slots *s, unsigned i, unsigned k)
 static void
 check_policy(struct verify *v, const struct verify_slots *s)
 {
-	if (!verify_run_hub(v) || (verify_run_partial(v) && !v->has_policy) ||
-	    !verify_slot_open(s, 4))
-		return;
-	if (s->decision.policy == NULL || !v->has_policy ||
-	    memcmp(s->decision.policy, v->policy, 32) != 0)
+	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy) ||
+	    s->decision.policy == NULL)
+		return; /* without one, check_form says so */
+	if (!v->has_policy || memcmp(s->decision.policy, v->policy, 32) != 0)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it was judged under a policy that is not the last POLICY record's");
 }
@@ -199,7 +198,14 @@ names_alone(const struct verify_slots *s)
 static void
 check_judgement(struct verify *v, const struct verify_slots *s, const struct verdicts *n)
 {
+	bool releases =
+	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
 	check_policy(v, s);
+	if (releases != (s->release.released != NULL) ||
+	    releases != (s->release.agreements.len != 0) ||
+	    releases != (s->release.marking.len != 0))
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "outcome and what is released (slot 2) do not fit");
 	if (!n->in_order)
 		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
 		    "its reasons are not one line for each portion, from 0");
@@ -450,7 +456,7 @@ check_form(struct verify *v, const struct verify_slots *s)
 	struct err why;
 	enum form is = form_check(s->r.record, s->r.type, &why);
 	if (is != FORM_GOOD)
-		verify_run_find(v, is == FORM_OUTSIDE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
+		verify_run_find(v, is == FORM_LOOSE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
 		    "%s", why.text);
 }
 

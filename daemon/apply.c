@@ -1,5 +1,6 @@
 /* apply.c - what each job does to the open batch (HOUSE 2, step 7). */
 #include "daemon/batch.h"
+#include "daemon/log.h"
 #include "daemon/ruleset.h"
 
 #include <assert.h>
@@ -102,15 +103,28 @@ still_holds(const struct committer *c, uint64_t rules, uint64_t decided, uint64_
 	return now != NULL && now->number == rules && decided <= at && at < good_until;
 }
 
+static void
+look_for_room(struct committer *c)
+{
+	struct err full = { 0 };
+	c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
+	c->room_checked = true;
+	if (c->room != c->full_told)
+		return;
+	c->full_told = !c->room;
+	if (c->full_told)
+		log_error("store.full", "why=%s action=%s", log_quote_text(full.text),
+		    log_quote_text("no new reports until there is room; the rest goes on"));
+	else
+		log_info("store.room", "action=%s", log_quote_text("new reports are taken again"));
+}
+
 /* Disk and map have room for new reports: asked once a batch, for all that a batch may bring. */
 static bool
 has_room(struct committer *c, struct job *j)
 {
-	if (!c->room_checked) {
-		struct err full = { 0 };
-		c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
-		c->room_checked = true;
-	}
+	if (!c->room_checked)
+		look_for_room(c);
 	if (!c->room)
 		job_fail(j, ERR_FULL, "no room for new reports");
 	return c->room;
@@ -372,9 +386,11 @@ apply_ack(struct committer *c, struct job *j, struct err *e)
 {
 	for (size_t i = 0; i < j->ack.count; i++) {
 		const struct job_acked *item = &j->ack.items[i];
+		bool waited = false;
 		/* an entry that is gone (narrowed, expired) was delivered all the same: the worker
 		 * asks once for each delivery, and this is the receipt for it */
-		if (!store_dequeue(c->ledger->store, &item->key, NULL, e))
+		if (!store_dequeue(c->ledger->store, &item->key, &waited, e) ||
+		    (!waited && !apply_ack_moved(c, j->ack.party, item, e)))
 			return false;
 		c->ledger->dirty = true;
 		struct ack_group *g = ack_group(c, &j->ack, item);

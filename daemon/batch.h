@@ -33,6 +33,7 @@ struct committer {
 	bool running;
 	_Atomic bool stopping;
 	const char *stop_cause;
+	struct err unfinished;			     /* why there is no STOP */
 	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
@@ -44,6 +45,7 @@ struct committer {
 	size_t ack_count;
 	struct notice **notices; /* one a worker, NULL: nothing to say */
 	bool room_checked, room;
+	bool full_told; /* the operator knows that there is none */
 	/* heads */
 	uint8_t *note; /* the newest signed checkpoint, not stored yet; owned */
 	size_t note_len;
@@ -80,6 +82,13 @@ MUST_USE bool apply_agreements(struct committer *c, struct ruleset *rules, struc
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);
+/* An ack of what is not under its key any more: held, or back under another (S6). */
+MUST_USE bool apply_ack_moved(
+    struct committer *c, uint32_t party, const struct job_acked *item, struct err *e);
+/* 'owed' of the hold that a decision is, less those that acknowledged meanwhile; that they did is
+ * forgotten. */
+MUST_USE bool apply_still_owed(
+    struct committer *c, uint64_t decision, struct bytes *owed, struct err *e);
 MUST_USE bool apply_notes(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_clock(struct committer *c, struct job *j, struct err *e);
 /* CLOCK records for what happened to the clock since the last look. */

@@ -296,8 +296,10 @@ run(struct committer *c, struct job **jobs, size_t count)
 		c->note_publish = false;
 		drop_notices(c);
 	}
-	if (ok && c->accepted_in_batch)
+	if (ok && c->accepted_in_batch) {
 		(void)wall_accept(&c->shell->wall);
+		c->doubt_told = false; /* a jump from here on is another one */
+	}
 	if (ok && c->doubt_in_batch) {
 		c->doubt_told = true;
 		log_error("clock.doubt", "action=%s",
@@ -447,8 +449,10 @@ committer_run(void *arg)
 	if (!say_start(c, &e))
 		stop_for_good(c, &e);
 	serve(c);
-	if (!say_stop(c, &e))
+	if (!say_stop(c, &e)) {
 		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
+		c->unfinished = e;
+	}
 	return NULL;
 }
 
@@ -461,14 +465,17 @@ committer_start(struct committer *c, struct err *e)
 	return true;
 }
 
-void
-committer_stop(struct committer *c, const char *cause)
+bool
+committer_stop(struct committer *c, const char *cause, struct err *e)
 {
 	if (!c->running)
-		return;
+		return true;
 	c->stop_cause = cause;
 	mailbox_close(c->shell->committer);
 	atomic_store(&c->stopping, true);
 	(void)pthread_join(c->thread, NULL);
 	c->running = false;
+	if (c->unfinished.code == ERR_NONE)
+		return true;
+	return err_set(e, c->unfinished.code, "the stop is unfinished: %s", c->unfinished.text);
 }

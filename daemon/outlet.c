@@ -52,7 +52,10 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 		l->wake_ms = UINT64_MAX;
 	}
 	HASH_ADD(hh, d->outlets, id, sizeof(o->id), o);
-	return o;
+	if (table_has(o))
+		return o;
+	free(o);
+	return NULL;
 }
 
 struct consumer *
@@ -433,6 +436,7 @@ outlet_tick(struct outlet *o)
 	uint64_t now = worker_now_ms(o->desk->worker);
 	for (f = TAILQ_FIRST(&o->all); f != NULL && count < 64; f = next) {
 		next = TAILQ_NEXT(f, of_outlet);
+		f->deadline_ms += o->desk->worker->still_ms; /* nobody's acknowledgement was read */
 		if (f->state == FLIGHT_LATER && f->deadline_ms <= now)
 			flight_ready(f);
 		if (f->state != FLIGHT_SENT || f->deadline_ms > now)

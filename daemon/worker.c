@@ -10,8 +10,10 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
 	WORKER_MAGIC = 0x774b7231,
@@ -165,11 +167,37 @@ worker_sweep(struct worker *w)
 	sweep_deadlines(c);
 }
 
+static uint64_t
+real_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Stopped, suspended or starved, this thread read nothing: that time is not held against those who
+ * sent in time.  A worker without a thread of its own (a test's) is where its caller is. */
+static void
+notice_standstill(struct worker *w)
+{
+	uint64_t gap = w->ticked_ms == 0 ? 0 : real_ms() - w->ticked_ms;
+	w->ticked_ms += gap;
+	w->still_ms = gap >= WORKER_TICK_MS + WORKER_STILL_MS ? gap - WORKER_TICK_MS : 0;
+	if (w->still_ms == 0)
+		return;
+	log_warn("worker.stood-still", "worker=%u ms=%" PRIu64 " action=%s", w->index, w->still_ms,
+	    log_quote_text("deadlines are put off by as much"));
+	struct conn *c;
+	TAILQ_FOREACH (c, &w->conns, of_worker)
+		sweep_forgive(c, w->still_ms);
+}
+
 static void
 on_tick_event(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct worker *w = worker_of(arg);
+	notice_standstill(w);
 	worker_sweep(w);
 	on_tick(w);
 	run_turn(w);
@@ -490,6 +518,7 @@ run(void *arg)
 	sem_post(&w->started);
 	if (!ok)
 		return NULL;
+	w->ticked_ms = real_ms();
 	(void)event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	on_worker_stop(w);
 	return NULL;

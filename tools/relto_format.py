@@ -49,7 +49,7 @@ SUBSCRIPTION 1567 party=t mode=e2 name=t pattern=t act=e2""".split("\n")]
 DECIDING = ("DECISION", "NARROWED", "APPROVAL")
 QUEUED = ("EXPIRE", "RECALL", "SUPERSEDE", "DEAD_LETTER")  # they name the current decision
 # Section 2, outside of bodies and slots 5 and 6: what is always there, and what besides.
-RELEASED = {"agreements", "marking", "released"}
+LINKS = {"party", "index", "place", "link", "policy"}  # without these a record is not joined to the others
 STATED = [("INTAKE", "report party agent manifest banner index policy facts", "")] + [
     (name, "report recipient party agent manifest banner index outcome reasons policy facts link",
      "agreements marking released" + " place" * (name != "DECISION")) for name in DECIDING] + [
@@ -251,24 +251,22 @@ class Record:
         return values
 
     def form(self):
-        """The code of what is there and should not be, or is not where its slot is opened; 0: nothing."""
+        """The gravest code of what is there and should not be, or is not where its slot is opened; 0: nothing."""
         always, besides = map(set, FORM.get(self.type, ((), ())))
-        body, outcome = self.slots.get(7, {}), self.get(4, "outcome")
+        body = self.slots.get(7, {})
         if self.type == "ACK" and body:
             trees = {"party", "index", "place"}
             always, besides = (always | trees, besides) if "deliveries" in body else (always, set())
         if self.type == "APPROVAL" and body and 3 in self.slots:
             (always.add if body["approver"] != self.party else besides.discard)("place")
-        if outcome and self.type in DECIDING:
-            always, besides = (always | RELEASED, besides) if outcome < 3 else (always, besides - RELEASED)
         opened = {name for n in self.slots if n != 7 for name in re.findall(r"(\w+)=", SLOTS[n])}
         said = {name for n, fields in self.slots.items() if n not in (5, 6, 7) for name in fields} - {"type", "time"}
         lacks = always & opened - said
-        if lacks & {"index", "place"}:
-            return GAP
         hub = self.slots.get(5)  # node and clock are always there
         half = hub is not None and "5" in self.may and not {"node", "clock"} <= set(hub)
-        return MALFORMED if lacks or half or said - always - besides else 0
+        if half or lacks - LINKS or said - always - besides:
+            return MALFORMED
+        return GAP if lacks else 0
 
     def get(self, slot, field):
         return self.slots.get(slot, {}).get(field)

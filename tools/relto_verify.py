@@ -203,6 +203,8 @@ class Verifier(Bundle):
         good = not intake or r.get(3, "manifest") in (None, intake.get(3, "manifest"))
         self.check(good, CONTENT, r.index, "of another manifest than its INTAKE")
         self.check(outcome == follows, CONTENT, r.index, "its outcome is not that of its reasons")
+        there = {r.get(2, name) is not None for name in ("agreements", "marking", "released")}
+        self.check(there == {outcome in (1, 2)}, CONTENT, r.index, "outcome and slot 2 do not fit")
         if intake and not self.party:
             good = self.portions.setdefault(r.key[:2], len(verdicts)) == len(verdicts)
             self.check(good, CONTENT, r.index, "not a reason for each portion")

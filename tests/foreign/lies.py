@@ -206,6 +206,43 @@ def one_portion_more(log):
     log.settle()
 
 
+def attested(size, root, **more):
+    """A client of a party attests what the party's last PARTY_HEAD states, or something else; slot=fields adds to it."""
+    def lie(log):
+        log.settle()
+        head = pick(log, "PARTY_HEAD")
+        r = forge.Record.parse(head.opening())
+        r.set(1, 0, b"\5")
+        r.set(1, 1, log.records[-1].field(1, 1))
+        r.slots[5].value = b""
+        r.set(2, 0, head.field(7, 0))
+        for name, value in more.items():
+            r.set(int(name[-1]), 0, value)
+        r.slots[6].value = b"".join(map(text, (b"", size(head.field(7, 1)), root(head.field(7, 2)), H(b"leaf"), b"sig")))
+        log.records.append(r)
+        log.settle(keep=r)
+    return lie
+
+
+def other_place(log):
+    """A NARROWED has slot 8 though nothing was delivered to its recipient, or has none though something was."""
+    r = pick(log, "NARROWED")
+    r.slots[7].value = b"" if r.field(8, 0) else text(u64(0))
+    log.settle()
+
+
+def agreement(name):
+    """The reasons of a decision name another agreement."""
+    def change(old):
+        lines = [line.split(b" ") for line in old.splitlines()]
+        return b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines)
+    return field("DECISION", 4, 1, change)
+
+
+def same(old):
+    return old
+
+
 def erased(told):
     """Slot 6 of an INTAKE is gone."""
     def lie(log):
@@ -271,6 +308,7 @@ LEFT_OUT = [
     ("an INTAKE twice", 2, records(twice("INTAKE"))),
     ("slot 6 erased, as an ERASE says", 0, erased(True)),
     ("slot 6 erased, and no ERASE says so", 7, erased(False)),
+    ("the last DECISION of a report never was", 7, records(without("DECISION", -1))),
 ]
 
 LINKS = [
@@ -279,20 +317,20 @@ LINKS = [
     ("a DECISION links to itself", 7, relink("DECISION", 0)),
     ("a DECISION links to the record after it", 7, relink("DECISION", 1)),
     ("a DECISION links to record 0", 7, field("DECISION", 4, 4, u64(0))),
-    ("a DECISION without a link", 2, field("DECISION", 4, 4, b"")),
+    ("a DECISION without a link", 7, field("DECISION", 4, 4, b"")),
     ("a DECISION of another report", 7, field("DECISION", 1, 2, flip)),
     ("a DECISION more, of another report", 7, one_more),
     ("a DECISION for another recipient", 7, field("DELIVERED", 2, 0, b"XXX")),
     ("a DECISION under another policy", 7, field("DECISION", 4, 2, H)),
     ("an INTAKE under another policy", 7, field("INTAKE", 4, 2, H)),
-    ("a DECISION without a policy", 2, field("DECISION", 4, 2, b"")),
+    ("a DECISION without a policy", 7, field("DECISION", 4, 2, b"")),
     ("a POLICY with another one before it", 7, field("POLICY", 7, 1, H(b"x"))),
     ("a NARROWED links to its INTAKE", 7, narrowed_link),
     ("a NARROWED holds what was withheld", 7, widened),
     ("a DELIVERY by the decision before", 7, old_link),
     ("a DELIVERY by a decision that withholds", 7, withheld_delivery),
     ("a DELIVERY after the EXPIRE", 7, after_the_end),
-    ("a DELIVERY without a link", 2, field("DELIVERY", 4, 4, b"")),
+    ("a DELIVERY without a link", 7, field("DELIVERY", 4, 4, b"")),
     ("a DELIVERY of something else", 7, field("DELIVERY", 2, 3, H)),
     ("a DELIVERY of nothing", 2, field("DELIVERY", 2, 3, b"")),
     ("a DELIVERY to another", 7, field("DELIVERY", 2, 0, b"XXX")),
@@ -308,6 +346,9 @@ LINKS = [
     ("an ACK to another publisher", 7, field("ACK", 3, 0, b"XXX")),
     ("an EXPIRE of no decision", 7, field("EXPIRE", 7, 1, u64(0))),
     ("an EXPIRE for another", 7, field("EXPIRE", 2, 0, b"XXX")),
+    ("a NARROWED with another slot 8 than was delivered", 7, other_place),
+    ("a DECISION under no agreement", 7, agreement(b"-")),
+    ("a DECISION under an agreement that the export has not", 6, agreement(b"nowhere")),
 ]
 
 TREES = [
@@ -322,7 +363,10 @@ TREES = [
     ("a place too high", 7, field("DECISION", 3, 4, plus(1))),
     ("a place twice", 7, field("DELIVERY", 8, 0, plus(-1))),
     ("an AGREEMENT without a place", 7, slot("AGREEMENT", 8, b"")),
-    ("a DECISION without slot 3", 7, slot("DECISION", 3, b"")),
+    ("a DECISION without slot 3", 2, slot("DECISION", 3, b"")),
+    ("an attestation of the last PARTY_HEAD", 0, attested(same, same)),
+    ("an attestation of another root", 5, attested(same, flip)),
+    ("an attestation of a size that no PARTY_HEAD states", 7, attested(plus(1000), same)),
     ("an older checkpoint over the same files", 2, forge.Log.settle, older(False)),
     ("an older checkpoint, and `bundle` says so", 2, forge.Log.settle, older(True)),
 ]
@@ -353,17 +397,28 @@ FORM = [
     ("a DELIVERY with an outcome", 2, field("DELIVERY", 4, 0, b"\1")),
     ("an INTAKE with an outcome", 2, field("INTAKE", 4, 0, b"\1")),
     ("an INTAKE without a body", 2, slot("INTAKE", 7, b"")),
-    ("an INTAKE without slot 3", 7, slot("INTAKE", 3, b"")),
+    ("an INTAKE without slot 3", 2, slot("INTAKE", 3, b"")),
     ("an INTAKE without slot 4", 2, slot("INTAKE", 4, b"")),
     ("an INTAKE without slot 5", 2, slot("INTAKE", 5, b"")),
     ("a DECISION without slot 2", 2, slot("DECISION", 2, b"")),
     ("a DECISION without slot 4", 2, slot("DECISION", 4, b"")),
     ("a DELIVERY without slot 2", 2, slot("DELIVERY", 2, b"")),
-    ("a DELIVERY without slot 4", 2, slot("DELIVERY", 4, b"")),
+    ("a DELIVERY without slot 4", 7, slot("DELIVERY", 4, b"")),
     ("an INTAKE without a manifest digest", 2, field("INTAKE", 3, 2, b"")),
     ("a DECISION without facts", 2, field("DECISION", 4, 3, b"")),
     ("a DECISION without an outcome", 2, field("DECISION", 4, 0, b"")),
     ("a DECISION for nobody", 2, field("DECISION", 2, 0, b"")),
+    ("two recipients of a release", 2, field("DELIVERED", 2, 0, lambda old: old + b"\nZZZ")),
+    ("recipients in another order", 2, field("DECISION", 2, 0, b"ZZZ\nAAA")),
+    ("an attestation with a publisher", 2, attested(same, same, slot3=b"GBR")),
+    ("an ACK without slot 3", 7, slot("ACK", 3, b"")),
+    ("an ACK with agreements", 2, field("ACK", 2, 1, b"atlas@1")),
+    ("a POLICY of a report", 2, field("POLICY", 1, 2, bytes(16))),
+    ("a POLICY of no node", 2, field("POLICY", 5, 0, b"")),
+    ("a POLICY of no clock", 2, field("POLICY", 5, 3, b"")),
+    ("a DELIVERY without a marking", 2, field("DELIVERY", 2, 2, b"")),
+    ("a DELIVERY with facts", 2, field("DELIVERY", 4, 3, H(b"x"))),
+    ("a DECISION without an agent", 2, field("DECISION", 3, 1, b"")),
     ("an ACK of nothing", 2, slot("ACK", 7, b"")),
     ("an ACK with half an attestation", 2, field("ACK", 7, 1, u64(1))),
     ("an ACK whose indexes fall", 2, field("ACK", 7, 0, lambda old: old + old)),
@@ -376,13 +431,13 @@ SAYING = [
     ("a verdict of another word", 2, field("DECISION", 4, 1, lambda old: b"0 free" + old[old.index(b" ", 2):])),
     ("lines of reasons that all have number 0", 2, field("DECISION", 4, 1, lambda old: old + old)),
     ("something held is said to be withheld", 6, held_as_withheld),
-    ("another outcome than the reasons'", 2, field("DECISION", 4, 0, lambda old: b"\4" if old == b"\3" else b"\3")),
+    ("another outcome than the reasons'", 6, field("DECISION", 4, 0, lambda old: b"\4" if old == b"\3" else b"\3")),
     ("a DECISION without reasons", 2, field("DECISION", 4, 1, lambda old: b"")),
     ("more is released than the reasons say", 6, reasons),
     ("another released digest, and delivered so", 6, release_other),
     ("a portion more in the reasons", 6, one_portion_more),
-    ("outcome release, and no digest", 2, field("DECISION", 2, 3, lambda old: b"" if old else H(b"x"))),
-    ("a digest of what is withheld", 2, field("NARROWED", 2, 3, H(b"x"))),
+    ("outcome release, and no digest", 6, field("DECISION", 2, 3, lambda old: b"" if old else H(b"x"))),
+    ("a digest of what is withheld", 6, field("NARROWED", 2, 3, H(b"x"))),
     ("a portion less in the reasons", 6, field("DECISION", 4, 1, less)),
     ("another manifest digest in an INTAKE", 6, field("INTAKE", 3, 2, H)),
     ("another manifest digest in a DECISION", 6, field("DECISION", 3, 2, H)),

@@ -11,6 +11,7 @@ import struct
 import forge
 from forge import H, pieces, put
 
+ALL = set(range(1, 9))
 MEMBERS = "facts manifest routing seal chain anchor head policy spif".split()
 
 
@@ -197,8 +198,12 @@ def commitment_bit(r):
     return r.opening()
 
 
+def releases(r):
+    return r.kind == "DECISION" and r.field(2, 3)
+
+
 def closed(n, kind):
-    return one(of(kind), lambda r: r.opening(set(range(1, 9)) - {n}))
+    return one(of(kind), lambda r: r.opening(ALL - {n}))
 
 
 def left_out(kind):
@@ -351,6 +356,11 @@ RECORDS = [
     ("record: a bit of slot %d" % n, "hub", 6, value_bit(n)) for n in range(1, 9)
 ] + [
     ("record: slot %d of a DECISION closed" % n, "hub", 2 if n == 1 else 7, closed(n, "DECISION")) for n in range(1, 9)
+] + [
+    ("record: slot %d of a release closed" % n, "hub", 7, one(releases, lambda r, n=n: r.opening(ALL - {n})))
+    for n in (2, 3, 4)
+] + [
+    ("record: slot %d of an INTAKE closed" % n, "hub", 7, closed(n, "INTAKE")) for n in (3, 4)
 ]
 
 CONTENTS = [
@@ -367,6 +377,8 @@ CONTENTS = [
     ("report: is missing", "hub", 0, lambda c: c.remove("report/000000")),
     ("report: a line less", "hub", 2, report_lines(list.pop)),
     ("report: a line twice", "hub", 2, report_lines(lambda part: part.append(part[-1]))),
+    ("report: a line of a record that is no INTAKE too", "hub", 2, report_lines(
+        lambda part: part.append(b" ".join([b"%d" % (int(part[-1].split()[0]) + 1)] + part[-1].split()[1:])))),
     ("report: a line of something else", "hub", 2, report_lines(lambda part: part.append(b"hello"))),
     ("report: lines in another order", "hub", 2, report_lines(swap)),
     ("report: the last LF is missing", "hub", 2, lambda c: c.change("report/000000", lambda d: d[:-1])),
@@ -393,6 +405,7 @@ PARTY = [
     ("party: the last ACK left out", "party", 7, left_out("ACK")),
     ("party: the last PARTY_HEAD left out", "party", 0, left_out("PARTY_HEAD")),
     ("party: a PARTY_HEAD between left out", "party", 7, openings(head_between)),
+    ("party: slot 7 of a PARTY_HEAD closed", "party", 7, closed(7, "PARTY_HEAD")),
     ("party: an AGREEMENT left out", "party", 7, left_out("AGREEMENT")),
     ("party: what expired left out", "party", 7, left_out("EXPIRE")),
     ("party: all records left out", "party", 0, openings(empty_all)),

@@ -43,7 +43,8 @@ class Bench(unittest.TestCase):
         size, one, many = objects(out)
         self.assertGreater(size["publish"], 1024)
         self.assertGreater(size["deliver"], 1024)
-        self.assertEqual(size["acks"], 1)
+        self.assertIn(size["acks"], (0, 1))  # messages, rounded: one may acknowledge many
+        self.assertGreater(size["ack"], 0)
         self.assertGreaterEqual(size["tables"]["entry"]["puts"], 3)
         self.assertEqual(one["reports"], one["floor"]["reports"])
         self.assertGreater(one["server_cpu_us"], one["floor"]["server_cpu_us"])

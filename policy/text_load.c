@@ -204,9 +204,11 @@ take_statement(struct load *ld, const struct text_statement *s, const struct cha
 static bool
 is_blank(struct bytes source)
 {
-	for (size_t i = 0; i < source.len; i++)
-		if (memchr(" \t\r\n", source.data[i], 4) == NULL)
+	for (size_t i = 0; i < source.len; i++) {
+		uint8_t c = source.data[i];
+		if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
 			return false;
+	}
 	return true;
 }
 

@@ -36,9 +36,12 @@ def saved(name):
     return bytes.fromhex(name.split(".")[-1].replace("-", ""))
 
 
-def sample(r, all_of_them, count):
+def sample(r, all_of_them, count, full=None):
+    """So many of them, sorted; of a full run all, or 'full'."""
     every = list(all_of_them)
-    return every if FULL or len(every) <= count else sorted(r.sample(every, count))
+    if FULL:
+        count = full or len(every)
+    return every if len(every) <= count else sorted(r.sample(every, count))
 
 
 class Ledger:

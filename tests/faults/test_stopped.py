@@ -17,7 +17,7 @@ ANSWER = 5
 
 
 class Stopped(FaultTest):
-    limits = ("ack-wait 2s",)
+    limits = ("ack-wait 30s",)  # what is read slowly here would else come again, rightly
 
     @classmethod
     def prepare(cls):

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 
 #include "audit/verify_content.h"
+#include "audit/verify_evidence.h"
 #include "audit/verify_order.h"
+#include "audit/verify_party.h"
 #include "audit/verify_run.h"
 #include "audit/verify_signer.h"
 
@@ -17,14 +19,28 @@ struct walk {
 	struct bytes hashes, entries;
 };
 
+/* How wide the tree makes a tile now. */
+static unsigned
+width_of(const struct verify *v, struct tile_id id)
+{
+	uint64_t count = v->head.size >> (id.level == TILE_ENTRIES ? 0 : id.level * 8);
+	return id.n < count / TILE_WIDTH ? TILE_WIDTH : (unsigned)(count % TILE_WIDTH);
+}
+
+static void
+lack_tile(struct verify *v, struct tile_id id, uint64_t index)
+{
+	char path[TILE_PATH_MAX];
+	tile_path(id.level, id.n, width_of(v, id), path);
+	verify_run_lack(v, path, index);
+}
+
 /* A tile as the bundle has it, full or as wide as the tree makes it now; absent: { NULL, 0 }. */
 static bool
 read_tile(struct verify *v, struct tile_id id, struct arena *a, struct bytes *out, struct err *e)
 {
 	char path[TILE_PATH_MAX];
-	unsigned level = id.level == TILE_ENTRIES ? 0 : id.level;
-	uint64_t count = v->head.size >> (level * 8);
-	unsigned width = id.n < count / TILE_WIDTH ? TILE_WIDTH : (unsigned)(count % TILE_WIDTH);
+	unsigned width = width_of(v, id);
 	size_t each = id.level == TILE_ENTRIES ? TILE_ENTRY : 32;
 	tile_path(id.level, id.n, width, path);
 	if (!verify_run_read(v, path, a, out, e))
@@ -46,7 +62,7 @@ compare_tile(struct verify *v, struct tile_id id, const uint8_t *mine, size_t le
 	arena_init(&a, 2 * TILE_BYTES + 8192);
 	bool ok = read_tile(v, id, &a, &theirs, e);
 	if (ok && theirs.data == NULL)
-		v->out->missing++;
+		lack_tile(v, id, SLOT_ABSENT);
 	else if (ok && memcmp(theirs.data, mine, len) != 0)
 		verify_run_find(v, VERIFY_INCLUSION, SLOT_ABSENT,
 		    "tile %u/%" PRIu64 " is not that of the leaves below it", id.level, id.n);
@@ -72,7 +88,8 @@ next_tiles(struct verify *v, struct walk *w, uint64_t index, struct err *e)
 		return false;
 	if (w->hashes.data == NULL)
 		verify_run_find(v, VERIFY_MALFORMED, index, "its tile of leaf hashes is not there");
-	v->out->missing += w->entries.data == NULL;
+	if (w->entries.data == NULL)
+		lack_tile(v, (struct tile_id){ TILE_ENTRIES, n }, index);
 	return true;
 }
 
@@ -159,6 +176,7 @@ sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *
 	if (!take_apart(r, &s, e))
 		return false;
 	check_open(v, &s);
+	verify_evidence_record(v, &s);
 	if (!verify_order_record(v, &s, e) || !verify_content_record(v, &s, e))
 		return false;
 	count_record(v, &s);
@@ -229,6 +247,8 @@ walk_one(struct verify *v, struct walk *w, uint64_t index, bool *go_on, struct e
 	    !log_grow(&v->log, leaf, e) || !check_kept(v, e))
 		return false;
 	bool last = (index + 1) % BUNDLE_RECORDS == 0 || index + 1 == v->head.size;
+	if (last)
+		verify_content_file_end(v);
 	if (last && w->records.left != 0)
 		verify_run_find(
 		    v, VERIFY_MALFORMED, index, "bytes follow it in its file of record/");
@@ -260,7 +280,7 @@ static bool
 walk_all(struct verify *v, struct err *e)
 {
 	struct walk w = { 0 };
-	bool ok = true, go_on = true;
+	bool ok = verify_party_begin(v, e) && verify_evidence_begin(v, e), go_on = true;
 	arena_init(&w.file, 0);
 	arena_init(&w.tiles, 0);
 	for (uint64_t i = 0; ok && go_on && i < v->head.size; i++)
@@ -268,7 +288,10 @@ walk_all(struct verify *v, struct err *e)
 	arena_done(&w.file);
 	arena_done(&w.tiles);
 	arena_done(&v->report_arena);
-	return ok && (!go_on || finish_tree(v, e)) && verify_order_finish(v, e);
+	if (!ok || (go_on && !finish_tree(v, e)))
+		return false;
+	verify_evidence_finish(v);
+	return verify_order_finish(v, e);
 }
 
 /* The checkpoint: without it nothing else means anything. */
@@ -303,6 +326,26 @@ open_checkpoint(struct verify *v, bool *go_on, struct err *e)
 	return true;
 }
 
+/* What the bundle claims to be must be what the caller expects. */
+static void
+check_view(struct verify *v)
+{
+	const struct verify_ask *ask = v->ask;
+	struct bytes is = v->about.party, want = ask->party;
+	static const char hub[] = "an auditor of the hub party";
+	if (!bytes_equal(is, want) && !(ask->or_hub && is.len == 0))
+		verify_run_find(v, VERIFY_GAP, SLOT_ABSENT,
+		    "it is said to be the view of %.*s, not that of %.*s",
+		    is.len == 0 ? (int)sizeof(hub) - 1 : (int)is.len,
+		    is.len == 0 ? hub : (const char *)is.data,
+		    want.len == 0 ? (int)sizeof(hub) - 1 : (int)want.len,
+		    want.len == 0 ? hub : (const char *)want.data);
+	if (v->about.first > ask->from)
+		verify_run_find(v, VERIFY_GAP, SLOT_ABSENT,
+		    "it is said to begin with record %" PRIu64 ", not with %" PRIu64,
+		    v->about.first, ask->from);
+}
+
 static bool
 open_about(struct verify *v, bool *go_on, struct err *e)
 {
@@ -318,8 +361,10 @@ open_about(struct verify *v, bool *go_on, struct err *e)
 	else if (!bytes_equal(v->about.origin, v->head.origin) || v->about.size != v->head.size)
 		verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT,
 		    "'bundle' speaks of another log or size than the checkpoint");
-	else
+	else {
+		check_view(v);
 		*go_on = true;
+	}
 	v->out->from = v->about.first;
 	v->out->hub = v->about.party.len == 0;
 	memcpy(v->out->party,
@@ -374,6 +419,8 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	v->out = &result;
 	log_init(&v->log, h, (struct log_sink){ full_tile, v });
 	map_init(&v->trees, a, sizeof(struct verify_tree));
+	map_init(&v->heads, a, 32);
+	map_init(&v->receivers, a, sizeof(struct verify_receivers));
 	map_init(&v->reports, a, sizeof(struct verify_report));
 	map_init(&v->current, a, sizeof(struct verify_current));
 	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
@@ -382,9 +429,11 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	map_init(&v->contents, a, 1);
 	map_init(&v->verified, a, 1);
 	arena_init(&v->report_arena, 0);
+	arena_init(&v->run.a, 0);
 	verify_signer_init(v);
 	bool ok = run(v, e);
 	verify_signer_done(v);
+	arena_done(&v->run.a);
 	if (ok)
 		*out = result;
 	return ok;

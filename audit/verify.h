@@ -39,6 +39,20 @@ struct verify_record {
 	const uint8_t *leaf; /* as the tree has it */
 };
 
+/* A party's history as it was verified before. */
+struct verify_kept {
+	struct bytes party;
+	uint64_t size; /* that its last PARTY_HEAD covered */
+	uint8_t root[32];
+};
+/* What a client kept of a receipt or delivery. */
+struct verify_evidence {
+	bool delivery;
+	uint8_t report[16], leaf[32];
+	uint64_t place; /* in the party's history */
+	uint64_t time_s;
+};
+
 struct verify_ask {
 	verify_read *read;
 	/* may be NULL; called for every opened record that gives its leaf, in order */
@@ -51,13 +65,32 @@ struct verify_ask {
 	/* the largest head of this origin that was verified before; size 0: none */
 	uint64_t kept_size;
 	uint8_t kept_root[32];
+	const struct verify_kept *kept; /* of this origin */
+	size_t kept_count;
+	const struct verify_evidence *evidence;
+	size_t evidence_count;
+	/* The bundle's own claim is no reason to check less: whose view it must be (absent: that of
+	 * an auditor of the hub party), or that of the hub too; the records that it may leave out.
+	 */
+	struct bytes party;
+	bool or_hub;
+	uint64_t from;
+	bool strict; /* contents that are not in the bundle are a finding */
 };
 
 struct verify_party {
 	struct bytes name;
 	uint64_t leaves;  /* of its tree */
-	uint64_t covered; /* by its last PARTY_HEAD */
+	uint64_t covered; /* by its last PARTY_HEAD.. */
 	uint64_t heads;
+	uint64_t last_head;  /* ..which is this record.. */
+	const uint8_t *root; /* ..and states this root; 32 */
+};
+/* A file that is not in the bundle, and the record that needs it (SLOT_ABSENT: none). */
+enum { VERIFY_LACKS = 64 };
+struct verify_lack {
+	char path[BUNDLE_PATH_MAX];
+	uint64_t index;
 };
 struct verify_result {
 	enum verify_code code; /* the gravest finding */
@@ -74,8 +107,11 @@ struct verify_result {
 	uint64_t opened;  /* records with something to read */
 	uint64_t by_type[EVENT_END];
 	uint64_t first_time, last_time; /* µs; of opened records */
-	uint64_t contents, missing;	/* files whose digest was checked; that are not there */
-	uint64_t erased;		/* persons erased */
+	uint64_t contents, missing;	/* files whose digest was checked; that are not there.. */
+	size_t lack_count;		/* ..the first of these */
+	struct verify_lack lacks[VERIFY_LACKS];
+	uint64_t erased;   /* persons erased */
+	uint64_t evidence; /* kept by clients, that is here */
 	/* reports whose publisher's signature holds; verified for them: one for each batch; reports
 	 * whose signature was not looked at, since something that it takes is not there */
 	uint64_t signed_reports, signatures, unproved_reports;

@@ -19,6 +19,31 @@ verify_content_file(struct verify *v, uint64_t file, struct err *e)
 	return verify_run_read(v, path, &v->report_arena, &v->report_file, e);
 }
 
+/* Unless something was found before: a record that cannot be read may have been its INTAKE. */
+static void
+stray_line(struct verify *v, uint64_t index)
+{
+	if (v->out->code == VERIFY_OK)
+		verify_run_find(
+		    v, VERIFY_MALFORMED, index, "report/ has a line that belongs to no INTAKE");
+}
+
+void
+verify_content_file_end(struct verify *v)
+{
+	struct bytes rest = v->report_file;
+	uint8_t heads[HEADS_MAX][32];
+	struct bundle_report line;
+	while (verify_run_hub(v) && rest.len != 0) {
+		if (!bundle_report_next(&rest, heads, &line, NULL)) {
+			verify_run_find(v, VERIFY_MALFORMED, SLOT_ABSENT,
+			    "report/ has something else than lines");
+			return;
+		}
+		stray_line(v, line.index);
+	}
+}
+
 /* What the verifier wants of a manifest. */
 struct manifest {
 	struct bytes id, originator, signer, routing, notice;
@@ -71,19 +96,23 @@ find_line(struct verify *v, struct intake *in, bool *found)
 {
 	struct bytes rest = v->report_file;
 	struct err why;
+	char path[BUNDLE_PATH_MAX];
 	*found = false;
 	if (v->report_file.data == NULL) {
-		v->out->missing++;
+		bundle_report_path(in->s->r.index / BUNDLE_RECORDS, path);
+		verify_run_lack(v, path, in->s->r.index);
 		return;
 	}
-	if (rest.len == 0 || !bundle_report_next(&rest, in->heads, &in->line, &why) ||
-	    in->line.index != in->s->r.index) {
+	while (!*found && bundle_report_next(&rest, in->heads, &in->line, &why) &&
+	       in->line.index <= in->s->r.index) {
+		*found = in->line.index == in->s->r.index;
+		v->report_file = rest;
+		if (!*found)
+			stray_line(v, in->line.index);
+	}
+	if (!*found)
 		verify_run_find(v, VERIFY_MALFORMED, in->s->r.index,
 		    "report/ has no line for this INTAKE in its place");
-		return;
-	}
-	v->report_file = rest;
-	*found = true;
 }
 
 /* H(tag || report id || bytes) */
@@ -109,6 +138,11 @@ check_part(struct verify *v, struct intake *in, enum bundle_dir dir, const uint8
 	if (!verify_run_content(
 		v, in->s->r.index, &(struct verify_want){ dir, digest, &in->a }, &data, e))
 		return false;
+	/* a manifest does not show whether there is a notice: one that is only named proves nothing
+	 */
+	if (data.data == NULL && !routing)
+		verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
+		    "report/ names a notice that is not in the bundle");
 	if (data.data == NULL)
 		return true;
 	if (!commitment(v, in->manifest.id, routing ? TAG_ROUTING : TAG_NOTICE, data, mine, e))
@@ -131,16 +165,45 @@ is_committed(const struct manifest *m, const uint8_t c[32])
 }
 
 static bool
+named_before(const struct intake *in, size_t head)
+{
+	for (size_t i = 0; i < head; i++)
+		if (memcmp(in->heads[i], in->heads[head], 32) == 0)
+			return true;
+	return false;
+}
+
+/* Portions stand in ascending 'order', field 2 of their heads. */
+static void
+check_order(struct verify *v, const struct intake *in, struct bytes head, uint64_t *last)
+{
+	struct cursor c = cursor_over(head);
+	for (struct wirefield f; wirefield_next(&c, &f);) {
+		if (f.number != 2)
+			continue;
+		if (f.varint <= *last)
+			verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
+			    "report/ names its heads in another order than that of its portions");
+		*last = f.varint;
+	}
+}
+
+static bool
 check_heads(struct verify *v, struct intake *in, struct err *e)
 {
 	size_t found = 0;
+	uint64_t order = 0;
 	for (size_t i = 0; i < in->line.head_count; i++) {
 		struct bytes data = { NULL, 0 };
+		if (named_before(in, i))
+			verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
+			    "report/ names the head of portion %zu twice", i);
 		if (!verify_run_content(v, in->s->r.index,
 			&(struct verify_want){ BUNDLE_HEAD, in->heads[i], &in->a }, &data, e))
 			return false;
 		if (data.data == NULL)
 			continue;
+		check_order(v, in, data, &order);
 		if (!commitment(v, in->manifest.id, TAG_HEAD, data, in->commitments[i], e))
 			return false;
 		if (is_committed(&in->manifest, in->commitments[i]))
@@ -162,12 +225,11 @@ check_manifest(struct verify *v, struct intake *in, bool *sound, struct err *e)
 	if (!verify_run_content(v, in->s->r.index,
 		&(struct verify_want){ BUNDLE_MANIFEST, in->line.manifest, &in->a }, &data, e))
 		return false;
-	if (data.data == NULL)
+	if (data.data == NULL || in->s->publication.manifest == NULL)
 		return true;
 	if (!merkle_leaf(v->h, data, leaf, e))
 		return false;
-	if (in->s->publication.manifest == NULL ||
-	    memcmp(leaf, in->s->publication.manifest, 32) != 0)
+	if (memcmp(leaf, in->s->publication.manifest, 32) != 0)
 		verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
 		    "its manifest is not the one that the record commits to");
 	else if (!manifest_read(data, &in->manifest))
@@ -180,15 +242,49 @@ check_manifest(struct verify *v, struct intake *in, bool *sound, struct err *e)
 	return true;
 }
 
+/* Every decision has a reason for each portion: as many as the line of report/ has heads. */
+static bool
+check_portions(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_report *report;
+	struct bytes text = s->decision.reasons;
+	struct slot_reason line;
+	size_t count = 0;
+	if (!verify_run_report(v, s, &report, e))
+		return false;
+	if (report == NULL)
+		return true;
+	while (text.len != 0 && slot_reason_next(&text, &line, NULL))
+		count++;
+	if (!report->counted)
+		report->portions = count;
+	report->counted = true;
+	if (count != report->portions)
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "it judges %zu portions; the report has %zu", count, report->portions);
+	return true;
+}
+
+static bool
+count_portions(struct verify *v, const struct intake *in, struct err *e)
+{
+	struct verify_report *report;
+	if (!verify_run_report(v, in->s, &report, e))
+		return false;
+	if (report != NULL) {
+		report->counted = true;
+		report->portions = in->line.head_count;
+	}
+	return true;
+}
+
 /* Keeps the heads' commitments for the decisions that follow. */
 static bool
 keep_heads(struct verify *v, const struct intake *in, struct err *e)
 {
-	struct verify_key key;
-	const struct bytes parts[] = { in->s->publication.party, in->s->r.common.report };
-	if (!verify_run_key(v, parts, 2, &key, e))
+	struct verify_report *report;
+	if (!verify_run_report(v, in->s, &report, e))
 		return false;
-	struct verify_report *report = map_find(&v->reports, bytes_from(&key, sizeof(key)));
 	if (report == NULL || in->head_count == 0)
 		return true;
 	report->commitments = arena_alloc(v->keep, in->head_count * 32);
@@ -206,7 +302,7 @@ check_report(struct verify *v, struct intake *in, struct err *e)
 	find_line(v, in, &found);
 	if (!found)
 		return true;
-	if (!check_manifest(v, in, &sound, e))
+	if (!count_portions(v, in, e) || !check_manifest(v, in, &sound, e))
 		return false;
 	if (!sound)
 		return true;
@@ -305,14 +401,12 @@ check_facts(struct verify *v, const struct verify_slots *s, struct err *e)
 static bool
 check_released(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	struct verify_key key;
+	struct verify_report *report;
 	uint8_t chosen[HEADS_MAX][32], digest[32];
-	const struct bytes parts[] = { s->publication.party, s->r.common.report };
 	if (s->release.released == NULL)
 		return true;
-	if (!verify_run_key(v, parts, 2, &key, e))
+	if (!verify_run_report(v, s, &report, e))
 		return false;
-	const struct verify_report *report = map_find(&v->reports, bytes_from(&key, sizeof(key)));
 	if (report == NULL || report->head_count == 0)
 		return true;
 	struct record_release what = { report->manifest, chosen, 0 };
@@ -384,7 +478,7 @@ verify_content_record(struct verify *v, const struct verify_slots *s, struct err
 	case EVENT_DECISION:
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
-		return check_facts(v, s, e) && check_released(v, s, e);
+		return check_facts(v, s, e) && check_portions(v, s, e) && check_released(v, s, e);
 	case EVENT_POLICY:
 		return !body || on_policy(v, s, e);
 	case EVENT_AGREEMENT:

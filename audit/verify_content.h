@@ -8,5 +8,7 @@
 
 /* Before the records of this file of record/ are walked. */
 MUST_USE bool verify_content_file(struct verify *v, uint64_t file, struct err *e);
+/* Behind the last of them: nothing of report/ may be left. */
+void verify_content_file_end(struct verify *v);
 /* After verify_order_record. */
 MUST_USE bool verify_content_record(struct verify *v, const struct verify_slots *s, struct err *e);

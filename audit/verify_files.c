@@ -2,16 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/arena.h"
-
-static const char heads_magic[] = "relto-verify heads 1\n";
+#include "proto/uuid.h"
 
 bool
 verify_files_open(const char *path, struct verify_dir *out, struct err *e)
@@ -79,161 +75,103 @@ verify_files_read(void *ctx, const char *path, struct arena *a, struct bytes *ou
 }
 
 bool
-verify_files_key(struct sha256 *h, const char *text, struct note_key *out, struct err *e)
+verify_files_slurp(const char *path, struct arena *a, struct bytes *out, struct err *e)
+{
+	return slurp_at(AT_FDCWD, path, a, out, e);
+}
+
+static bool
+read_key(struct sha256 *h, const char *text, struct arena *a, struct note_key *out, struct err *e)
 {
 	struct bytes file = { NULL, 0 };
+	if (!verify_files_slurp(text, a, &file, e))
+		return false;
+	if (file.data == NULL && strchr(text, '+') == NULL) /* as every vkey has */
+		return err_set(e, ERR_NOT_FOUND, "no such file");
+	return note_key_parse(h, file.data == NULL ? bytes_of(text) : file, out, e);
+}
+
+bool
+verify_files_key(
+    struct sha256 *h, const char *text, uint8_t type, struct note_key *out, struct err *e)
+{
 	struct arena a;
 	arena_init(&a, 65536);
-	bool ok = slurp_at(AT_FDCWD, text, &a, &file, e) &&
-		  note_key_parse(h, file.data == NULL ? bytes_of(text) : file, out, e);
+	bool ok = read_key(h, text, &a, out, e);
 	arena_done(&a);
+	if (ok && out->type != type)
+		ok = err_set(e, ERR_DATA, "it is of type %02x, where %s has %02x", out->type,
+		    type == NOTE_ED25519 ? "a log" : "a witness", type);
 	return ok || err_wrap(e, "key '%s'", text);
 }
 
-/* Takes "note N" and its bytes off the front; false at the end or at a fault. */
+/* ---- what clients kept ---- */
+
 static bool
-next_note(struct bytes *in, struct bytes *note)
+take_word(struct bytes *line, struct bytes *out)
 {
-	char head[32] = { 0 };
-	size_t n = in->len < sizeof(head) - 1 ? in->len : sizeof(head) - 1;
-	if (n == 0)
+	const uint8_t *end = line->len == 0 ? NULL : memchr(line->data, ' ', line->len);
+	*out = bytes_from(line->data, end == NULL ? line->len : (size_t)(end - line->data));
+	size_t n = out->len + (end != NULL);
+	*line = bytes_from(line->data + n, line->len - n);
+	return out->len != 0;
+}
+
+static bool
+take_number(struct bytes *line, uint64_t *out)
+{
+	struct bytes word;
+	uint64_t v = 0;
+	if (!take_word(line, &word) || word.len > 19)
 		return false;
-	memcpy(head, in->data, n);
-	char *end;
-	if (strncmp(head, "note ", 5) != 0)
-		return false;
-	unsigned long len = strtoul(head + 5, &end, 10);
-	size_t skip = (size_t)(end - head) + 1;
-	if (*end != '\n' || end == head + 5 || len > in->len - skip)
-		return false;
-	*note = bytes_from(in->data + skip, len);
-	in->data += skip + len;
-	in->len -= skip + len;
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.data[i] < '0' || word.data[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(word.data[i] - '0');
+	}
+	*out = v;
 	return true;
 }
 
 static bool
-is_of(struct bytes note, struct bytes origin)
+take_evidence(struct bytes line, struct verify_evidence *out)
 {
-	return note.len > origin.len && memcmp(note.data, origin.data, origin.len) == 0 &&
-	       note.data[origin.len] == '\n';
+	struct bytes kind, id, leaf;
+	uint64_t index;
+	if (!take_word(&line, &kind) || !take_word(&line, &id) || !take_number(&line, &index) ||
+	    !take_number(&line, &out->place) || !take_word(&line, &leaf) ||
+	    !take_number(&line, &out->time_s) || line.len != 0)
+		return false;
+	out->delivery = bytes_is(kind, "delivery");
+	return (out->delivery || bytes_is(kind, "receipt")) && uuid_parse(id, out->report) &&
+	       bundle_unhex(leaf, out->leaf);
 }
 
 bool
-verify_files_heads(struct arena *a, const char *path, struct verify_heads *out, struct err *e)
+verify_files_evidence(struct arena *a, const char *path, const struct verify_evidence **out,
+    size_t *count, struct err *e)
 {
-	struct bytes file = { NULL, 0 }, rest, note;
-	size_t n = sizeof(heads_magic) - 1;
-	if (!slurp_at(AT_FDCWD, path, a, &file, e))
+	struct bytes file = { NULL, 0 };
+	size_t n = 0, lines = 0;
+	if (!verify_files_slurp(path, a, &file, e))
 		return err_wrap(e, "'%s'", path);
 	if (file.data == NULL)
-		file = bytes_of(heads_magic);
-	rest = file;
-	if (file.len >= n && memcmp(file.data, heads_magic, n) == 0) {
-		rest.data += n;
-		rest.len -= n;
-		while (next_note(&rest, &note))
-			continue;
+		return err_set(e, ERR_NOT_FOUND, "'%s': no such file", path);
+	for (size_t i = 0; i < file.len; i++)
+		lines += file.data[i] == '\n';
+	struct verify_evidence *list = arena_zalloc(a, lines, sizeof(*list));
+	if (list == NULL)
+		return err_set(e, ERR_NOMEM, "evidence");
+	for (; n < lines; n++) {
+		const uint8_t *end = memchr(file.data, '\n', file.len);
+		struct bytes line = bytes_from(file.data, (size_t)(end - file.data));
+		if (!take_evidence(line, &list[n]))
+			return err_set(e, ERR_DATA, "'%s', line %zu: no evidence", path, n + 1);
+		file = bytes_from(end + 1, file.len - line.len - 1);
 	}
-	if (rest.len != 0)
-		return err_set(e, ERR_DATA, "'%s' is no file of kept heads", path);
-	out->file = file;
+	if (file.len != 0)
+		return err_set(e, ERR_DATA, "'%s': the last line is cut", path);
+	*out = list;
+	*count = n;
 	return true;
-}
-
-struct bytes
-verify_files_note(const struct verify_heads *heads, struct bytes origin)
-{
-	struct bytes rest = heads->file, note;
-	rest.data += sizeof(heads_magic) - 1;
-	rest.len -= sizeof(heads_magic) - 1;
-	while (next_note(&rest, &note))
-		if (is_of(note, origin))
-			return note;
-	return (struct bytes){ NULL, 0 };
-}
-
-bool
-verify_files_kept(struct arena *a, const struct verify_heads *heads, const struct note_key *log,
-    struct checkpoint *out, struct err *e)
-{
-	struct bytes note = verify_files_note(heads, bytes_of(log->name));
-	struct checkpoint_trust trust = { .log = log };
-	memset(out, 0, sizeof(*out));
-	if (note.data == NULL)
-		return true;
-	return checkpoint_open(a, note, &trust, out, e) || err_wrap(e, "kept head");
-}
-
-/* Writes 'path' through a temporary file beside it, synced before the rename. */
-static bool
-replace(const char *path, const struct bytes *parts, size_t count, struct err *e)
-{
-	char temp[4096];
-	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
-		return err_set(e, ERR_IO, "'%s': the name is too long", path);
-	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0;
-	for (size_t i = 0; ok && i < count; i++)
-		ok = parts[i].len == 0 ||
-		     write(fd, parts[i].data, parts[i].len) == (ssize_t)parts[i].len;
-	ok = ok && fsync(fd) == 0;
-	if (fd >= 0 && close(fd) != 0)
-		ok = false;
-	if (!ok || rename(temp, path) != 0)
-		return err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
-	return true;
-}
-
-bool
-verify_files_keep(const char *path, const struct verify_heads *heads, struct bytes origin,
-    struct bytes note, struct err *e)
-{
-	char head[32];
-	struct bytes rest = heads->file, other, parts[5];
-	size_t n = 0;
-	rest.data += sizeof(heads_magic) - 1;
-	rest.len -= sizeof(heads_magic) - 1;
-	struct bytes before = rest, after = { NULL, 0 };
-	/* the notes before and after that of this origin stay as they are */
-	for (const uint8_t *at = rest.data; next_note(&rest, &other); at = rest.data) {
-		if (!is_of(other, origin))
-			continue;
-		before.len = (size_t)(at - before.data);
-		after = rest;
-		break;
-	}
-	(void)snprintf(head, sizeof(head), "note %zu\n", note.len);
-	parts[n++] = bytes_of(heads_magic);
-	parts[n++] = before;
-	parts[n++] = bytes_of(head);
-	parts[n++] = note;
-	parts[n++] = after;
-	return replace(path, parts, n, e);
-}
-
-bool
-verify_files_fork(struct arena *a, const char *path, const struct note_key *log,
-    const struct bytes notes[2], const char **out, struct err *e)
-{
-	char vkey[NOTE_VKEY_MAX];
-	static const char *const names[] = { "kept", "shown", "log.vkey" };
-	note_key_print(log, vkey);
-	const struct bytes contents[] = { notes[0], notes[1], bytes_of(vkey) };
-	/* never over an older evidence */
-	for (unsigned i = 0; i < 1000; i++) {
-		char *dir = arena_printf(a, "%s.fork-%u", path, i);
-		if (dir == NULL)
-			return err_set(e, ERR_NOMEM, "fork evidence");
-		if (mkdir(dir, 0700) != 0 && errno == EEXIST)
-			continue;
-		for (size_t j = 0; j < 3; j++) {
-			char *file = arena_printf(a, "%s/%s", dir, names[j]);
-			if (file == NULL || !replace(file, &contents[j], 1, e))
-				return err_wrap(e, "fork evidence");
-		}
-		*out = dir;
-		return true;
-	}
-	return err_set(e, ERR_IO, "fork evidence: too many beside '%s'", path);
 }

@@ -1,5 +1,5 @@
 /*
- * verify_files.h - relto-verify's hands: the bundle's files, the keys, the kept heads.
+ * verify_files.h - relto-verify's hands: the bundle's files, the keys, what clients kept.
  */
 #pragma once
 #include "audit/verify.h"
@@ -12,28 +12,17 @@ MUST_USE bool verify_files_open(const char *path, struct verify_dir *out, struct
 void verify_files_close(struct verify_dir *d);
 verify_read verify_files_read;
 
-/* A vkey from a file of that name, or the text itself. */
-MUST_USE bool verify_files_key(
-    struct sha256 *h, const char *text, struct note_key *out, struct err *e);
+/* A whole regular file; absent: { NULL, 0 }. */
+MUST_USE bool verify_files_slurp(
+    const char *path, struct arena *a, struct bytes *out, struct err *e);
 
-/*
- * The file of kept heads: "relto-verify heads 1" LF, then for each origin "note N" LF and the N
- * bytes of the signed note.  A missing file holds none.
+/* A vkey of 'type' (NOTE_ED25519, NOTE_COSIGNATURE): the text itself, or from a file of that name.
  */
-struct verify_heads {
-	struct bytes file; /* in the arena */
-};
-MUST_USE bool verify_files_heads(
-    struct arena *a, const char *path, struct verify_heads *out, struct err *e);
-/* The kept note of the log whose key this is, verified; size 0: none.  A note that does not verify
- * is ERR_BAD_SIGNATURE: somebody touched the file. */
-MUST_USE bool verify_files_kept(struct arena *a, const struct verify_heads *heads,
-    const struct note_key *log, struct checkpoint *out, struct err *e);
-/* Replaces the note of this origin, durably. */
-MUST_USE bool verify_files_keep(const char *path, const struct verify_heads *heads,
-    struct bytes origin, struct bytes note, struct err *e);
-/* Both notes of a fork and the key, in a new directory beside the file: its name in 'out'. */
-MUST_USE bool verify_files_fork(struct arena *a, const char *path, const struct note_key *log,
-    const struct bytes notes[2], const char **out, struct err *e);
-/* The note of an origin, as kept; absent: { NULL, 0 }. */
-struct bytes verify_files_note(const struct verify_heads *heads, struct bytes origin);
+MUST_USE bool verify_files_key(
+    struct sha256 *h, const char *text, uint8_t type, struct note_key *out, struct err *e);
+
+/* What a client keeps of receipts and deliveries (client/keep.h), a line each: "receipt" or
+ * "delivery", report id, main index (0 of a delivery), index in the party's history, leaf hash in
+ * hex, time in s; single spaces.  ERR_DATA for anything else. */
+MUST_USE bool verify_files_evidence(struct arena *a, const char *path,
+    const struct verify_evidence **out, size_t *count, struct err *e);

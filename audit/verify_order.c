@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "audit/form.h"
+#include "audit/verify_judged.h"
 #include "audit/verify_keys.h"
-#include "audit/view.h"
+#include "audit/verify_party.h"
 
 #define AHEAD_US 300000000u /* clocks of witnesses and auditors may differ by five minutes */
 
@@ -50,23 +52,8 @@ static bool
 current_of(struct verify *v, const struct verify_slots *s, struct bytes recipient,
     struct verify_current **out, struct err *e)
 {
-	struct verify_key key;
-	const struct bytes parts[] = { s->publication.party, s->r.common.report, recipient };
-	if (!verify_run_key(v, parts, 3, &key, e))
-		return false;
-	*out = map_at(&v->current, bytes_from(&key, sizeof(key)), NULL);
-	return *out != NULL || no_memory(e);
-}
-
-static bool
-report_of(struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e)
-{
-	struct verify_key key;
-	const struct bytes parts[] = { s->publication.party, s->r.common.report };
-	if (!verify_run_key(v, parts, 2, &key, e))
-		return false;
-	*out = map_find(&v->reports, bytes_from(&key, sizeof(key)));
-	return true;
+	const struct bytes parts[3] = { s->publication.party, s->r.common.report, recipient };
+	return verify_run_current(v, parts, out, e);
 }
 
 static void
@@ -95,14 +82,13 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 	*report = (struct verify_report){ .intake = s->r.index, .accepted = s->r.common.time };
 	if (s->publication.manifest != NULL)
 		memcpy(report->manifest, s->publication.manifest, 32);
-	v->in_run = true;
-	v->run = s->r.index;
 	check_policy(v, s);
-	return true;
+	return verify_judged_begin(v, s, e);
 }
 
 /* The verdicts of all portions, counted, and which of them are released or held. */
 struct verdicts {
+	bool in_order; /* one line a portion, from 0 */
 	size_t count, released, held;
 	uint8_t open[32];
 };
@@ -110,11 +96,12 @@ struct verdicts {
 static struct verdicts
 count_verdicts(struct bytes reasons)
 {
-	struct verdicts n = { 0 };
+	struct verdicts n = { .in_order = true };
 	struct slot_reason line;
 	while (reasons.len != 0 && slot_reason_next(&reasons, &line, NULL)) {
 		bool release = bytes_is(line.verdict, "release"),
 		     hold = bytes_is(line.verdict, "hold");
+		n.in_order = n.in_order && line.portion == n.count;
 		n.count++;
 		n.released += release;
 		n.held += hold;
@@ -155,7 +142,7 @@ check_link(struct verify *v, const struct verify_slots *s, const struct verify_c
     const struct verdicts *n)
 {
 	uint64_t index = s->r.index, link = s->decision.link;
-	if (s->r.type == EVENT_DECISION && v->in_run && link == v->run) {
+	if (s->r.type == EVENT_DECISION && v->in_run) {
 		if (c->known)
 			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
 		return;
@@ -172,31 +159,75 @@ check_link(struct verify *v, const struct verify_slots *s, const struct verify_c
 		verify_run_find(v, VERIFY_GAP, index, "it widens the decision it replaces");
 }
 
+/* What ends or narrows a delivery is part of its recipient's history; where nothing was delivered
+ * it must not be: that it exists is the leak.  'ever': also what was delivered under a decision
+ * that is replaced may be meant. */
+static void
+check_place(
+    struct verify *v, const struct verify_slots *s, const struct verify_current *c, bool ever)
+{
+	bool placed = s->place != SLOT_ABSENT;
+	if (!RECORD_SLOT(s->r.record, 8)->open || !c->known)
+		return; /* nothing can be said of it */
+	if (c->delivered && !placed)
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it follows a delivery, but is left out of its recipient's history");
+	if (placed && !c->delivered && !(ever && c->ever))
+		verify_run_find(v, VERIFY_GAP, s->r.index,
+		    "it stands in the history of a recipient to whom nothing was delivered");
+}
+
+static bool
+names_alone(const struct verify_slots *s)
+{
+	struct bytes names = s->release.recipient, name, before = { NULL, 0 };
+	size_t count = 0;
+	for (; next_name(&names, &name); before = name, count++)
+		if (count != 0 && bytes_compare(before, name) >= 0)
+			return false;
+	return count < 2 ||
+	       (s->r.type == EVENT_DECISION && s->decision.outcome == OUTCOME_WITHHOLD);
+}
+
+static void
+check_judgement(struct verify *v, const struct verify_slots *s, const struct verdicts *n)
+{
+	check_policy(v, s);
+	if (!n->in_order)
+		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
+		    "its reasons are not one line for each portion, from 0");
+	if (!names_alone(s))
+		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
+		    "only a first decision that withholds may name several recipients, in order");
+	if (!outcome_follows(s->decision.outcome, n))
+		verify_run_find(
+		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
+}
+
 static bool
 on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct bytes names = s->release.recipient, name;
 	struct verdicts n = count_verdicts(s->decision.reasons);
-	bool releases =
-	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
-	check_policy(v, s);
-	if (names.len == 0 || s->decision.outcome == 0)
-		verify_run_find(
-		    v, VERIFY_MALFORMED, s->r.index, "a decision without recipient or outcome");
-	if (!outcome_follows(s->decision.outcome, &n))
-		verify_run_find(
-		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
-	if (releases != (s->release.released != NULL))
+	struct verify_report *report;
+	check_judgement(v, s, &n);
+	if (!verify_run_report(v, s, &report, e))
+		return false;
+	if (report != NULL && s->publication.manifest != NULL &&
+	    memcmp(report->manifest, s->publication.manifest, 32) != 0)
 		verify_run_find(v, VERIFY_CONTENT, s->r.index,
-		    "outcome and digest of what is released do not fit");
+		    "its manifest is not that of its report's INTAKE");
 	while (next_name(&names, &name)) {
 		struct verify_current *c;
 		if (!current_of(v, s, name, &c, e))
 			return false;
 		check_link(v, s, c, &n);
+		if (s->r.type != EVENT_APPROVAL) /* there slot 8 is the approver's */
+			check_place(v, s, c, false);
 		*c = (struct verify_current){ .known = true,
 			.index = s->r.index,
 			.outcome = s->decision.outcome,
+			.ever = c->ever,
 			.has_released = s->release.released != NULL };
 		memcpy(c->open, n.open, sizeof(c->open));
 		if (c->has_released)
@@ -212,13 +243,16 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verify_current *c;
 	struct verify_report *report;
 	uint64_t index = s->r.index;
-	if (!current_of(v, s, s->release.recipient, &c, e) || !report_of(v, s, &report, e))
+	if (!current_of(v, s, s->release.recipient, &c, e) || !verify_run_report(v, s, &report, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)
 		return true;
 	if (!c->known || c->index != s->decision.link)
 		verify_run_find(v, VERIFY_GAP, index,
 		    "a delivery that does not follow the current decision for its recipient");
+	else if (c->delivered)
+		verify_run_find(
+		    v, VERIFY_GAP, index, "it was delivered under the same decision before");
 	else if (!c->has_released)
 		verify_run_find(v, VERIFY_GAP, index, "a delivery of what is not released");
 	else if (s->release.released == NULL || memcmp(c->released, s->release.released, 32) != 0)
@@ -227,6 +261,7 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (report != NULL &&
 	    event_body_number(&s->body, BODY_DELIVERY_ACCEPTED) != report->accepted)
 		verify_run_find(v, VERIFY_TIME, index, "it states another time of acceptance");
+	c->delivered = c->ever = true;
 	return true;
 }
 
@@ -258,6 +293,8 @@ on_ack(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct bytes list = event_body_get(&s->body, BODY_ACK_DELIVERIES);
 	uint8_t recipient[32], publisher[32];
 	static const uint8_t none[32];
+	if (list.len == 0)
+		return verify_party_attested(v, s, e);
 	if (!name_digest(v, s->release.recipient, recipient, e) ||
 	    !name_digest(v, s->publication.party, publisher, e))
 		return false;
@@ -295,40 +332,11 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
 	if (!c->known || c->index != event_body_number(&s->body, decision))
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it does not name the current decision for its recipient");
+	check_place(v, s, c, s->r.type != EVENT_EXPIRE);
 	if (ends) {
 		c->outcome = (enum outcome)0;
 		c->has_released = false;
 	}
-	return true;
-}
-
-static bool
-on_party_head(struct verify *v, const struct verify_slots *s, struct err *e)
-{
-	uint8_t root[32];
-	struct bytes party = event_body_get(&s->body, BODY_PARTY_HEAD_PARTY);
-	struct verify_tree *t = map_at(&v->trees, party, NULL);
-	if (t == NULL)
-		return no_memory(e);
-	uint64_t size = event_body_number(&s->body, BODY_PARTY_HEAD_SIZE), index = s->r.index;
-	bool has_previous = event_body_has(&s->body, BODY_PARTY_HEAD_PREVIOUS);
-	if (verify_run_partial(v))
-		return true;
-	if (!merkle_root(v->h, &t->tree, root, e))
-		return false;
-	if (size != t->tree.leaf_count)
-		verify_run_find(v, VERIFY_GAP, index,
-		    "it states %" PRIu64 " records of %.*s; there are %" PRIu64, size,
-		    (int)party.len, (const char *)party.data, t->tree.leaf_count);
-	else if (memcmp(root, event_body_get(&s->body, BODY_PARTY_HEAD_ROOT).data, 32) != 0)
-		verify_run_find(v, VERIFY_GAP, index, "it states another tree of %.*s",
-		    (int)party.len, (const char *)party.data);
-	if (has_previous != (t->heads != 0) ||
-	    (has_previous && event_body_number(&s->body, BODY_PARTY_HEAD_PREVIOUS) != t->last_head))
-		verify_run_find(v, VERIFY_GAP, index, "it does not name the head before it");
-	t->covered = size;
-	t->heads++;
-	t->last_head = index;
 	return true;
 }
 
@@ -416,7 +424,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_DEAD_LETTER:
 		return on_queue(v, s, BODY_DEAD_LETTER_DECISION, false, e);
 	case EVENT_PARTY_HEAD:
-		return on_party_head(v, s, e);
+		return verify_party_head(v, s, e);
 	case EVENT_POLICY:
 		on_policy(v, s);
 		return true;
@@ -433,64 +441,30 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	}
 }
 
-/* One leaf of one party's tree. */
-static bool
-grow_tree(struct verify *v, const struct verify_slots *s, struct bytes party, uint64_t place,
-    struct err *e)
+static void
+check_form(struct verify *v, const struct verify_slots *s)
 {
-	uint8_t leaf[32];
-	struct verify_tree *t = map_at(&v->trees, party, NULL);
-	if (t == NULL)
-		return no_memory(e);
-	if (place != t->tree.leaf_count)
-		verify_run_find(v, VERIFY_GAP, s->r.index,
-		    "it is number %" PRIu64 " of %.*s, but %" PRIu64 " are before it", place,
-		    (int)party.len, (const char *)party.data, t->tree.leaf_count);
-	return record_party_leaf(v->h, s->r.index, s->r.leaf, leaf, e) &&
-	       merkle_append(v->h, &t->tree, leaf, NULL, e);
-}
-
-static bool
-grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
-{
-	struct bytes recipient = view_recipient(s->r.record);
-	struct bytes mine = v->about.party;
-	bool placed = false;
-	if (verify_run_partial(v))
-		return true;
-	if (s->publication.index != SLOT_ABSENT) {
-		placed = bytes_equal(s->publication.party, mine);
-		if (!grow_tree(v, s, s->publication.party, s->publication.index, e))
-			return false;
-	}
-	if (s->place != SLOT_ABSENT) {
-		if (recipient.len == 0)
-			verify_run_find(v, VERIFY_MALFORMED, s->r.index, "slot 8 of nobody");
-		else if (!grow_tree(v, s, recipient, s->place, e))
-			return false;
-		placed = placed || bytes_equal(recipient, mine);
-	}
-	if (mine.len != 0 && !placed && s->r.type != EVENT_PARTY_HEAD)
-		verify_run_find(v, VERIFY_GAP, s->r.index,
-		    "it is open to the party, but stands in no tree of it");
-	return true;
+	struct err why;
+	enum form is = form_check(s->r.record, s->r.type, &why);
+	if (is != FORM_GOOD)
+		verify_run_find(v, is == FORM_OUTSIDE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
+		    "%s", why.text);
 }
 
 bool
 verify_order_record(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	check_time(v, s);
-	if (s->r.type != EVENT_INTAKE && s->r.type != EVENT_DECISION)
-		v->in_run = false;
-	if (s->r.type == EVENT_DECISION && s->decision.link != v->run)
-		v->in_run = false;
+	check_form(v, s);
+	if (!verify_judged_next(v, s, e))
+		return false;
 	if (!RECORD_SLOT(s->r.record, 6)->open && v->about.party.len == 0) {
 		struct verify_erasure *x;
 		if (!erasure(v, s->r.index, &x, e))
 			return false;
 		x->closed = true;
 	}
-	return by_type(v, s, e) && grow_trees(v, s, e);
+	return by_type(v, s, e) && verify_party_record(v, s, e);
 }
 
 static void
@@ -507,37 +481,9 @@ finish_erasure(void *ctx, struct bytes key, void *value)
 		    v, VERIFY_GAP, index, "an ERASE names it, but its person is not erased");
 }
 
-struct gathering {
-	struct verify_party *parties;
-	size_t count;
-};
-
-static void
-gather(void *ctx, struct bytes key, void *value)
-{
-	struct gathering *g = ctx;
-	const struct verify_tree *t = value;
-	g->parties[g->count++] =
-	    (struct verify_party){ key, t->tree.leaf_count, t->covered, t->heads };
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct verify_party *x = a, *y = b;
-	return bytes_compare(x->name, y->name);
-}
-
 bool
 verify_order_finish(struct verify *v, struct err *e)
 {
-	struct gathering g = { arena_zalloc(v->keep, v->trees.count, sizeof(*g.parties)), 0 };
-	if (g.parties == NULL)
-		return no_memory(e);
 	map_each(&v->erasures, finish_erasure, v);
-	map_each(&v->trees, gather, &g);
-	qsort(g.parties, g.count, sizeof(*g.parties), by_name);
-	v->out->parties = g.parties;
-	v->out->party_count = g.count;
-	return true;
+	return verify_judged_end(v, e) && verify_party_finish(v, e);
 }

@@ -3,38 +3,45 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "proto/syntax.h"
+#include "proto/text_char.h"
 
-/* The length of the UTF-8 character at the front, 0 if there is none. */
-static size_t
-character(struct bytes in)
+/* What cannot be shown as it is; the same for text and CSV. */
+static void
+escaped(FILE *to, enum text_char kind, uint32_t c)
 {
-	for (size_t n = 1; n <= 4 && n <= in.len; n++)
-		if (syntax_is_utf8(bytes_from(in.data, n)))
-			return n;
-	return 0;
+	if (kind == TEXT_CHAR_BAD_UTF8 || c < 0x80)
+		(void)fprintf(to, "\\x%02x", c);
+	else
+		(void)fprintf(to, "\\u%04x", c);
+}
+
+static void
+json_char(FILE *to, enum text_char kind, uint32_t c)
+{
+	if (kind == TEXT_CHAR_BAD_UTF8)
+		(void)fputs("\\ufffd", to);
+	else if (c == '"' || c == '\\')
+		(void)fprintf(to, "\\%c", (int)c);
+	else if (c == '\n')
+		(void)fputs("\\n", to);
+	else if (c < 0x10000)
+		(void)fprintf(to, "\\u%04x", c);
+	else
+		(void)fprintf(
+		    to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
 }
 
 void
 verify_print_json(FILE *to, struct bytes text)
 {
 	(void)fputc('"', to);
-	while (text.len != 0) {
-		size_t n = character(text);
-		uint8_t c = text.data[0];
-		if (n == 0)
-			(void)fputs("\\ufffd", to);
-		else if (n == 1 && (c == '"' || c == '\\'))
-			(void)fprintf(to, "\\%c", c);
-		else if (c == '\n')
-			(void)fputs("\\n", to);
-		else if (n == 1 && (c < 0x20 || c == 0x7f))
-			(void)fprintf(to, "\\u%04x", c);
+	for (size_t at = 0, n; at < text.len; at += n) {
+		uint32_t c = 0;
+		enum text_char kind = text_char_at(text, at, &c, &n);
+		if (kind == TEXT_CHAR_PLAIN && c >= 0x20 && c != '"' && c != '\\')
+			(void)fwrite(text.data + at, 1, n, to);
 		else
-			(void)fwrite(text.data, 1, n, to);
-		n += n == 0;
-		text.data += n;
-		text.len -= n;
+			json_char(to, kind, c);
 	}
 	(void)fputc('"', to);
 }
@@ -42,18 +49,15 @@ verify_print_json(FILE *to, struct bytes text)
 void
 verify_print_plain(FILE *to, struct bytes text)
 {
-	while (text.len != 0) {
-		size_t n = character(text);
-		uint8_t c = text.data[0];
-		if (n == 1 && c == '\n')
+	for (size_t at = 0, n; at < text.len; at += n) {
+		uint32_t c = 0;
+		enum text_char kind = text_char_at(text, at, &c, &n);
+		if (c == '\n')
 			(void)fputs("; ", to);
-		else if (n == 0 || c < 0x20 || c == 0x7f)
-			(void)fprintf(to, "\\x%02x", c);
+		else if (kind == TEXT_CHAR_PLAIN && c >= 0x20)
+			(void)fwrite(text.data + at, 1, n, to);
 		else
-			(void)fwrite(text.data, 1, n, to);
-		n += n == 0;
-		text.data += n;
-		text.len -= n;
+			escaped(to, kind, c);
 	}
 }
 
@@ -387,10 +391,15 @@ csv_cell(FILE *to, struct bytes text, const char *end)
 	(void)fputc('"', to);
 	if (text.len != 0 && text.data[0] != '\0' && strchr(formula, text.data[0]) != NULL)
 		(void)fputc('\'', to);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '"')
+	for (size_t at = 0, n; at < text.len; at += n) {
+		uint32_t c = 0;
+		enum text_char kind = text_char_at(text, at, &c, &n);
+		if (c == '"')
 			(void)fputc('"', to);
-		(void)fputc(text.data[i], to);
+		if (kind == TEXT_CHAR_PLAIN)
+			(void)fwrite(text.data + at, 1, n, to);
+		else
+			escaped(to, kind, c);
 	}
 	(void)fprintf(to, "\"%s", end);
 }

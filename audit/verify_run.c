@@ -35,6 +35,20 @@ verify_run_find(struct verify *v, enum verify_code code, uint64_t index, const c
 		v->ask->on_finding(v->ask->ctx, &f);
 }
 
+void
+verify_run_lack(struct verify *v, const char *path, uint64_t index)
+{
+	struct verify_result *out = v->out;
+	out->missing++;
+	if (out->lack_count < VERIFY_LACKS) {
+		struct verify_lack *l = &out->lacks[out->lack_count++];
+		(void)snprintf(l->path, sizeof(l->path), "%s", path);
+		l->index = index;
+	}
+	if (v->ask->strict)
+		verify_run_find(v, VERIFY_GAP, index, "%s is not in the bundle", path);
+}
+
 bool
 verify_run_read(
     struct verify *v, const char *path, struct arena *a, struct bytes *out, struct err *e)
@@ -61,6 +75,29 @@ verify_run_key(struct verify *v, const struct bytes *parts, size_t count, struct
 }
 
 bool
+verify_run_report(
+    struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e)
+{
+	struct verify_key key;
+	const struct bytes parts[] = { s->publication.party, s->r.common.report };
+	if (!verify_run_key(v, parts, 2, &key, e))
+		return false;
+	*out = map_find(&v->reports, bytes_from(&key, sizeof(key)));
+	return true;
+}
+
+bool
+verify_run_current(
+    struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e)
+{
+	struct verify_key key;
+	if (!verify_run_key(v, parts, 3, &key, e))
+		return false;
+	*out = map_at(&v->current, bytes_from(&key, sizeof(key)), NULL);
+	return *out != NULL || err_set(e, ERR_NOMEM, "decisions");
+}
+
+bool
 verify_run_content(
     struct verify *v, uint64_t index, const struct verify_want *w, struct bytes *out, struct err *e)
 {
@@ -75,7 +112,8 @@ verify_run_content(
 	*out = (struct bytes){ NULL, 0 };
 	if (!verify_run_read(v, path, w->a, &data, e) || !sha256_of(v->h, data, mine, e))
 		return false;
-	v->out->missing += first && data.data == NULL;
+	if (first && data.data == NULL)
+		verify_run_lack(v, path, index);
 	v->out->contents += first && data.data != NULL;
 	if (data.data == NULL)
 		return true;

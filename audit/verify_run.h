@@ -10,7 +10,9 @@
 /* A party's tree, rebuilt. */
 struct verify_tree {
 	struct merkle tree;
-	uint64_t covered, heads, last_head;
+	uint64_t covered, heads, last_head; /* of its PARTY_HEADs, the last one's size and index */
+	uint8_t root[32];		    /* that it states */
+	const struct verify_kept *kept;	    /* what was verified before, or NULL */
 };
 
 /* A report, by publisher and id. */
@@ -18,6 +20,8 @@ struct verify_report {
 	uint64_t intake;
 	uint64_t accepted; /* slot 1 of the INTAKE */
 	uint8_t manifest[32];
+	bool counted;		    /* how many portions it has is known: */
+	size_t portions;	    /* by its line of report/, or else by its first decision */
 	size_t head_count;	    /* 0: the heads are not in the bundle */
 	uint8_t (*commitments)[32]; /* of the heads, in reading order */
 };
@@ -28,6 +32,8 @@ struct verify_current {
 	uint64_t index;
 	enum outcome outcome; /* 0: ended (expired, recalled, superseded) */
 	bool has_released;
+	bool delivered; /* under this decision */
+	bool ever;	/* or under one that it replaced */
 	uint8_t released[32];
 	uint8_t open[32]; /* bit p: portion p is released or held */
 };
@@ -46,6 +52,26 @@ struct verify_facts {
 	bool known, present;
 	uint8_t digest[32];
 	uint64_t time, accepted, expires; /* µs */
+};
+
+/* Who may receive under one agreement of one policy. */
+struct verify_receivers {
+	bool looked, policy, found; /* asked for; the policy is there; it has the agreement */
+	struct bytes *names;
+	size_t count;
+};
+
+/* An INTAKE and the DECISIONs behind it. */
+enum { VERIFY_RUN_AGREEMENTS = 8 };
+struct verify_run {
+	struct arena a; /* holds the rest */
+	uint64_t intake, last;
+	struct bytes publisher, report;
+	uint8_t policy[32], facts[32];
+	size_t decisions;
+	struct bytes agreements[VERIFY_RUN_AGREEMENTS]; /* that the reasons name */
+	size_t agreement_count;
+	bool unnamed; /* a reason names none, or there are more */
 };
 
 /* A record with its slots taken apart; what is closed is all absent. */
@@ -69,8 +95,11 @@ struct verify {
 	bool has_policy;
 	uint8_t policy[32];    /* of the last POLICY record */
 	bool in_run;	       /* the record before was an INTAKE or a DECISION that follows it */
-	uint64_t run;	       /* the index of that INTAKE */
+	struct verify_run run; /* that INTAKE */
 	struct map trees;      /* party -> verify_tree */
+	struct map heads;      /* key of party, size -> root that a PARTY_HEAD states */
+	struct map evidence;   /* of verify_evidence.c: leaf hash -> what is expected */
+	struct map receivers;  /* key of policy, agreement -> verify_receivers */
 	struct map reports;    /* key of publisher, id -> verify_report */
 	struct map current;    /* key of publisher, id, recipient -> verify_current */
 	struct map deliveries; /* u64 index -> verify_delivery */
@@ -85,6 +114,13 @@ struct verify {
 	struct bytes report_file;
 };
 
+/* True for the bundle of an auditor of the hub party: everything is open. */
+static inline bool
+verify_run_hub(const struct verify *v)
+{
+	return v->about.party.len == 0;
+}
+
 /* True if the bundle shows only records from some index on: nothing can be counted from 0. */
 static inline bool
 verify_run_partial(const struct verify *v)
@@ -95,6 +131,8 @@ verify_run_partial(const struct verify *v)
 /* Tells a finding.  At most 64 are told one by one; all are counted. */
 void verify_run_find(struct verify *v, enum verify_code code, uint64_t index, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+/* Counts, lists and (if asked for) finds fault with a file that is not there. */
+void verify_run_lack(struct verify *v, const char *path, uint64_t index);
 /* Reads a file; absent: { NULL, 0 }. */
 MUST_USE bool verify_run_read(
     struct verify *v, const char *path, struct arena *a, struct bytes *out, struct err *e);
@@ -112,6 +150,14 @@ MUST_USE bool verify_run_content(struct verify *v, uint64_t index, const struct 
 /* The same for what many records share: read once, its bytes not wanted. */
 MUST_USE bool verify_run_content_once(
     struct verify *v, uint64_t index, enum bundle_dir dir, const uint8_t digest[32], struct err *e);
+
+/* What is current for one recipient of a report, made if need be. */
+MUST_USE bool verify_run_current(
+    struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e);
+
+/* The report that a record speaks of, if its INTAKE was seen; else NULL. */
+MUST_USE bool verify_run_report(
+    struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e);
 
 /* A fixed-size key over some strings. */
 struct verify_key {

@@ -17,19 +17,25 @@ static const char *const words[VERIFY_CODES] = {
 	[VERIFY_TIME] = "time",
 };
 
-enum { LINES = 12 };
+enum { LINES = 14, LINE_BYTES = 256 };
 
 /* Lines of text that are there or not. */
 struct lines {
 	size_t count;
-	const char *line[LINES];
+	char line[LINES][LINE_BYTES];
 };
 
+static void add(struct lines *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 static void
-add(struct lines *l, const char *text)
+add(struct lines *l, const char *fmt, ...)
 {
-	if (l->count < LINES)
-		l->line[l->count++] = text;
+	va_list args;
+	if (l->count == LINES)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(l->line[l->count++], LINE_BYTES, fmt, args);
+	va_end(args);
 }
 
 const char *
@@ -65,8 +71,10 @@ checked(const struct verify_say *s)
 	add(&l, "that every record opened here is the one in the tree, field by field");
 	add(&l, "order: times, links between decisions, deliveries only of what is released");
 	if (r->from == 0)
-		add(&l, r->hub ? "every party's history, rebuilt, against its heads"
-			       : "the party's history, rebuilt, against its heads");
+		add(&l, "%s history, rebuilt, against its heads",
+		    r->hub ? "every party's" : "the party's");
+	if (s->kept_lines != 0)
+		add(&l, "%zu lines of what clients kept of receipts and deliveries", s->kept_lines);
 	if (r->hub && r->contents != 0)
 		add(&l, "contents in the bundle: facts, manifests, routing, heads, seals, chains, "
 			"policies");
@@ -107,7 +115,7 @@ unchecked(const struct verify_say *s)
 		add(&l,
 		    "records of others, and the slots of these that are not opened to the party");
 	if (r->missing != 0)
-		add(&l, "contents that are not in the bundle");
+		add(&l, "%" PRIu64 " contents that are not in the bundle", r->missing);
 	if (r->erased != 0)
 		add(&l, "persons that were erased");
 	if (s->trust->quorum == 0)
@@ -115,6 +123,65 @@ unchecked(const struct verify_say *s)
 	if (s->kept_size == 0)
 		add(&l, "an earlier checkpoint: none was kept (--state)");
 	return l;
+}
+
+/* What the heads cover of all histories, and what they do not. */
+struct coverage {
+	uint64_t parties, later, headless;
+};
+
+static struct coverage
+coverage(const struct verify_result *r)
+{
+	struct coverage c = { 0 };
+	for (size_t i = 0; i < r->party_count; i++) {
+		c.parties += r->parties[i].heads != 0;
+		c.headless += r->parties[i].heads == 0;
+		c.later += r->parties[i].leaves - r->parties[i].covered;
+	}
+	return c;
+}
+
+/* A party's own bundle shows what it shows: only a head says how much there must be. */
+static void
+conclude_own(struct lines *l, const struct verify_result *r)
+{
+	const struct verify_party *p = verify_say_party_of(r, r->party);
+	if (p == NULL || p->heads == 0) {
+		add(l, "NOT: that the party's history is complete (no head of it is shown)");
+		return;
+	}
+	add(l,
+	    "the party's history is complete up to its first %" PRIu64 " records, at record "
+	    "%" PRIu64,
+	    p->covered, p->last_head);
+	add(l,
+	    "NOT: that it is complete behind them: %" PRIu64
+	    " later ones are not covered by a head yet",
+	    p->leaves - p->covered);
+}
+
+static void
+conclude_histories(struct lines *l, const struct verify_result *r)
+{
+	struct coverage c = coverage(r);
+	if (r->from != 0) {
+		add(l, "NOT: that any party's history is complete (the bundle begins later)");
+		return;
+	}
+	if (!r->hub) {
+		conclude_own(l, r);
+		return;
+	}
+	if (c.parties == 0) {
+		add(l, "NOT: that any party's history is complete (no head is in the log yet)");
+		return;
+	}
+	add(l, "each party's history is complete as far as its last head reaches (above)");
+	add(l,
+	    "NOT: that histories are complete behind them: %" PRIu64
+	    " records%s are not covered by a head yet",
+	    c.later, c.headless != 0 ? ", and all of some parties," : "");
 }
 
 static struct lines
@@ -129,11 +196,7 @@ concluded(const struct verify_say *s)
 	    s->kept_size != 0
 		? "nothing recorded was changed or removed since the earliest checkpoint compared"
 		: "nothing recorded was changed or removed since this checkpoint was signed");
-	if (s->result->from == 0)
-		add(&l, s->result->hub ? "each party's history is complete for that party"
-				       : "the party's history is complete for that party");
-	else
-		add(&l, "NOT: that any party's history is complete (the bundle begins later)");
+	conclude_histories(&l, s->result);
 	if (s->result->signed_reports != 0)
 		add(&l,
 		    s->result->unproved_reports == 0
@@ -177,15 +240,71 @@ text_lines(FILE *to, const char *title, const struct lines *l)
 }
 
 static void
+text_party(FILE *to, const struct verify_party *p)
+{
+	verify_print_plain(to, p->name);
+	if (p->heads == 0)
+		(void)fprintf(
+		    to, ": %" PRIu64 " records, NOT known to be complete: no head\n", p->leaves);
+	else
+		(void)fprintf(to,
+		    ": complete up to its first %" PRIu64 " records, at record %" PRIu64
+		    "; %" PRIu64 " later ones are not covered by a head yet\n",
+		    p->covered, p->last_head, p->leaves - p->covered);
+}
+
+static void
+text_lacks(FILE *to, const struct verify_result *r)
+{
+	for (size_t i = 0; i < r->lack_count; i++) {
+		(void)fprintf(to, "missing  %s", r->lacks[i].path);
+		if (r->lacks[i].index != SLOT_ABSENT)
+			(void)fprintf(to, " of record %" PRIu64, r->lacks[i].index);
+		(void)fputc('\n', to);
+	}
+	if (r->missing > r->lack_count)
+		(void)fprintf(to, "missing  and %" PRIu64 " more\n", r->missing - r->lack_count);
+}
+
+const struct verify_party *
+verify_say_party_of(const struct verify_result *r, const char *name)
+{
+	for (size_t i = 0; i < r->party_count; i++)
+		if (bytes_is(r->parties[i].name, name))
+			return &r->parties[i];
+	return NULL;
+}
+
+void
+verify_say_party(FILE *to, const struct verify_say *s, const char *name)
+{
+	const struct verify_result *r = s->result;
+	const struct verify_party *p = verify_say_party_of(r, name);
+	if (!r->signed_by_log)
+		return;
+	if (r->code != VERIFY_OK)
+		(void)fprintf(to, "%s: see the findings\n", name);
+	else if (r->from != 0)
+		(void)fprintf(to,
+		    "%s: the bundle begins with record %" PRIu64
+		    ": what is complete cannot be said\n",
+		    name, r->from);
+	else if (p == NULL)
+		(void)fprintf(to, "%s: no records, NOT known to be complete: no head\n", name);
+	else
+		text_party(to, p);
+}
+
+static void
 text_log(FILE *to, const struct verify_say *s)
 {
 	const struct verify_result *r = s->result;
 	char root[65], from[PRINT_TIME], until[PRINT_TIME];
 	verify_print_hex(r->root, 32, root);
 	(void)fprintf(
-	    to, "log      %s\nsize     %" PRIu64 "\nroot     %s\n", r->origin, r->size, root);
-	(void)fprintf(
 	    to, "view     %s%s\n", r->hub ? "auditor of the hub party" : "party ", r->party);
+	(void)fprintf(
+	    to, "log      %s\nsize     %" PRIu64 "\nroot     %s\n", r->origin, r->size, root);
 	(void)fprintf(to, "records  %" PRIu64 " opened of %" PRIu64 "\n", r->opened, r->size);
 	if (r->opened != 0) {
 		verify_print_time(r->first_time, from);
@@ -200,14 +319,11 @@ text_log(FILE *to, const struct verify_say *s)
 		    "reports  %" PRIu64 " signed by their publishers in %" PRIu64
 		    " batches, %" PRIu64 " not checked\n",
 		    r->signed_reports, r->signatures, r->unproved_reports);
-	for (size_t i = 0; i < r->party_count; i++) {
-		const struct verify_party *p = &r->parties[i];
-		(void)fprintf(to, "party    ");
-		verify_print_plain(to, p->name);
-		(void)fprintf(to,
-		    ": %" PRIu64 " records, %" PRIu64 " covered by %" PRIu64 " heads\n", p->leaves,
-		    p->covered, p->heads);
+	for (size_t i = 0; i < r->party_count && r->from == 0; i++) {
+		(void)fputs("party    ", to);
+		text_party(to, &r->parties[i]);
 	}
+	text_lacks(to, r);
 }
 
 void
@@ -252,6 +368,19 @@ json_findings(FILE *to, const struct verify_say *s)
 }
 
 static void
+json_lacks(FILE *to, const struct verify_result *r)
+{
+	(void)fputs(",\"lacks\":[", to);
+	for (size_t i = 0; i < r->lack_count; i++) {
+		(void)fprintf(to, "%s{\"path\":\"%s\"", i == 0 ? "" : ",", r->lacks[i].path);
+		if (r->lacks[i].index != SLOT_ABSENT)
+			(void)fprintf(to, ",\"index\":%" PRIu64, r->lacks[i].index);
+		(void)fputc('}', to);
+	}
+	(void)fputc(']', to);
+}
+
+static void
 json_counts(FILE *to, const struct verify_result *r)
 {
 	const char *sep = "";
@@ -268,10 +397,14 @@ json_counts(FILE *to, const struct verify_result *r)
 		(void)fprintf(to, "%s{\"party\":", i == 0 ? "" : ",");
 		verify_print_json(to, r->parties[i].name);
 		(void)fprintf(to,
-		    ",\"records\":%" PRIu64 ",\"covered\":%" PRIu64 ",\"heads\":%" PRIu64 "}",
+		    ",\"records\":%" PRIu64 ",\"covered\":%" PRIu64 ",\"heads\":%" PRIu64,
 		    r->parties[i].leaves, r->parties[i].covered, r->parties[i].heads);
+		if (r->parties[i].heads != 0)
+			(void)fprintf(to, ",\"head\":%" PRIu64, r->parties[i].last_head);
+		(void)fputc('}', to);
 	}
 	(void)fputc(']', to);
+	json_lacks(to, r);
 }
 
 void
@@ -294,8 +427,8 @@ verify_say_json(FILE *to, const struct verify_say *s)
 			(void)fprintf(to, ",\"party\":\"%s\"", r->party);
 		(void)fprintf(to,
 		    ",\"opened\":%" PRIu64 ",\"contents\":%" PRIu64 ",\"missing\":%" PRIu64
-		    ",\"erased\":%" PRIu64,
-		    r->opened, r->contents, r->missing, r->erased);
+		    ",\"erased\":%" PRIu64 ",\"evidence\":%" PRIu64,
+		    r->opened, r->contents, r->missing, r->erased, r->evidence);
 		(void)fprintf(to,
 		    ",\"reports\":{\"signed\":%" PRIu64 ",\"batches\":%" PRIu64
 		    ",\"unproved\":%" PRIu64 "}",

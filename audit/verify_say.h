@@ -24,10 +24,15 @@ struct verify_say {
 	const struct checkpoint_trust *trust;
 	const char *evidence; /* directory of fork evidence, or NULL */
 	uint64_t kept_size;
+	size_t kept_lines; /* of clients, that were held against the log */
 };
 void verify_say_text(FILE *to, const struct verify_say *s);
 void verify_say_json(FILE *to, const struct verify_say *s);
 /* One line a finding, for stderr. */
 void verify_say_findings(FILE *to, const struct verify_say *s);
+/* The party's line of the result, or NULL. */
+const struct verify_party *verify_say_party_of(const struct verify_result *r, const char *name);
+/* What is known of one party's history, in a line. */
+void verify_say_party(FILE *to, const struct verify_say *s, const char *name);
 /* "content", "completeness".. */
 const char *verify_say_word(enum verify_code code);

@@ -94,9 +94,8 @@ is_party(struct bytes named, struct bytes who)
 	return named.len != 0 && bytes_equal(named, who);
 }
 
-/* As whom the tree's owner opened it through slot 8. */
-static unsigned
-recipient_slots(enum event_type type)
+unsigned
+view_slots_placed(enum event_type type)
 {
 	switch ((int)type) {
 	case EVENT_DELIVERY:
@@ -131,7 +130,7 @@ view_slots(const struct record *r, const struct viewer *who)
 		slots |=
 		    BIT(1) | BIT(2) | BIT(3) | BIT(4) | (n.type == EVENT_APPROVAL ? 0 : BIT(7));
 	if (is_party(n.recipient, who->party))
-		slots |= recipient_slots(n.type);
+		slots |= view_slots_placed(n.type);
 	if (is_party(n.head, who->party))
 		slots |= BIT(1) | BIT(7);
 	return slots;

@@ -15,6 +15,9 @@ struct viewer {
  * sees everything. */
 unsigned view_slots(const struct record *r, const struct viewer *who);
 
+/* What the party opens in whose tree slot 8 places a record of this type. */
+unsigned view_slots_placed(enum event_type type);
+
 /* How a record stands in the tree of a party: as what the party published, as what it was given,
  * or not at all. */
 enum view_place { VIEW_NOWHERE = 0, VIEW_PUBLISHER = 3, VIEW_RECIPIENT = 8 };

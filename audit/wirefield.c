@@ -14,6 +14,16 @@ varint(struct cursor *c)
 	return 0;
 }
 
+/* Little-endian. */
+static uint64_t
+fixed(struct bytes in)
+{
+	uint64_t v = 0;
+	for (size_t i = in.len; i > 0; i--)
+		v = v << 8 | in.data[i - 1];
+	return v;
+}
+
 bool
 wirefield_next(struct cursor *c, struct wirefield *out)
 {
@@ -27,7 +37,7 @@ wirefield_next(struct cursor *c, struct wirefield *out)
 		f.varint = varint(c);
 		break;
 	case 1:
-		(void)cursor_take(c, 8);
+		f.varint = fixed(cursor_take(c, 8));
 		break;
 	case 2:
 		len = varint(c);

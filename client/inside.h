@@ -25,7 +25,7 @@ struct inside_identity {
 
 struct inside_party { /* whose reports are believed */
 	char *party;
-	char *domain; /* NULL: not known beforehand */
+	char *domain;
 	struct chain_anchors *anchors;
 };
 struct inside_pin { /* terms that were accepted */
@@ -93,6 +93,7 @@ struct inside_evidence {
 };
 enum { INSIDE_SECONDS = 256 };
 
+enum { INSIDE_ACKS = 64 };
 struct relto_connection {
 	const struct relto_context *ctx;
 	struct link *link;
@@ -115,8 +116,11 @@ struct relto_connection {
 	uint64_t awaited;
 	uint64_t last_ack;		/* request of the last ack that is not answered; 0: none */
 	struct relto_error refused_ack; /* code "" if none was */
+	uint64_t acks[INSIDE_ACKS];	/* relto_ack_later: gathered, not sent yet.. */
+	size_t ack_count;
+	uint32_t ack_subscription; /* ..all of one subscription.. */
+	int64_t ack_since_ms;	   /* ..the oldest since then */
 	struct inside_chains chains;
-	const char **bound; /* trust domain of each party of the context, once known; in 'arena' */
 
 	struct inside_pendings unsent, sent, answered;
 	size_t unsent_count, sent_count; /* sent_count: answered ones too */
@@ -126,12 +130,17 @@ struct relto_connection {
 	struct arena head_arena;
 	struct relto_checkpoint head;
 	bool has_head;
+	size_t apart; /* heads kept that no proof joins to this one yet */
 	struct inside_evidence evidence[INSIDE_SECONDS]; /* oldest first */
 	size_t evidence_count;
+	bool late;	  /* what an earlier session left to watch was not covered in time */
 	uint64_t covered; /* size of the party tree by the last verified PARTY_HEAD */
 	char lines[4096]; /* evidence on its way to the state folder */
 	size_t lines_len;
 };
+
+/* Sends what relto_ack_later gathered (relto_receive.c). */
+MUST_USE bool inside_acks_flush(struct relto_connection *c, struct relto_error *e);
 
 /* ---- errors (inside_error.c) ---- */
 
@@ -149,6 +158,18 @@ inside_signer(const struct relto_context *ctx)
 {
 	return ctx->signer.leaf != NULL ? &ctx->signer : &ctx->identity;
 }
+
+/* ---- the context (relto_context.c, relto_trust.c) ---- */
+
+/* A whole file into the context's memory.  'secret': nobody else may be able to read it. */
+MUST_USE bool inside_read_file(struct relto_context *ctx, const char *path, bool secret,
+    struct relto_bytes *out, struct relto_error *e);
+/* A copy in the context's memory; NULL with *e set. */
+char *inside_keep_text(struct relto_context *ctx, struct bytes in, struct relto_error *e);
+/* Those of a PEM text, in its order. */
+STACK_OF(X509) * inside_certificates(struct relto_bytes pem);
+/* The trust domain that CA certificates name, "" if none does.  ERR_CONFIG: they name two. */
+MUST_USE bool inside_domain(struct relto_bytes pem, char out[256], struct err *e);
 
 /* ---- the connection (inside_turn.c) ---- */
 
@@ -191,9 +212,13 @@ MUST_USE bool inside_seal(struct relto_connection *c, const struct envelope_batc
 size_t inside_bytes(const struct msg_publish *p);
 /* Waits until one more report of 'bytes' fits into the broker's window. */
 MUST_USE bool inside_window(struct relto_connection *c, size_t bytes, struct relto_error *e);
-/* Builds, seals and sends one; inside_expect gives the answer, inside_forget ends it. */
+/* Builds, seals and sends one, whose id goes to 'id'; inside_expect gives the answer, inside_forget
+ * ends it. */
 MUST_USE bool inside_publish(struct relto_connection *c, const struct relto_report *report,
-    bool dry_run, struct relto_error *e);
+    bool dry_run, uint8_t id[16], struct relto_error *e);
+/* An answer has to be about what was asked; else the connection is broken. */
+MUST_USE bool inside_is_about(
+    struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e);
 
 /* ---- the log (inside_heads.c) ---- */
 
@@ -201,6 +226,8 @@ MUST_USE bool inside_publish(struct relto_connection *c, const struct relto_repo
 MUST_USE bool inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct err *e);
 /* The broker says that it never published so much: the same fork, found by the other side. */
 bool inside_heads_disowned(struct relto_connection *c, struct err *e);
+/* Heads that were shown to several connections stay apart however often a proof is asked for. */
+bool inside_heads_never_joined(struct relto_connection *c, struct err *e);
 MUST_USE bool inside_heads_welcome(
     struct relto_connection *c, const struct msg_welcome *w, struct err *e);
 MUST_USE bool inside_heads_take(
@@ -214,6 +241,9 @@ struct inside_proof {	  /* what came with a receipt or delivery */
 MUST_USE bool inside_heads_evidence(
     struct relto_connection *c, const struct inside_proof *p, struct err *e);
 MUST_USE bool inside_heads_flush(struct relto_connection *c, struct err *e);
+
+/* At the end of a session: flushes, and leaves what is not covered yet to the next one. */
+MUST_USE bool inside_heads_end(struct relto_connection *c, struct err *e);
 
 /* How many pieces of evidence are uncovered for too long. */
 size_t inside_heads_overdue(const struct relto_connection *c);

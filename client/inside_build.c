@@ -257,8 +257,19 @@ inside_window(struct relto_connection *c, size_t bytes, struct relto_error *e)
 }
 
 bool
+inside_is_about(
+    struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e)
+{
+	struct err why;
+	if (bytes_equal(report, bytes_from(id, RELTO_ID_BYTES)))
+		return true;
+	(void)err_set(&why, ERR_PROTOCOL, "the broker answered about another report");
+	return inside_break(c, &why, e);
+}
+
+bool
 inside_publish(struct relto_connection *c, const struct relto_report *report, bool dry_run,
-    struct relto_error *e)
+    uint8_t id[16], struct relto_error *e)
 {
 	struct inside_pending *p = NULL;
 	if (!inside_build(c, report, &p, e))
@@ -271,6 +282,7 @@ inside_publish(struct relto_connection *c, const struct relto_report *report, bo
 	if (ok) {
 		m.publish = p->report;
 		m.publish.dry_run = dry_run;
+		memcpy(id, p->id, sizeof(p->id));
 		ok = inside_start(c, &m, p->lane, e);
 	}
 	inside_pending_free(p);

@@ -36,49 +36,75 @@ open_note(struct relto_connection *c, struct arena *a, struct bytes note, struct
 	return checkpoint_open(a, note, &trust, out, e);
 }
 
+/* A note that was kept: if it cannot be opened, that is our own trouble. */
+static bool
+open_kept(struct relto_connection *c, struct arena *a, struct bytes note, struct checkpoint *out,
+    struct err *e)
+{
+	if (open_note(c, a, note, out, e))
+		return true;
+	if (e != NULL && e->code != ERR_NOMEM)
+		e->code = ERR_CORRUPT;
+	return err_wrap(
+	    e, "the checkpoint that was kept (another log-key needs another state folder)");
+}
+
+/* The smallest of those kept: what extends it also has to extend, sooner or later, the others. */
 bool
 inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct err *e)
 {
 	SCOPED(arena_done) struct arena a;
-	struct bytes note;
-	struct checkpoint cp;
+	struct keep_notes kept;
+	struct checkpoint cp, least = { .size = UINT64_MAX };
+	size_t at = 0;
 	arena_init(&a, HEAD_BYTES);
 	if (!c->ctx->has_log)
 		return true;
-	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &note, e))
+	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &kept, e))
 		return false;
-	if (note.data == NULL)
-		return true;
-	if (!open_note(c, &a, note, &cp, e)) {
-		if (e != NULL && e->code != ERR_NOMEM)
-			e->code = ERR_CORRUPT;
-		return err_wrap(e, "the checkpoint that was kept");
+	for (size_t i = 0; i < kept.count; i++) {
+		if (!open_kept(c, &a, kept.note[i], &cp, e))
+			return false;
+		at = cp.size < least.size ? i : at;
+		least = cp.size < least.size ? cp : least;
 	}
-	if (!set_head(c, &cp, note, e))
+	if (kept.count == 0)
+		return true;
+	if (!set_head(c, &least, kept.note[at], e))
 		return false;
 	hello->log_origin = bytes_of(c->head.origin);
 	hello->log_size = c->head.size;
 	return true;
 }
 
-/* The log is not an extension of what was verified: save both heads, say so. */
+/* The log is not an extension of what was verified: save both heads, say so and what to do. */
 static bool
-fork_found(struct relto_connection *c, struct bytes shown, const char *what, struct err *e)
+fork_between(struct relto_connection *c, struct bytes kept, struct bytes shown, const char *what,
+    struct err *e)
 {
 	char path[512] = "";
 	SCOPED(arena_done) struct arena a;
 	arena_init(&a, HEAD_BYTES);
 	const char *text = arena_printf(&a,
-	    "relto fork evidence\nwhat: %s\nkept: %zu bytes\n%s\nshown: %zu bytes\n%.*s\n", what,
-	    c->has_head ? strlen(c->head.note) : 0, c->has_head ? c->head.note : "", shown.len,
-	    (int)shown.len, (const char *)shown.data);
+	    "relto fork evidence\nwhat: %s\nkept: %zu bytes\n%.*s\nshown: %zu bytes\n%.*s\n", what,
+	    kept.len, (int)kept.len, (const char *)kept.data, shown.len, (int)shown.len,
+	    (const char *)shown.data);
 	struct err unsaved = { 0 };
 	bool saved = text != NULL && keep_fork(c->ctx->keep, bytes_of(c->ctx->log.name),
 					 bytes_of(text), path, &unsaved);
-	return err_set(e, ERR_FORK, "the log was rewritten or rolled back: %s; evidence: %s", what,
+	return err_set(e, ERR_FORK,
+	    "the log was rewritten or rolled back: %s; evidence: %s; trust nothing of this "
+	    "broker, keep the state folder, and give the evidence to your auditor",
+	    what,
 	    saved && path[0] != 0 ? path
 	    : saved		  ? "not kept (no state folder)"
 				  : unsaved.text);
+}
+
+static bool
+fork_found(struct relto_connection *c, struct bytes shown, const char *what, struct err *e)
+{
+	return fork_between(c, bytes_of(c->has_head ? c->head.note : ""), shown, what, e);
 }
 
 static bool
@@ -120,24 +146,71 @@ check_extends(struct relto_connection *c, const struct checkpoint *cp, const str
 	return fork_found(c, note, what, e);
 }
 
-/* Keeps the new head unless another process has gone on from another one meanwhile. */
+/* A new head on its way into the list of those kept. */
+struct joining {
+	struct relto_connection *c;
+	struct arena *a;
+	const struct checkpoint *cp;
+	struct bytes note, rival; /* rival: of the same log, and not the same */
+	size_t count;
+};
+
+/*
+ * It takes the place of what it was proven to extend, and of what it equals.  Other processes'
+ * heads of other sizes stay: no proof joins them yet (relto_connect asks for one).
+ */
+static bool
+join_heads(void *arg, struct keep_notes *notes, struct err *e)
+{
+	struct joining *j = arg;
+	struct keep_notes out = { .count = 0 };
+	struct checkpoint other;
+	for (size_t i = 0; i < notes->count; i++) {
+		struct bytes n = notes->note[i];
+		if (bytes_equal(n, j->note) || (j->c->has_head && bytes_is(n, j->c->head.note)))
+			continue;
+		if (!open_kept(j->c, j->a, n, &other, e))
+			return false;
+		bool same = other.size == j->cp->size;
+		if (same && memcmp(other.root, j->cp->root, 32) != 0) {
+			j->rival = n;
+			return true;
+		}
+		if (!same && other.size != 0)
+			out.note[out.count++] = n;
+	}
+	if (out.count == KEEP_NOTES)
+		return err_set(e, ERR_LIMIT, "%d heads of the log that no proof joins", KEEP_NOTES);
+	out.note[out.count++] = j->note;
+	j->count = out.count;
+	*notes = out;
+	return true;
+}
+
 static bool
 remember(struct relto_connection *c, struct arena *a, const struct checkpoint *cp,
     struct bytes note, struct err *e)
 {
-	struct keep_change change = { bytes_of(c->ctx->log.name), { NULL, 0 }, note };
-	struct bytes now;
-	struct checkpoint other;
-	if (c->has_head)
-		change.before = bytes_of(c->head.note);
-	if (!bytes_equal(change.before, note)) {
-		if (!keep_store(c->ctx->keep, &change, a, &now, e))
-			return err_wrap(e, "checkpoint");
-		if (!bytes_equal(now, note) && open_note(c, a, now, &other, NULL) &&
-		    other.size == cp->size && memcmp(other.root, cp->root, 32) != 0)
-			return fork_found(c, note, "two roots for one size", e);
-	}
+	struct joining j = { .c = c, .a = a, .cp = cp, .note = note };
+	struct keep_edit edit = { join_heads, &j };
+	if (!keep_update(c->ctx->keep, bytes_of(c->ctx->log.name), &edit, a, e))
+		return err_wrap(e, "checkpoint");
+	if (j.rival.data != NULL)
+		return fork_between(c, j.rival, note, "two roots for one size", e);
+	c->apart = j.count - 1;
 	return set_head(c, cp, note, e);
+}
+
+bool
+inside_heads_never_joined(struct relto_connection *c, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	struct keep_notes kept;
+	arena_init(&a, HEAD_BYTES);
+	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &kept, e))
+		return false;
+	return fork_between(c, kept.count == 0 ? bytes_of("") : kept.note[0],
+	    bytes_of(c->head.note), "it showed heads that it does not join by a proof", e);
 }
 
 static bool
@@ -149,7 +222,8 @@ take_head(struct relto_connection *c, struct bytes note, const struct names *pro
 	if (!open_note(c, &a, note, &cp, e)) {
 		if (e != NULL && e->code != ERR_NOMEM)
 			e->code = ERR_UNVERIFIED;
-		return err_wrap(e, "the checkpoint of the broker");
+		return err_wrap(
+		    e, "the checkpoint of the broker (is this log-key that of its log?)");
 	}
 	return check_extends(c, &cp, proof, note, e) && remember(c, &a, &cp, note, e);
 }
@@ -189,6 +263,33 @@ read_party_head(struct relto_connection *c, const struct msg_heads *h, struct bo
 	       record_leaf(&c->hash, &r, leaf, e);
 }
 
+/* The tree may only grow, from one session to the next too. */
+static bool
+keep_party_tree(
+    struct relto_connection *c, const struct msg_heads *h, struct keep_trees *t, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	arena_init(&a, HEAD_BYTES);
+	const char *name = arena_printf(&a, "%s %s", c->head.origin, c->session.party);
+	if (name == NULL)
+		return err_set(e, ERR_NOMEM, "the party's tree");
+	if (!keep_tree(c->ctx->keep, bytes_of(name), t, &a, e))
+		return false;
+	if (t->agree)
+		return true;
+	char *hex = arena_alloc(&a, 2 * h->opening.len + 1);
+	for (size_t i = 0; hex != NULL && i < h->opening.len; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", h->opening.data[i]);
+	const char *shown =
+	    arena_printf(&a, "%s\nPARTY_HEAD %s\n", c->head.note, hex == NULL ? "?" : hex);
+	const char *what = arena_printf(&a,
+	    "the tree of %s had %" PRIu64 " records by record %" PRIu64 ", and by record %" PRIu64
+	    " has %" PRIu64 "%s",
+	    c->session.party, t->was.size, t->was.record, t->now.record, t->now.size,
+	    t->was.size == t->now.size ? " others" : "");
+	return fork_found(c, bytes_of(shown == NULL ? "" : shown), what == NULL ? name : what, e);
+}
+
 /* The PARTY_HEAD must be in the log, be ours, and the tree may only grow. */
 static bool
 check_party_head(
@@ -206,8 +307,10 @@ check_party_head(
 	    !merkle_check_inclusion(
 		&c->hash, &claim, (const uint8_t(*)[32])hashes, h->inclusion.count, e))
 		return false;
-	*size = event_body_number(&b, BODY_PARTY_HEAD_SIZE);
-	return *size >= c->covered || err_set(e, ERR_FORK, "the party's tree has shrunk");
+	struct keep_trees t = { .now = { .record = h->party_head } };
+	t.now.size = *size = event_body_number(&b, BODY_PARTY_HEAD_SIZE);
+	memcpy(t.now.root, event_body_get(&b, BODY_PARTY_HEAD_ROOT).data, sizeof(t.now.root));
+	return keep_party_tree(c, h, &t, e);
 }
 
 /* Evidence below 'size' is covered. */
@@ -220,6 +323,39 @@ cover(struct relto_connection *c, uint64_t size)
 		if (c->evidence[i].party_index >= size)
 			c->evidence[kept++] = c->evidence[i];
 	c->evidence_count = kept;
+}
+
+/*
+ * What this session cannot see covered, because it is short, the next ones watch.  A head that
+ * comes more than 120 s after the first one that did not cover it, and does not either, is too
+ * late; what the record's own age is does not count, since the broker may have been down.
+ */
+static bool
+watch(struct relto_connection *c, bool ends, struct err *e)
+{
+	SCOPED(arena_done) struct arena a;
+	struct keep_watch w = { .covered = c->covered };
+	int64_t now_s = (int64_t)time(NULL);
+	arena_init(&a, HEAD_BYTES);
+	w.has_now = ends && c->evidence_count > 0;
+	w.now = w.has_now ? c->evidence[0].party_index : 0;
+	w.head_s = ends ? 0 : now_s;
+	const char *name =
+	    arena_printf(&a, "%s %s", c->has_head ? c->head.origin : "", c->session.party);
+	if (name == NULL)
+		return err_set(e, ERR_NOMEM, "the party's tree");
+	if (!keep_watch(c->ctx->keep, bytes_of(name), &w, &a, e))
+		return false;
+	if (!ends)
+		c->late = w.has_was && now_s - w.was.since_s > COVER_MS / SECOND_MS;
+	return true;
+}
+
+bool
+inside_heads_end(struct relto_connection *c, struct err *e)
+{
+	bool ok = !c->ctx->has_log || c->session.party == NULL || watch(c, true, e);
+	return inside_heads_flush(c, e) && ok;
 }
 
 bool
@@ -238,7 +374,7 @@ inside_heads_take(struct relto_connection *c, const struct msg_heads *h, struct 
 		return err_wrap(e, "the head of the party's tree");
 	}
 	cover(c, size);
-	return true;
+	return watch(c, false, e);
 }
 
 /* ---- evidence ---- */
@@ -251,7 +387,7 @@ inside_heads_overdue(const struct relto_connection *c)
 	for (size_t i = 0; i < c->evidence_count; i++)
 		if (now - c->evidence[i].since_ms > COVER_MS)
 			sum += c->evidence[i].count;
-	return sum;
+	return sum + (c->late ? 1 : 0);
 }
 
 /* When all seconds are in use the newest takes more: what is overdue stays visible. */

@@ -129,6 +129,23 @@ settle(struct relto_connection *c, const struct msg *m)
 		c->last_ack = 0;
 }
 
+/* The same delivery again takes the place of the one that waits: what comes again and again while
+ * the caller is busy elsewhere costs no memory. */
+static void
+queue_delivery(struct relto_connection *c, struct inside_message *m)
+{
+	struct inside_message *old;
+	STAILQ_FOREACH (old, &c->deliveries, next)
+		if (old->msg.deliver.subscription == m->msg.deliver.subscription &&
+		    old->msg.deliver.delivery == m->msg.deliver.delivery)
+			break;
+	if (old != NULL) {
+		STAILQ_REMOVE(&c->deliveries, old, inside_message, next);
+		inside_message_free(old);
+	}
+	STAILQ_INSERT_TAIL(&c->deliveries, m, next);
+}
+
 static bool
 hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 {
@@ -143,8 +160,7 @@ hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 		return true;
 	}
 	if (msg->type == MSG_DELIVER) {
-		struct inside_message *d = MOVE(*m);
-		STAILQ_INSERT_TAIL(&c->deliveries, d, next);
+		queue_delivery(c, MOVE(*m));
 		return true;
 	}
 	if (msg->request == 0 && msg->type == MSG_ERROR) {

@@ -41,37 +41,13 @@ chain_holds(struct inside_chain *chain, const struct inside_party *p, int64_t at
 	return good;
 }
 
-/* The domains that are known beforehand. */
-static bool
-begin_binding(struct relto_connection *c)
-{
-	if (c->bound != NULL)
-		return true;
-	c->bound = arena_zalloc(&c->arena, c->ctx->party_count, sizeof(*c->bound));
-	for (size_t i = 0; c->bound != NULL && i < c->ctx->party_count; i++)
-		c->bound[i] = c->ctx->parties[i].domain;
-	return c->bound != NULL;
-}
-
-/*
- * The party of a trust domain.  One party's CA never speaks for another's domain: once a party has
- * a domain it has no other, and a domain that has its party gets no other.  NULL: nobody's.
- */
+/* The party of a trust domain, whose CA alone speaks for it; NULL: nobody's. */
 static const struct inside_party *
-party_of(struct relto_connection *c, struct bytes domain, struct inside_chain *chain, int64_t at)
+party_of(const struct relto_connection *c, struct bytes domain)
 {
-	const struct relto_context *ctx = c->ctx;
-	for (size_t i = 0; i < ctx->party_count; i++)
-		if (c->bound[i] != NULL && bytes_is(domain, c->bound[i]))
-			return &ctx->parties[i];
-	for (size_t i = 0; i < ctx->party_count && chain != NULL; i++) {
-		if (c->bound[i] != NULL || !chain_holds(chain, &ctx->parties[i], at))
-			continue;
-		if (!bytes_equal(chain->verdict.cert.id.domain, domain))
-			continue;
-		c->bound[i] = inside_text(&c->arena, domain);
-		return c->bound[i] == NULL ? NULL : &ctx->parties[i];
-	}
+	for (size_t i = 0; i < c->ctx->party_count; i++)
+		if (bytes_is(domain, c->ctx->parties[i].domain))
+			return &c->ctx->parties[i];
 	return NULL;
 }
 
@@ -115,10 +91,7 @@ judge_delivery(struct relto_connection *c, const struct msg_deliver *in, struct 
 		return say(out, RELTO_BAD, "the report was not meant for this hub");
 	if (!spiffe_parse(v->manifest.originator, &id, &why))
 		return say(out, RELTO_BAD, "the originator has no SPIFFE id");
-	if (!begin_binding(c))
-		return err_set(e, ERR_NOMEM, "trust");
-	const struct inside_party *p =
-	    party_of(c, id.domain, find_chain(c, in->chain), (int64_t)(in->accepted / 1000000));
+	const struct inside_party *p = party_of(c, id.domain);
 	if (p == NULL)
 		return say(out, RELTO_UNPINNED,
 		    "no CA certificates of the trust domain %.*s are trusted here",

@@ -4,21 +4,25 @@
 #include "proto/sha256.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { NOTE_MAX = 1 << 20, NAME_PART = 48, PATH_LEN = 512, HEX = 8 };
+enum { NOTE_MAX = 1 << 20, NAME_PART = 48, PATH_LEN = 512, FORKS = 64 };
 
 struct keep {
 	char *folder; /* NULL: in memory */
 	pthread_mutex_t lock;
 	struct arena memory;
-	struct bytes origin, note; /* in memory: of the one origin that a context has */
+	/* in memory: of the one origin and party that a context has */
+	struct bytes origin, notes;
+	struct keep_tree tree;
+	struct keep_waiting waiting;
+	bool has_tree, has_waiting;
 };
 
 bool
@@ -174,83 +178,286 @@ write_file(const struct keep *k, const char *path, struct bytes in, struct err *
 	return ok || err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
 }
 
+/* ---- checkpoints ---- */
+
+/* Notes have no NUL: they stand in one file with NULs between them. */
 static bool
-load_memory(struct keep *k, struct bytes origin, struct arena *a, struct bytes *note, struct err *e)
+split(struct bytes in, struct keep_notes *out, struct err *e)
 {
-	if (!bytes_equal(k->origin, origin) || k->note.data == NULL) {
-		*note = (struct bytes){ NULL, 0 };
-		return true;
+	*out = (struct keep_notes){ .count = 0 };
+	while (in.len > 0) {
+		const uint8_t *end = memchr(in.data, 0, in.len);
+		size_t len = end == NULL ? in.len : (size_t)(end - in.data), skip = end != NULL;
+		if (out->count == KEEP_NOTES)
+			return err_set(e, ERR_CORRUPT, "more than %d checkpoints", KEEP_NOTES);
+		out->note[out->count++] = bytes_from(in.data, len);
+		in = bytes_from(in.data + len + skip, in.len - len - skip);
 	}
-	return arena_copy(a, k->note, note, e);
-}
-
-bool
-keep_load(struct keep *k, struct bytes origin, struct arena *a, struct bytes *note, struct err *e)
-{
-	char path[PATH_LEN];
-	if (k->folder != NULL)
-		return name_file(k, "checkpoint", origin, path, e) && read_file(path, a, note, e);
-	(void)pthread_mutex_lock(&k->lock);
-	bool ok = load_memory(k, origin, a, note, e);
-	(void)pthread_mutex_unlock(&k->lock);
-	return ok;
+	return true;
 }
 
 static bool
-store_memory(struct keep *k, const struct keep_change *c, struct arena *a, struct bytes *there,
-    struct err *e)
+join(const struct keep_notes *notes, struct arena *a, struct bytes *out, struct err *e)
 {
-	if (!load_memory(k, c->origin, a, there, e))
-		return false;
-	if (!bytes_equal(*there, c->before))
-		return true;
+	size_t len = 0;
+	for (size_t i = 0; i < notes->count; i++)
+		len += notes->note[i].len + 1;
+	uint8_t *to = arena_alloc(a, len + 1);
+	if (to == NULL)
+		return err_set(e, ERR_NOMEM, "checkpoints");
+	*out = bytes_from(to, len == 0 ? 0 : len - 1);
+	for (size_t i = 0; i < notes->count; i++) {
+		memcpy(to, notes->note[i].data, notes->note[i].len);
+		to += notes->note[i].len;
+		*to++ = 0;
+	}
+	return true;
+}
+
+/* What is kept under a name, as it is kept. */
+static bool
+load(const struct keep *k, const char *path, struct bytes origin, struct arena *a,
+    struct bytes *out, struct err *e)
+{
+	if (k->folder != NULL)
+		return read_file(path, a, out, e);
+	*out = (struct bytes){ NULL, 0 };
+	return !bytes_equal(k->origin, origin) || arena_copy(a, k->notes, out, e);
+}
+
+static bool
+store(struct keep *k, const char *path, struct bytes origin, struct bytes notes, struct err *e)
+{
 	struct arena fresh;
-	struct bytes origin, note;
+	struct bytes name, copy;
+	if (k->folder != NULL)
+		return write_file(k, path, notes, e);
 	arena_init(&fresh, 4 * NOTE_MAX);
-	if (!arena_copy(&fresh, c->origin, &origin, e) || !arena_copy(&fresh, c->note, &note, e)) {
+	if (!arena_copy(&fresh, origin, &name, e) || !arena_copy(&fresh, notes, &copy, e)) {
 		arena_done(&fresh);
 		return false;
 	}
 	arena_done(&k->memory);
 	k->memory = fresh;
-	k->origin = origin;
-	k->note = note;
+	k->origin = name;
+	k->notes = copy;
 	return true;
 }
 
+/* The folder's lock, or that of the memory; let_go ends it. */
 static bool
-store_file(struct keep *k, const struct keep_change *c, struct arena *a, struct bytes *there,
+hold(struct keep *k, int *lock, struct err *e)
+{
+	*lock = -1;
+	if (k->folder != NULL)
+		return (*lock = take_lock(k, e)) >= 0;
+	(void)pthread_mutex_lock(&k->lock);
+	return true;
+}
+
+static void
+let_go(struct keep *k, int lock)
+{
+	if (k->folder != NULL)
+		(void)close(lock);
+	else
+		(void)pthread_mutex_unlock(&k->lock);
+}
+
+static bool
+edit_held(struct keep *k, struct bytes origin, const struct keep_edit *edit, struct arena *a,
     struct err *e)
 {
-	char path[PATH_LEN];
-	if (!name_file(k, "checkpoint", c->origin, path, e))
+	char path[PATH_LEN] = "";
+	struct bytes before, after;
+	struct keep_notes notes;
+	if (k->folder != NULL && !name_file(k, "checkpoint", origin, path, e))
 		return false;
-	int lock = take_lock(k, e);
-	if (lock < 0)
+	if (!load(k, path, origin, a, &before, e) || !split(before, &notes, e))
 		return false;
-	bool ok = read_file(path, a, there, e);
-	if (ok && bytes_equal(*there, c->before))
-		ok = write_file(k, path, c->note, e);
-	(void)close(lock);
-	return ok;
+	if (edit != NULL && !edit->edit(edit->arg, &notes, e))
+		return false;
+	if (!join(&notes, a, &after, e))
+		return false;
+	return bytes_equal(before, after) || store(k, path, origin, after, e);
 }
 
 bool
-keep_store(
-    struct keep *k, const struct keep_change *c, struct arena *a, struct bytes *now, struct err *e)
+keep_update(struct keep *k, struct bytes origin, const struct keep_edit *edit, struct arena *a,
+    struct err *e)
 {
-	struct bytes there = { NULL, 0 };
-	bool ok;
-	if (k->folder != NULL) {
-		ok = store_file(k, c, a, &there, e);
-	} else {
-		(void)pthread_mutex_lock(&k->lock);
-		ok = store_memory(k, c, a, &there, e);
-		(void)pthread_mutex_unlock(&k->lock);
-	}
-	if (ok && now != NULL)
-		*now = bytes_equal(there, c->before) ? c->note : there;
+	int lock;
+	if (!hold(k, &lock, e))
+		return false;
+	bool ok = edit_held(k, origin, edit, a, e);
+	let_go(k, lock);
 	return ok;
+}
+
+static bool
+copy_notes(void *arg, struct keep_notes *notes, struct err *e)
+{
+	(void)e;
+	*(struct keep_notes *)arg = *notes;
+	return true;
+}
+
+bool
+keep_load(
+    struct keep *k, struct bytes origin, struct arena *a, struct keep_notes *out, struct err *e)
+{
+	struct keep_edit look = { copy_notes, out };
+	return keep_update(k, origin, &look, a, e);
+}
+
+/* ---- the party's tree ---- */
+
+static bool
+tree_parse(struct bytes in, struct keep_tree *out, struct err *e)
+{
+	char hex[65], text[128];
+	int end = 0;
+	(void)snprintf(
+	    text, sizeof(text), "%.*s", (int)(in.len < 127 ? in.len : 127), (const char *)in.data);
+	bool ok = sscanf(text, "%" SCNu64 " %" SCNu64 " %64[0-9a-f]%n", &out->record, &out->size,
+		      hex, &end) == 3 &&
+		  strlen(hex) == 64 && in.len == (size_t)end + 1;
+	for (size_t i = 0; ok && i < 32; i++)
+		ok = sscanf(hex + 2 * i, "%2hhx", &out->root[i]) == 1;
+	return ok || err_set(e, ERR_CORRUPT, "the party's tree that was kept");
+}
+
+static bool
+tree_print(const struct keep_tree *t, struct arena *a, struct bytes *out, struct err *e)
+{
+	char hex[65];
+	for (size_t i = 0; i < 32; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", t->root[i]);
+	const char *text = arena_printf(a, "%" PRIu64 " %" PRIu64 " %s\n", t->record, t->size, hex);
+	*out = bytes_of(text);
+	return text != NULL || err_set(e, ERR_NOMEM, "the party's tree");
+}
+
+/* A tree only grows, record by record. */
+static bool
+agree(const struct keep_tree *a, const struct keep_tree *b)
+{
+	const struct keep_tree *first = a->record <= b->record ? a : b, *last = first == a ? b : a;
+	if (first->size == last->size)
+		return memcmp(first->root, last->root, 32) == 0;
+	return first->record != last->record && first->size < last->size;
+}
+
+static bool
+tree_held(struct keep *k, struct bytes name, struct keep_trees *t, struct arena *a, struct err *e)
+{
+	char path[PATH_LEN] = "";
+	struct bytes text = { NULL, 0 };
+	bool file = k->folder != NULL;
+	if (file && (!name_file(k, "party", name, path, e) || !read_file(path, a, &text, e)))
+		return false;
+	t->known = file ? text.data != NULL : k->has_tree;
+	if (file && t->known && !tree_parse(text, &t->was, e))
+		return err_wrap(e, "'%s'", path);
+	if (!file)
+		t->was = k->tree;
+	t->agree = !t->known || agree(&t->was, &t->now);
+	if (!t->agree || (t->known && t->was.record >= t->now.record))
+		return true;
+	k->tree = t->now;
+	k->has_tree = true;
+	return !file || (tree_print(&t->now, a, &text, e) && write_file(k, path, text, e));
+}
+
+bool
+keep_tree(struct keep *k, struct bytes name, struct keep_trees *t, struct arena *a, struct err *e)
+{
+	int lock;
+	if (!hold(k, &lock, e))
+		return false;
+	bool ok = tree_held(k, name, t, a, e);
+	let_go(k, lock);
+	return ok;
+}
+
+/* ---- what is watched from one session to the next ---- */
+
+static bool
+waiting_parse(struct bytes in, struct keep_waiting *out, struct err *e)
+{
+	char text[64];
+	int end = 0;
+	(void)snprintf(
+	    text, sizeof(text), "%.*s", (int)(in.len < 63 ? in.len : 63), (const char *)in.data);
+	return (sscanf(text, "%" SCNu64 " %" SCNd64 "%n", &out->index, &out->since_s, &end) == 2 &&
+		   in.len == (size_t)end + 1) ||
+	       err_set(e, ERR_CORRUPT, "the record that was watched");
+}
+
+static bool
+watch_store(struct keep *k, const char *path, const struct keep_watch *w, struct err *e)
+{
+	char text[64];
+	k->waiting = w->was;
+	k->has_waiting = w->has_was;
+	if (k->folder == NULL)
+		return true;
+	if (!w->has_was)
+		return unlink(path) == 0 || errno == ENOENT ||
+		       err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
+	(void)snprintf(
+	    text, sizeof(text), "%" PRIu64 " %" PRId64 "\n", w->was.index, w->was.since_s);
+	return write_file(k, path, bytes_of(text), e);
+}
+
+static bool
+watch_held(struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e)
+{
+	char path[PATH_LEN] = "";
+	struct bytes text = { NULL, 0 };
+	bool file = k->folder != NULL;
+	if (file && (!name_file(k, "watched", name, path, e) || !read_file(path, a, &text, e)))
+		return false;
+	bool had = w->has_was = file ? text.data != NULL : k->has_waiting;
+	w->was = k->waiting;
+	if (file && had && !waiting_parse(text, &w->was, e))
+		return err_wrap(e, "'%s'", path);
+	bool forget = had && w->was.index < w->covered;
+	bool take = w->has_now && (!had || forget) && w->now >= w->covered;
+	bool first = had && !forget && w->was.since_s == 0 && w->head_s != 0;
+	if (take)
+		w->was = (struct keep_waiting){ w->now, 0 };
+	if (first)
+		w->was.since_s = w->head_s;
+	w->has_was = take || (had && !forget);
+	return (!forget && !take && !first) || watch_store(k, path, w, e);
+}
+
+bool
+keep_watch(struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e)
+{
+	int lock;
+	if (!hold(k, &lock, e))
+		return false;
+	bool ok = watch_held(k, name, w, a, e);
+	let_go(k, lock);
+	return ok;
+}
+
+/* ---- evidence ---- */
+
+/* The first free name. */
+static bool
+fork_held(struct keep *k, const char *base, struct bytes text, char path[512], struct err *e)
+{
+	for (unsigned n = 0; n < FORKS; n++) {
+		(void)snprintf(path, PATH_LEN, "%.480s-%02u", base, n);
+		if (access(path, F_OK) != 0 && errno == ENOENT)
+			return write_file(k, path, text, e);
+	}
+	path[0] = 0;
+	return err_set(
+	    e, ERR_LIMIT, "%d pieces are there already, %s-*: the first count", FORKS, base);
 }
 
 bool
@@ -262,8 +469,12 @@ keep_fork(struct keep *k, struct bytes origin, struct bytes text, char path[512]
 		return true;
 	if (!name_file(k, "fork", origin, base, e))
 		return false;
-	(void)snprintf(path, PATH_LEN, "%.480s-%lld", base, (long long)time(NULL));
-	return write_file(k, path, text, e);
+	int lock = take_lock(k, e);
+	if (lock < 0)
+		return false;
+	bool ok = fork_held(k, base, text, path, e);
+	(void)close(lock);
+	return ok;
 }
 
 bool

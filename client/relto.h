@@ -97,24 +97,25 @@ RELTO_API bool relto_context_signer(struct relto_context *ctx, struct relto_byte
     struct relto_bytes key_pem, struct relto_error *e);
 /*
  * Whose reports I believe: a party's name, its trust domain ("nor.example") and its CA certificates
- * (PEM).  Two parties with one domain are refused.  With domain NULL it is that of the SPIFFE id in
- * the CA certificates (URI subject alternative name "spiffe://nor.example"), or of a line
- * "trust-domain: nor.example" before the first one.  Where neither is there, the party is bound,
- * for the length of a connection, to the domain of the first report whose signer its CA vouches
- * for.
+ * (PEM).  The CA speaks for that domain alone.  Two parties that share a domain or a CA certificate
+ * are refused.  With domain NULL it is that of the SPIFFE id in the CA certificates (URI subject
+ * alternative name "spiffe://nor.example"), or of a line "trust-domain: nor.example" before the
+ * first one; where neither is there: config.
  */
 RELTO_API bool relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
     struct relto_bytes ca_pem, struct relto_error *e);
-/* A folder of PARTY.pem files, each as by relto_context_trust without a domain. */
+/* A folder of PARTY.pem files, each as by relto_context_trust, with the domain that the first line
+ * of PARTY.domain says, if there is such a file. */
 RELTO_API bool relto_context_trust_dir(
     struct relto_context *ctx, const char *path, struct relto_error *e);
 /* The log's public key, a C2SP vkey "origin+keyid+key"; one LF at the end is allowed. */
 RELTO_API bool relto_context_log_key(
     struct relto_context *ctx, const char *vkey, struct relto_error *e);
 /*
- * A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the evidence
- * that came with receipts and deliveries, and what proves a fork.  Without it the checkpoint lives
- * in the context alone and dies with it.
+ * A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the size and
+ * root of the party's own tree, the evidence that came with receipts and deliveries, and what
+ * proves a fork (the first 64 pieces).  Processes may share it: what they were shown is joined by
+ * proofs.  Without it all that lives in the context alone and dies with it.
  */
 RELTO_API bool relto_context_state_dir(
     struct relto_context *ctx, const char *path, struct relto_error *e);
@@ -177,10 +178,11 @@ struct relto_checkpoint { /* the largest that was verified */
 
 /*
  * Connects, checks that it is the pinned hub, says Hello, verifies the log's checkpoint and that it
- * extends the one kept.  NULL: unreachable, timeout, tls (the text says in words why the broker
- * refused the certificate, as far as TLS tells), certificate (it is not the hub that is pinned),
- * fork (the log was rewritten or rolled back; the evidence is in the state folder), version,
- * protocol, io, no-memory, usage (something of the context is missing).
+ * extends the one kept, or those that other processes kept meanwhile.  NULL: unreachable, timeout,
+ * tls (the text says in words why the broker refused the certificate, as far as TLS tells),
+ * certificate (it is not the hub that is pinned), fork (the log was rewritten or rolled back; the
+ * evidence is in the state folder), version, protocol, io, no-memory, usage (something of the
+ * context is missing).
  */
 RELTO_API struct relto_connection *relto_connect(
     const struct relto_context *ctx, struct relto_error *e);
@@ -205,7 +207,9 @@ RELTO_API const struct relto_checkpoint *relto_log_head(const struct relto_conne
 
 /*
  * How many receipts and deliveries are older than 120 s and still not covered by a verified head of
- * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.
+ * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.  With a
+ * state folder one that an earlier session left uncovered is among them, when heads that are more
+ * than 120 s apart do not cover it.
  */
 RELTO_API size_t relto_overdue(const struct relto_connection *c);
 
@@ -353,7 +357,8 @@ struct relto_subscription_request {
 	const char *name;  /* NULL: inbox */
 	const char *topic; /* pattern; NULL: as the subscription is, '>' for a new one */
 	bool exercise;
-	uint32_t credit; /* deliveries on their way unacknowledged; 0: 64 */
+	uint32_t
+	    credit; /* deliveries on their way unacknowledged; 0: as many as the broker allows */
 	bool from_start; /* a new subscription begins with what is kept */
 };
 struct relto_subscription {
@@ -417,7 +422,8 @@ RELTO_API bool relto_next(
  */
 RELTO_API bool relto_ack(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
-/* The same without waiting, for high rates. */
+/* The same without waiting, for high rates.  Gathered and sent together: at 64, after a second,
+ * before the library waits for a delivery, and by relto_settle and relto_close. */
 RELTO_API bool relto_ack_later(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
 /* Comes back when every relto_ack_later so far is durable; the first that was refused is the error.

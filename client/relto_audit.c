@@ -31,6 +31,11 @@ relto_audit_list(struct relto_connection *c, const struct relto_lister *to, uint
 		inside_message_free(answer);
 	}
 	inside_forget(c);
+	if (ok && go_on != 0 && go_on <= to->from) { /* it would never end */
+		struct err why;
+		(void)err_set(&why, ERR_PROTOCOL, "the broker's list of records does not go on");
+		return inside_break(c, &why, e);
+	}
 	if (ok)
 		*next = go_on;
 	return ok;

@@ -3,7 +3,7 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
-enum { VERSION = 1, GOODBYE_MS = 1000, SESSION_BYTES = 64 << 20 };
+enum { VERSION = 1, GOODBYE_MS = 1000, SESSION_BYTES = 64 << 20, JOIN_TRIES = 8 };
 
 static void
 free_messages(struct inside_messages *list)
@@ -166,24 +166,17 @@ say_hello(struct relto_connection *c, struct relto_error *e)
 	return true;
 }
 
-struct relto_connection *
-relto_connect(const struct relto_context *ctx, struct relto_error *e)
+static struct relto_connection *
+connect_once(const struct relto_context *ctx, struct relto_error *e)
 {
 	struct err why;
 	SCOPED(connection_free) struct relto_connection *c = NULL;
 	if (!check_context(ctx, &why) || (c = connection_new(ctx, &why)) == NULL ||
 	    !open_link(c, &why)) {
 		(void)inside_fail(e, &why);
-		if (e != NULL)
-			e->fatal = true;
 		return NULL;
 	}
-	if (!say_hello(c, e)) {
-		if (e != NULL)
-			e->fatal = true;
-		return NULL;
-	}
-	return MOVE(c);
+	return say_hello(c, e) ? MOVE(c) : NULL;
 }
 
 void
@@ -193,14 +186,40 @@ relto_close(struct relto_connection *c)
 		return;
 	const struct msg bye = { .type = MSG_BYE };
 	int64_t deadline = link_deadline(GOODBYE_MS);
-	if (!inside_heads_flush(c, NULL))
+	if (!inside_heads_end(c, NULL))
 		c->lines_len = 0; /* nobody is left to be told */
-	if (c->failed.code[0] == 0 && inside_send_unasked(c, &bye, NULL)) {
+	if (c->failed.code[0] == 0 && inside_acks_flush(c, NULL) &&
+	    inside_send_unasked(c, &bye, NULL)) {
 		bool came = true;
 		while (link_now() < deadline && inside_turn(c, deadline, &came, NULL))
 			continue;
 	}
 	connection_free(c);
+}
+
+/*
+ * A Hello names one head, so where several are kept (processes that were connected at once) each
+ * Welcome joins one more.  An honest broker, which publishes every 10 s, joins them in two.
+ */
+struct relto_connection *
+relto_connect(const struct relto_context *ctx, struct relto_error *e)
+{
+	struct relto_connection *c = NULL;
+	for (unsigned tries = 0; tries < JOIN_TRIES; tries++) {
+		c = connect_once(ctx, e);
+		if (c == NULL || c->apart == 0)
+			break;
+		if (tries + 1 == JOIN_TRIES) {
+			struct err why;
+			(void)inside_heads_never_joined(c, &why);
+			(void)inside_fail(e, &why);
+		}
+		relto_close(c);
+		c = NULL;
+	}
+	if (c == NULL && e != NULL)
+		e->fatal = true;
+	return c;
 }
 
 int
@@ -238,7 +257,7 @@ relto_ping(struct relto_connection *c, struct relto_error *e)
 {
 	struct msg m = { .type = MSG_PING };
 	struct inside_message *answer = NULL;
-	bool ok = inside_ask(c, &m, MSG_PONG, &answer, e);
+	bool ok = inside_acks_flush(c, e) && inside_ask(c, &m, MSG_PONG, &answer, e);
 	inside_message_free(answer);
 	return ok;
 }

@@ -1,14 +1,11 @@
 #include "client/inside.h"
 
 #include "proto/spiffe.h"
-#include "proto/syntax.h"
 #include "proto/uuid.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,9 +75,8 @@ relto_context_free(struct relto_context *ctx)
 
 /* ---- files ---- */
 
-/* A whole file into the context's memory.  'secret': nobody else may be able to read it. */
-static bool
-read_file(struct relto_context *ctx, const char *path, bool secret, struct relto_bytes *out,
+bool
+inside_read_file(struct relto_context *ctx, const char *path, bool secret, struct relto_bytes *out,
     struct relto_error *e)
 {
 	struct stat s;
@@ -104,8 +100,8 @@ read_file(struct relto_context *ctx, const char *path, bool secret, struct relto
 	return true;
 }
 
-static char *
-keep_text(struct relto_context *ctx, struct bytes in, struct relto_error *e)
+char *
+inside_keep_text(struct relto_context *ctx, struct bytes in, struct relto_error *e)
 {
 	struct bytes out;
 	struct err why;
@@ -126,7 +122,8 @@ relto_context_server(struct relto_context *ctx, const char *server, struct relto
 	struct bytes host = bytes_from(server, (size_t)(colon - server));
 	if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
 		host = bytes_from(host.data + 1, host.len - 2);
-	char *h = keep_text(ctx, host, e), *p = keep_text(ctx, bytes_of(colon + 1), e);
+	char *h = inside_keep_text(ctx, host, e),
+	     *p = inside_keep_text(ctx, bytes_of(colon + 1), e);
 	if (h == NULL || p == NULL)
 		return false;
 	ctx->host = h;
@@ -150,7 +147,7 @@ relto_context_hub(
 		(void)err_wrap(&why, "CA certificates of the hub");
 		return inside_fail(e, &why);
 	}
-	char *text = keep_text(ctx, bytes_of(hub_id), e);
+	char *text = inside_keep_text(ctx, bytes_of(hub_id), e);
 	if (text == NULL) {
 		chain_anchors_free(anchors);
 		return false;
@@ -166,7 +163,8 @@ relto_context_hub_file(
     struct relto_context *ctx, const char *hub_id, const char *ca_path, struct relto_error *e)
 {
 	struct relto_bytes pem = { NULL, 0 };
-	return read_file(ctx, ca_path, false, &pem, e) && relto_context_hub(ctx, hub_id, pem, e);
+	return inside_read_file(ctx, ca_path, false, &pem, e) &&
+	       relto_context_hub(ctx, hub_id, pem, e);
 }
 
 /* ---- identities ---- */
@@ -182,7 +180,7 @@ no_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-static STACK_OF(X509) * read_certificates(struct relto_bytes pem)
+STACK_OF(X509) * inside_certificates(struct relto_bytes pem)
 {
 	STACK_OF(X509) *all = sk_X509_new_null();
 	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
@@ -202,7 +200,7 @@ read_identity(struct relto_bytes certificate, struct relto_bytes key, struct ins
 {
 	if (certificate.len > FILE_MAX || key.len > FILE_MAX)
 		return inside_failf(e, ERR_USAGE, "a certificate or key of more than 1 MiB");
-	struct inside_identity i = { .chain = read_certificates(certificate) };
+	struct inside_identity i = { .chain = inside_certificates(certificate) };
 	BIO *in = BIO_new_mem_buf(key.data, (int)key.len);
 	i.key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
 	BIO_free(in);
@@ -241,8 +239,8 @@ relto_context_identity_files(struct relto_context *ctx, const char *certificate_
     const char *key_path, struct relto_error *e)
 {
 	struct relto_bytes certificate = { NULL, 0 }, key = { NULL, 0 };
-	return read_file(ctx, certificate_path, false, &certificate, e) &&
-	       read_file(ctx, key_path, true, &key, e) &&
+	return inside_read_file(ctx, certificate_path, false, &certificate, e) &&
+	       inside_read_file(ctx, key_path, true, &key, e) &&
 	       relto_context_identity(ctx, certificate, key, e);
 }
 
@@ -251,159 +249,6 @@ relto_context_signer(struct relto_context *ctx, struct relto_bytes certificate_p
     struct relto_bytes key_pem, struct relto_error *e)
 {
 	return read_identity(certificate_pem, key_pem, &ctx->signer, e);
-}
-
-/* ---- whose reports to believe ---- */
-
-static bool
-add_party(struct relto_context *ctx, const struct inside_party *p, struct relto_error *e)
-{
-	for (size_t i = 0; i < ctx->party_count; i++)
-		if (strcmp(ctx->parties[i].party, p->party) == 0 ||
-		    (p->domain != NULL && ctx->parties[i].domain != NULL &&
-			strcmp(ctx->parties[i].domain, p->domain) == 0))
-			return inside_failf(e, ERR_CONFIG,
-			    "trust: %s and %s share a name or a trust domain", p->party,
-			    ctx->parties[i].party);
-	struct inside_party *all = arena_zalloc(&ctx->arena, ctx->party_count + 1, sizeof(*all));
-	if (all == NULL)
-		return inside_failf(e, ERR_NOMEM, "trust");
-	if (ctx->party_count != 0)
-		memcpy(all, ctx->parties, ctx->party_count * sizeof(*all));
-	all[ctx->party_count++] = *p;
-	ctx->parties = all;
-	return true;
-}
-
-/* The trust domain in a CA certificate's URI name "spiffe://DOMAIN", into 'out'. */
-static bool
-domain_of_certificate(X509 *x, char out[256])
-{
-	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
-	bool found = false;
-	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
-		const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
-		if (n->type != GEN_URI)
-			continue;
-		struct bytes uri = bytes_from(ASN1_STRING_get0_data(n->d.uniformResourceIdentifier),
-		    (size_t)ASN1_STRING_length(n->d.uniformResourceIdentifier));
-		const size_t skip = strlen("spiffe://");
-		if (uri.len <= skip || memcmp(uri.data, "spiffe://", skip) != 0)
-			continue;
-		struct bytes domain = bytes_from(uri.data + skip, uri.len - skip);
-		found = spiffe_is_domain(domain);
-		if (found) {
-			memcpy(out, domain.data, domain.len);
-			out[domain.len] = 0;
-		}
-	}
-	GENERAL_NAMES_free(names);
-	return found;
-}
-
-/* The domain of a line "trust-domain: DOMAIN" before the first certificate. */
-static bool
-domain_of_line(struct relto_bytes pem, char out[256])
-{
-	static const char key[] = "trust-domain:", begin[] = "-----BEGIN";
-	const char *at = pem.data, *end = at + pem.len;
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		struct bytes line = bytes_from(at, (size_t)((stop == NULL ? end : stop) - at));
-		if (line.len >= sizeof(begin) - 1 &&
-		    memcmp(line.data, begin, sizeof(begin) - 1) == 0)
-			return false;
-		if (line.len >= sizeof(key) - 1 && memcmp(line.data, key, sizeof(key) - 1) == 0) {
-			struct bytes v =
-			    bytes_from(line.data + sizeof(key) - 1, line.len - sizeof(key) + 1);
-			while (v.len != 0 && v.data[0] == ' ')
-				v = bytes_from(v.data + 1, v.len - 1);
-			while (
-			    v.len != 0 && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\r'))
-				v.len--;
-			if (!spiffe_is_domain(v))
-				return false;
-			memcpy(out, v.data, v.len);
-			out[v.len] = 0;
-			return true;
-		}
-		at = stop == NULL ? end : stop + 1;
-	}
-	return false;
-}
-
-static bool
-find_domain(struct relto_bytes pem, char out[256])
-{
-	if (domain_of_line(pem, out))
-		return true;
-	STACK_OF(X509) *all = read_certificates(pem);
-	bool found = false;
-	for (int i = 0; i < sk_X509_num(all) && !found; i++)
-		found = domain_of_certificate(sk_X509_value(all, i), out);
-	sk_X509_pop_free(all, X509_free);
-	return found;
-}
-
-bool
-relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
-    struct relto_bytes ca_pem, struct relto_error *e)
-{
-	struct err why;
-	char found[256] = "";
-	struct inside_party p = { 0 };
-	if (!syntax_is_name(bytes_of(party)) ||
-	    (domain != NULL && !spiffe_is_domain(bytes_of(domain))))
-		return inside_failf(e, ERR_USAGE, "trust: '%s' is no party or '%s' no trust domain",
-		    party, domain == NULL ? "" : domain);
-	if (domain == NULL && find_domain(ca_pem, found))
-		domain = found;
-	p.party = keep_text(ctx, bytes_of(party), e);
-	p.domain = domain == NULL ? NULL : keep_text(ctx, bytes_of(domain), e);
-	if (p.party == NULL || (domain != NULL && p.domain == NULL))
-		return false;
-	if (!chain_anchors_new(bytes_from(ca_pem.data, ca_pem.len), NULL, 0, &p.anchors, &why)) {
-		(void)err_wrap(&why, "CA certificates of %s", party);
-		return inside_fail(e, &why);
-	}
-	if (add_party(ctx, &p, e))
-		return true;
-	chain_anchors_free(p.anchors);
-	return false;
-}
-
-/* One PARTY.pem of the folder. */
-static bool
-trust_file(struct relto_context *ctx, const char *folder, const char *name, struct relto_error *e)
-{
-	char path[4096], party[LIMIT_PARTY_NAME_BYTES + 1];
-	struct relto_bytes pem = { NULL, 0 };
-	size_t n = strlen(name) - strlen(".pem");
-	if (n > LIMIT_PARTY_NAME_BYTES)
-		return inside_failf(e, ERR_CONFIG, "'%s/%s': not PARTY.pem", folder, name);
-	memcpy(party, name, n);
-	party[n] = 0;
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return read_file(ctx, path, false, &pem, e) &&
-	       relto_context_trust(ctx, party, NULL, pem, e);
-}
-
-bool
-relto_context_trust_dir(struct relto_context *ctx, const char *path, struct relto_error *e)
-{
-	DIR *d = opendir(path);
-	if (d == NULL)
-		return inside_failf(
-		    e, ERR_NOT_FOUND, "trust folder '%s': %s", path, strerror(errno));
-	bool ok = true;
-	const struct dirent *entry;
-	while (ok && (entry = readdir(d)) != NULL) {
-		size_t n = strlen(entry->d_name);
-		if (n > 4 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 4, ".pem") == 0)
-			ok = trust_file(ctx, path, entry->d_name, e);
-	}
-	(void)closedir(d);
-	return ok;
 }
 
 /* ---- the log, the rest ---- */
@@ -442,7 +287,7 @@ relto_context_terms(struct relto_context *ctx, const char *agreement,
     const uint8_t digest[RELTO_DIGEST_BYTES], struct relto_error *e)
 {
 	struct inside_pin *all = arena_zalloc(&ctx->arena, ctx->pin_count + 1, sizeof(*all));
-	char *name = keep_text(ctx, bytes_of(agreement), e);
+	char *name = inside_keep_text(ctx, bytes_of(agreement), e);
 	if (all == NULL || name == NULL)
 		return inside_failf(e, ERR_NOMEM, "terms");
 	if (ctx->pin_count != 0)

@@ -101,7 +101,8 @@ add_page(struct held_explanation *h, const struct msg_explanation *in)
 }
 
 static bool
-collect(struct relto_connection *c, struct relto_explanation **out, struct relto_error *e)
+collect(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
+    struct relto_explanation **out, struct relto_error *e)
 {
 	bool more = true;
 	struct held_explanation *h = calloc(1, sizeof(*h));
@@ -110,7 +111,8 @@ collect(struct relto_connection *c, struct relto_explanation **out, struct relto
 	arena_init(&h->arena, EXPLANATION_BYTES);
 	while (more) {
 		struct inside_message *m = NULL;
-		bool ok = inside_expect(c, MSG_EXPLANATION, &m, e);
+		bool ok = inside_expect(c, MSG_EXPLANATION, &m, e) &&
+			  inside_is_about(c, m->msg.explanation.report, id, e);
 		bool fits = ok && add_page(h, &m->msg.explanation);
 		more = fits && m->msg.explanation.more;
 		inside_message_free(m);
@@ -129,7 +131,7 @@ relto_explain(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
 {
 	struct msg m = { .type = MSG_EXPLAIN };
 	m.explain.report = bytes_from(id, RELTO_ID_BYTES);
-	bool ok = inside_start(c, &m, 0, e) && collect(c, out, e);
+	bool ok = inside_start(c, &m, 0, e) && collect(c, id, out, e);
 	inside_forget(c);
 	return ok;
 }
@@ -138,7 +140,8 @@ bool
 relto_dry_run(struct relto_connection *c, const struct relto_report *report,
     struct relto_explanation **out, struct relto_error *e)
 {
-	bool ok = inside_publish(c, report, true, e) && collect(c, out, e);
+	uint8_t id[RELTO_ID_BYTES];
+	bool ok = inside_publish(c, report, true, id, e) && collect(c, id, out, e);
 	inside_forget(c);
 	return ok;
 }

@@ -51,9 +51,11 @@ relto_publish(struct relto_connection *c, const struct relto_report *report,
     struct relto_receipt **receipt, struct relto_error *e)
 {
 	SCOPED(inside_message_free) struct inside_message *m = NULL;
-	bool ok = inside_publish(c, report, false, e) && inside_expect(c, MSG_RECEIPT, &m, e);
+	uint8_t id[RELTO_ID_BYTES];
+	bool ok = inside_publish(c, report, false, id, e) && inside_expect(c, MSG_RECEIPT, &m, e);
 	inside_forget(c);
-	return ok && make_receipt(&m->msg.receipt, receipt, e);
+	return ok && inside_is_about(c, m->msg.receipt.report, id, e) &&
+	       make_receipt(&m->msg.receipt, receipt, e);
 }
 
 /* ---- many at once ---- */
@@ -158,7 +160,8 @@ relto_answer(
 	struct relto_answer a = { .cookie = p->cookie };
 	memcpy(a.id, p->id, sizeof(a.id));
 	if (m->type == MSG_RECEIPT) {
-		if (!make_receipt(&m->receipt, &a.receipt, e))
+		if (!inside_is_about(c, m->receipt.report, p->id, e) ||
+		    !make_receipt(&m->receipt, &a.receipt, e))
 			return false;
 	} else if (m->type == MSG_ERROR) {
 		(void)inside_refused(&a.error, &m->error);

@@ -6,7 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CREDIT = 64 };
+enum { ACKS_AGE_MS = 1000 }; /* far below any ack-wait */
+
+/* What the broker allows.  Less lets a few reports that cannot be acknowledged block all others. */
+static uint32_t
+most_credit(const struct relto_connection *c)
+{
+	return c->limits.credit < LIMIT_CREDIT ? c->limits.credit : LIMIT_CREDIT;
+}
 
 bool
 relto_subscribe(struct relto_connection *c, const struct relto_subscription_request *wanted,
@@ -18,7 +25,7 @@ relto_subscribe(struct relto_connection *c, const struct relto_subscription_requ
 	s->name = bytes_of(wanted->name == NULL ? "inbox" : wanted->name);
 	s->topic = bytes_of(wanted->topic);
 	s->mode = wanted->exercise ? MODE_EXERCISE : MODE_LIVE;
-	s->credit = wanted->credit == 0 ? CREDIT : wanted->credit;
+	s->credit = wanted->credit == 0 ? most_credit(c) : wanted->credit;
 	s->from_start = wanted->from_start;
 	if (!syntax_name(s->name, &why) || (s->topic.len != 0 && !syntax_pattern(s->topic, &why))) {
 		(void)err_wrap(&why, "subscription");
@@ -174,9 +181,13 @@ static bool
 wait_for_delivery(struct relto_connection *c, int timeout_ms, struct relto_error *e)
 {
 	int64_t deadline = timeout_ms == 0 ? 0 : link_deadline(timeout_ms);
+	bool old = c->ack_count > 0 && link_now() - c->ack_since_ms >= ACKS_AGE_MS;
+	if (old && !inside_acks_flush(c, e))
+		return false;
 	while (STAILQ_EMPTY(&c->deliveries)) {
 		bool came;
-		if (!inside_turn(c, deadline, &came, e))
+		/* before it waits: the broker may wait for these */
+		if (!inside_acks_flush(c, e) || !inside_turn(c, deadline, &came, e))
 			return false;
 		if (!came && link_now() >= deadline)
 			return inside_failf(e, ERR_TIMEOUT, "nothing came in %d ms", timeout_ms);
@@ -222,10 +233,34 @@ relto_ack(struct relto_connection *c, const struct relto_delivery *d, struct rel
 	return inside_ask(c, &m, MSG_PONG, &answer, e);
 }
 
-bool
-relto_ack_later(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
+static int
+by_number(const void *a, const void *b)
 {
-	struct msg m = ack_of(d);
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Ascending, and each once: a report that came again has its old number. */
+static size_t
+in_order(uint64_t *numbers, size_t count)
+{
+	size_t kept = 0;
+	qsort(numbers, count, sizeof(*numbers), by_number);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || numbers[kept - 1] != numbers[i])
+			numbers[kept++] = numbers[i];
+	return kept;
+}
+
+bool
+inside_acks_flush(struct relto_connection *c, struct relto_error *e)
+{
+	if (c->ack_count == 0)
+		return true;
+	struct msg m = { .type = MSG_ACK };
+	m.ack.subscription = c->ack_subscription;
+	m.ack.deliveries = (struct msg_u64s){ c->acks, in_order(c->acks, c->ack_count) };
+	c->ack_count = 0;
 	c->last_ack = c->last_request + 1; /* the answer may come while we send */
 	if (inside_send(c, &m, 0, e))
 		return true;
@@ -234,9 +269,24 @@ relto_ack_later(struct relto_connection *c, const struct relto_delivery *d, stru
 }
 
 bool
+relto_ack_later(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
+{
+	if (c->ack_subscription != d->subscription && !inside_acks_flush(c, e))
+		return false;
+	if (c->ack_count == 0)
+		c->ack_since_ms = link_now();
+	c->ack_subscription = d->subscription;
+	c->acks[c->ack_count++] = d->number;
+	return (c->ack_count < INSIDE_ACKS && link_now() - c->ack_since_ms < ACKS_AGE_MS) ||
+	       inside_acks_flush(c, e);
+}
+
+bool
 relto_settle(struct relto_connection *c, struct relto_error *e)
 {
 	int64_t deadline = link_deadline(c->ctx->timeout_ms);
+	if (!inside_acks_flush(c, e))
+		return false;
 	while (c->last_ack != 0) {
 		bool came;
 		if (!inside_turn(c, deadline, &came, e))

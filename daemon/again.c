@@ -159,14 +159,18 @@ fill_signer(struct scene *s, struct err *e)
 {
 	struct bytes blob;
 	struct names chain = { NULL, 0 };
-	struct trust_refusal why;
+	struct trust_refusal why = { 0 };
 	bool found = false;
 	if (!store_read_blob(s->desk->view, STORE_CHAIN, s->row.chain, &blob, &found, e))
 		return false;
-	bool good =
-	    found && desk_split_chain(s->a, blob, &chain, e) &&
-	    trust_signer_stands(s->desk->rules->trust, chain.items, chain.count,
-		s->report.manifest.originator, (int64_t)(s->row.accepted_us / 1000000), &why);
+	bool whole = found && desk_split_chain(s->a, blob, &chain, e);
+	if (found && !whole && e->code == ERR_NOMEM)
+		return false;
+	bool good = whole && trust_signer_stands(s->desk->rules->trust, chain.items, chain.count,
+				 s->report.manifest.originator,
+				 (int64_t)(s->row.accepted_us / 1000000), &why);
+	if (!good && why.fault == CHAIN_INTERNAL)
+		return err_set(e, ERR_NOMEM, "the signer's chain: %s", why.why);
 	s->facts.signer = good ? SIGNER_GOOD : SIGNER_REVOKED;
 	return true;
 }

@@ -1,5 +1,6 @@
 /* apply.c - what each job does to the open batch (HOUSE 2, step 7). */
 #include "daemon/batch.h"
+#include "daemon/log.h"
 #include "daemon/ruleset.h"
 
 #include <assert.h>
@@ -84,6 +85,7 @@ apply_enqueue(
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
 			return false;
 		batch_tell(c, p, s);
+		shell_count_down(c->shell, s->id);
 		*count += 1;
 	}
 	return true;
@@ -101,15 +103,28 @@ still_holds(const struct committer *c, uint64_t rules, uint64_t decided, uint64_
 	return now != NULL && now->number == rules && decided <= at && at < good_until;
 }
 
+static void
+look_for_room(struct committer *c)
+{
+	struct err full = { 0 };
+	c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
+	c->room_checked = true;
+	if (c->room != c->full_told)
+		return;
+	c->full_told = !c->room;
+	if (c->full_told)
+		log_error("store.full", "why=%s action=%s", log_quote_text(full.text),
+		    log_quote_text("no new reports until there is room; the rest goes on"));
+	else
+		log_info("store.room", "action=%s", log_quote_text("new reports are taken again"));
+}
+
 /* Disk and map have room for new reports: asked once a batch, for all that a batch may bring. */
 static bool
 has_room(struct committer *c, struct job *j)
 {
-	if (!c->room_checked) {
-		struct err full = { 0 };
-		c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
-		c->room_checked = true;
-	}
+	if (!c->room_checked)
+		look_for_room(c);
 	if (!c->room)
 		job_fail(j, ERR_FULL, "no room for new reports");
 	return c->room;
@@ -165,7 +180,7 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	return true;
 }
 
-/* Some subscription that gets it is read and has nothing before it. */
+/* Some subscription that gets it has a reader with credit for it and all that waits before it. */
 static bool
 is_awaited(const struct committer *c, const struct job_publish *p, const struct roll_party *r)
 {

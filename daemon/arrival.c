@@ -29,6 +29,7 @@ come_home(struct conn *c)
 	struct worker *w = c->worker;
 	conn_move(c, CONN_HELLO);
 	c->active_ms = c->since_ms;
+	c->held = true; /* Hello may have come with the end of the handshake, and wait inside TLS */
 	worker_touch(w, c);
 	if (c->trust != w->trust)
 		sweep_judge(c); /* new rules came while it shook hands or travelled */

@@ -33,8 +33,9 @@ struct committer {
 	bool running;
 	_Atomic bool stopping;
 	const char *stop_cause;
+	struct err unfinished;			     /* why there is no STOP */
 	struct mailbox_item *waiting, *waiting_last; /* taken, for the next batches */
-	struct job *unfinished; /* new rules that take more steps: each a batch of its own */
+	struct job *stepping; /* new rules that take more steps: each a batch of its own */
 	/* rules */
 	struct ruleset *rules; /* the last that was committed; a reference */
 	struct ruleset *next;  /* the one that this batch commits; borrowed from its job, or NULL */
@@ -45,7 +46,8 @@ struct committer {
 	size_t ack_count;
 	struct notice **notices; /* one a worker, NULL: nothing to say */
 	bool room_checked, room;
-	bool culprit; /* one job was too large: it failed by itself */
+	bool full_told; /* the operator knows that there is none */
+	bool culprit;	/* one job was too large: it failed by itself */
 	/* heads */
 	uint8_t *note; /* the newest signed checkpoint, not stored yet; owned */
 	size_t note_len;

@@ -503,11 +503,11 @@ broker_run(struct broker *b, struct err *e)
 		worker_stop(b->workers[i]);
 	for (unsigned i = 0; i < b->worker_count; i++)
 		worker_wait(b->workers[i]);
-	committer_stop(b->committer, b->cause == NULL ? "end" : b->cause);
+	bool finished = committer_stop(b->committer, b->cause == NULL ? "end" : b->cause, e);
 	for (unsigned i = 0; i < b->worker_count; i++)
 		worker_join(b->workers[i]);
 	drop_mail(b);
-	return true;
+	return finished;
 }
 
 void

@@ -262,7 +262,7 @@ answer(struct committer *c, struct job **jobs, size_t count, const struct err *f
 		} else if (j->fate == JOB_PENDING)
 			j->fate = JOB_DONE;
 		if (j->fate == JOB_UNFINISHED)
-			c->unfinished = j;
+			c->stepping = j;
 		else
 			committer_return(c->shell, j);
 	}
@@ -451,10 +451,10 @@ say_stop(struct committer *c, struct err *e)
 static void
 go_on(struct committer *c, bool stopping)
 {
-	struct job *j = c->unfinished;
+	struct job *j = c->stepping;
 	if (j == NULL)
 		return;
-	c->unfinished = NULL;
+	c->stepping = NULL;
 	j->fate = JOB_PENDING;
 	if (!stopping) {
 		run(c, &j, 1);
@@ -471,7 +471,7 @@ serve(struct committer *c)
 	for (;;) {
 		bool stopping = atomic_load(&c->stopping);
 		go_on(c, stopping);
-		if (c->waiting == NULL && c->unfinished == NULL && !c->party_heads_due && !stopping)
+		if (c->waiting == NULL && c->stepping == NULL && !c->party_heads_due && !stopping)
 			(void)mailbox_wait(c->shell->committer, TICK_MS);
 		if (c->waiting == NULL) /* what waits elsewhere is what slows the senders */
 			gather(c);
@@ -492,8 +492,10 @@ committer_run(void *arg)
 	if (!say_start(c, &e))
 		stop_for_good(c, &e);
 	serve(c);
-	if (!say_stop(c, &e))
+	if (!say_stop(c, &e)) {
 		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
+		c->unfinished = e;
+	}
 	return NULL;
 }
 
@@ -506,14 +508,17 @@ committer_start(struct committer *c, struct err *e)
 	return true;
 }
 
-void
-committer_stop(struct committer *c, const char *cause)
+bool
+committer_stop(struct committer *c, const char *cause, struct err *e)
 {
 	if (!c->running)
-		return;
+		return true;
 	c->stop_cause = cause;
 	mailbox_close(c->shell->committer);
 	atomic_store(&c->stopping, true);
 	(void)pthread_join(c->thread, NULL);
 	c->running = false;
+	if (c->unfinished.code == ERR_NONE)
+		return true;
+	return err_set(e, c->unfinished.code, "the stop is unfinished: %s", c->unfinished.text);
 }

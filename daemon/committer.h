@@ -30,8 +30,9 @@ MUST_USE bool committer_new(
     const struct committer_setup *setup, struct committer **out, struct err *e);
 /* Writes START and starts the thread. */
 MUST_USE bool committer_start(struct committer *c, struct err *e);
-/* Finishes what was taken, writes STOP, a last PARTY_HEAD each, and ends the thread. */
-void committer_stop(struct committer *c, const char *cause);
+/* Finishes what was taken, writes STOP, a last PARTY_HEAD each, and ends the thread.  False: the
+ * log does not say that this run ended. */
+MUST_USE bool committer_stop(struct committer *c, const char *cause, struct err *e);
 void committer_free(struct committer *c);
 SCOPED_FOR(struct committer, committer_free)
 

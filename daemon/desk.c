@@ -229,6 +229,12 @@ desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *w
 		describe(r, c, why);
 }
 
+enum err_code
+desk_our_fault(const struct err *e)
+{
+	return e->code == ERR_NOMEM ? ERR_NOMEM : ERR_INTERNAL;
+}
+
 bool
 desk_refuse(struct conn *c, uint64_t request, const struct complaint *no, struct err *e)
 {

@@ -10,10 +10,9 @@
 #include "daemon/ruleset.h"
 #include "daemon/salt.h"
 #include "daemon/shell.h"
+#include "daemon/table.h"
 #include "proto/arena.h"
 #include "proto/envelope.h"
-
-#include <uthash.h>
 
 struct outlet;
 
@@ -105,6 +104,8 @@ struct refused {
 	const struct trust_refusal *certificate; /* not NULL: whom the certificate claims to be */
 };
 void desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *why);
+/* What a peer is told of a failure that is ours: whether it may try again, no more. */
+enum err_code desk_our_fault(const struct err *e);
 /* Answers what the peer should not have asked with an Error, and counts it; the connection stays.
  */
 MUST_USE bool desk_refuse(

@@ -152,6 +152,6 @@ heads_tell(struct conn *c)
 	if (!ok) {
 		log_error("heads.failed", "conn=%llu why=%s", (unsigned long long)c->id,
 		    log_quote_text(e.text));
-		conn_fail(c, 0, &(struct complaint){ .code = ERR_INTERNAL });
+		conn_fail(c, 0, &(struct complaint){ .code = desk_our_fault(&e) });
 	}
 }

@@ -1,5 +1,6 @@
 #include "daemon/load.h"
 
+#include "daemon/dry.h"
 #include "daemon/file.h"
 #include "daemon/trust_load.h"
 #include "policy/text.h"
@@ -44,7 +45,10 @@ load_rules(const struct load *from, FILE *to, struct ruleset **out, struct err *
 	arena_init(&a, 1 << 20);
 	const char *path = root_file(cfg->policy, &a);
 	bool ok = path != NULL || err_set(e, ERR_NOMEM, "policy");
+	dry_begin();
 	ok = ok && epoch_load(&source, path, reload ? EPOCH_TOLERANT : 0, &errors, &epoch, e);
+	/* a bundle that looked damaged for want of memory shuts nobody out */
+	ok = ok && (!dry_ran() || err_set(e, ERR_NOMEM, "policy"));
 	const char *said = text_errors_format(&errors, &a);
 	if (said != NULL && said[0] != 0)
 		(void)fputs(said, to);

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "policy/text_chars.h"
+#include "proto/text_char.h"
 
 #define RATE_EVENTS 64 /* events counted at a time on a thread; the oldest gives way */
 #define TEXTS 8	       /* results of log_quote that live at once */

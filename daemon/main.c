@@ -1,5 +1,6 @@
 /* main.c - reltod: arguments, privileges, signals (DESIGN 12). */
 #include "daemon/broker.h"
+#include "daemon/dry.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/role.h"
@@ -165,7 +166,8 @@ serve(struct config *c, const struct options *o)
 	if (!ok)
 		log_error(
 		    "broker.failed", "code=%s why=%s", err_token(e.code), log_quote_text(e.text));
-	/* a start that failed half way has threads that only the end of the process stops */
+	/* a start that failed half way has threads that only the end of the process stops; a store
+	 * that broke at the stop is left as it is */
 	if (open && !ok)
 		_exit(err_exit(e.code));
 	unwatch(&b);
@@ -189,6 +191,7 @@ main(int argc, char **argv)
 		return 64;
 	}
 	role_set(ROLE_MAIN);
+	dry_watch();
 	bool ok = config_load(o.file, &c, &report, &e);
 	if (report != NULL)
 		(void)fputs(report, stderr);

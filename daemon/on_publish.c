@@ -1,6 +1,7 @@
 /* on_publish.c - Publish: it only coordinates (HOUSE 2, steps 5 to 8). */
 #include "daemon/committer.h"
 #include "daemon/drafts.h"
+#include "daemon/dry.h"
 #include "daemon/explain.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
@@ -70,7 +71,9 @@ signer(struct conn *c, struct err *e)
 		if (!trust_signer_new(d->rules->trust, s->chain.items, s->chain.count,
 			bytes_of(c->peer->agent), &s->signer, &why)) {
 			s->signer = NULL;
-			(void)err_set(e, ERR_BAD_SIGNATURE, "the signer's chain: %s", why.why);
+			(void)err_set(e,
+			    why.fault == CHAIN_INTERNAL ? ERR_NOMEM : ERR_BAD_SIGNATURE,
+			    "the signer's chain: %s", why.why);
 		}
 	}
 	/* by the time of records, which a clock that was put back does not move (wall.h) */
@@ -92,7 +95,11 @@ verify(struct conn *c, struct publish *p, struct err *e)
 	struct envelope_signer who = { .key = s->key,
 		.digest = bytes_from(s->leaf, sizeof(s->leaf)),
 		.originator = bytes_of(s->agent) };
-	return envelope_verify(&c->session->verifier, &p->report, &who, e);
+	dry_begin();
+	bool good = envelope_verify(&c->session->verifier, &p->report, &who, e);
+	if (!good && dry_ran())
+		e->code = ERR_NOMEM;
+	return good;
 }
 
 /* In the order of DESIGN section 5: the first that applies is the answer. */
@@ -504,6 +511,6 @@ publish_home(struct worker *w, struct job *j)
 	else
 		ok = refuse_err(c, j->request, &j->err, p->report.manifest.id);
 	if (!ok)
-		conn_fail(c, j->request, &(struct complaint){ .code = ERR_INTERNAL });
+		conn_fail(c, j->request, &(struct complaint){ .code = desk_our_fault(&e) });
 	job_free(j);
 }

@@ -248,9 +248,11 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 {
 	const struct job_subscribe *s = &j->subscribe;
 	struct outlet *o = outlet_open(desk_of(c), &s->want);
+	if (c->session->consumer_count == SESSION_OUTLETS)
+		return desk_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, e);
 	struct consumer *k = o == NULL ? NULL : outlet_join(o, c, s->credit);
 	if (k == NULL)
-		return desk_refuse(c, j->request, &(struct complaint){ .code = ERR_QUOTA }, e);
+		return conn_refuse(c, j->request, &(struct complaint){ .code = ERR_NOMEM }, e);
 	struct msg m = { .request = j->request, .type = MSG_SUBSCRIBED };
 	m.subscribed = (struct msg_subscribed){ .subscription = k->number,
 		.name = s->want.name,

@@ -52,7 +52,10 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 		l->wake_ms = UINT64_MAX;
 	}
 	HASH_ADD(hh, d->outlets, id, sizeof(o->id), o);
-	return o;
+	if (table_has(o))
+		return o;
+	free(o);
+	return NULL;
 }
 
 struct consumer *
@@ -204,7 +207,7 @@ restock(struct outlet *o, unsigned lane)
 		return false;
 	}
 	l->at = 0;
-	l->more = count == OUTLET_STOCK;
+	l->more = l->backlog = count == OUTLET_STOCK;
 	if (count > 0)
 		l->after = l->stock[count - 1].key.decision;
 	l->count = leave_dormant(o, l, count);
@@ -345,24 +348,36 @@ free_credit(const struct outlet *o)
 	return n;
 }
 
-/* Nothing stands between a new report and the reader. */
-static bool
-lane_is_idle(const struct lane *l)
+static uint32_t
+count_list(const struct flight_list *list)
 {
-	return TAILQ_EMPTY(&l->ready) && TAILQ_EMPTY(&l->pending) && l->at >= l->count && !l->more;
+	const struct flight *f;
+	uint32_t n = 0;
+	TAILQ_FOREACH (f, list, of_lane)
+		n++;
+	return n;
 }
 
-/* The hint for the committer (decision 0002). */
+/* For the committer (decision 0007): credit beyond what waits.  While a lane may have more than we
+ * have seen the last word stands, since the committer counts down from it. */
 static void
 set_eager(struct outlet *o)
 {
 	struct shell *s = o->desk->shell;
+	uint32_t credit = any_reader(o) ? free_credit(o) : 0, waits = 0;
 	if (o->id >= s->eager_count)
 		return;
-	bool idle = o->jobs == 0 && any_reader(o);
-	for (size_t i = 0; i < OUTLET_LANES && idle; i++)
-		idle = lane_is_idle(&o->lanes[i]);
-	atomic_store_explicit(&s->eager[o->id], idle, memory_order_relaxed);
+	for (size_t i = 0; i < OUTLET_LANES && credit > 0; i++) {
+		const struct lane *l = &o->lanes[i];
+		if (l->more && !l->backlog)
+			return;
+		if (l->backlog)
+			credit = 0;
+		waits +=
+		    count_list(&l->ready) + count_list(&l->pending) + (uint32_t)(l->count - l->at);
+	}
+	atomic_store_explicit(
+	    &s->eager[o->id], credit > waits ? credit - waits : 0, memory_order_relaxed);
 }
 
 void
@@ -421,6 +436,7 @@ outlet_tick(struct outlet *o)
 	uint64_t now = worker_now_ms(o->desk->worker);
 	for (f = TAILQ_FIRST(&o->all); f != NULL && count < 64; f = next) {
 		next = TAILQ_NEXT(f, of_outlet);
+		f->deadline_ms += o->desk->worker->still_ms; /* nobody's acknowledgement was read */
 		if (f->state == FLIGHT_LATER && f->deadline_ms <= now)
 			flight_ready(f);
 		if (f->state != FLIGHT_SENT || f->deadline_ms > now)

@@ -251,16 +251,20 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 	if (s != NULL)
 		return s;
 	s = calloc(1, sizeof(*s));
-	if (s == NULL) {
+	if (s != NULL) {
+		*s = (struct sent){ .number = k->last + 1,
+			.to = k,
+			.flight = f,
+			.key = f->entry.key,
+			.publisher = f->publisher };
+		HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
+	}
+	if (s == NULL || !table_has(s)) {
+		free(s);
 		(void)err_set(e, ERR_NOMEM, "delivery");
 		return NULL;
 	}
-	*s = (struct sent){ .number = ++k->last,
-		.to = k,
-		.flight = f,
-		.key = f->entry.key,
-		.publisher = f->publisher };
-	HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
+	k->last = s->number;
 	LIST_INSERT_HEAD(&f->sents, s, of_flight);
 	return s;
 }

@@ -372,7 +372,7 @@ pull_step(struct conn *c)
 	bool ok = step(p, &over, &e);
 	if (!ok) {
 		log_error("export.failed", "why=%s", log_quote_text(e.text));
-		conn_fail(c, p->request, &(struct complaint){ .code = ERR_INTERNAL });
+		conn_fail(c, p->request, &(struct complaint){ .code = desk_our_fault(&e) });
 	}
 	if (over || !ok) {
 		c->session->pull = NULL;

@@ -1,5 +1,6 @@
 #include "daemon/pump.h"
 
+#include "daemon/dry.h"
 #include "daemon/tls.h"
 #include "proto/limits.h"
 
@@ -108,6 +109,7 @@ pump_handshake(struct pump *p)
 	bool wants_write = false;
 	p->read_wants_write = false;
 	ERR_clear_error();
+	dry_begin(); /* the peer's chain is read and judged in there */
 	int rc = SSL_do_handshake(p->ssl);
 	if (rc == 1)
 		return PUMP_DONE;

@@ -36,7 +36,10 @@ roll_add(struct roll *r, uint32_t id, struct bytes name)
 	memcpy(p->name, name.data, name.len);
 	p->head_index = STORE_NONE;
 	HASH_ADD(hh, r->parties, id, sizeof(p->id), p);
-	return p;
+	if (table_has(p))
+		return p;
+	free(p);
+	return NULL;
 }
 
 bool

@@ -4,9 +4,8 @@
  */
 #pragma once
 #include "daemon/store.h"
+#include "daemon/table.h"
 #include "proto/merkle.h"
-
-#include <uthash.h>
 
 struct roll_subscription {
 	uint32_t id;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "audit/form.h"
 #include "audit/view.h"
 
 enum { PAGE_RECORDS = 256, PAGE_BYTES = 1 << 20, PAGE_CAP = 16 << 20 };
@@ -26,7 +27,8 @@ stored_tile(void *ctx, struct tile_id id, uint8_t out[TILE_BYTES], bool *found, 
 	return store_read_tile(w->view, (uint8_t)id.level, id.n, out, found, e);
 }
 
-/* A stored entry whose contents give the leaf hash that stands before them. */
+/* A stored entry whose contents give the leaf hash that stands before them, and say what a record
+ * of its type must. */
 static bool
 read_record(struct sha256 *h, struct bytes entry, struct record *r, uint8_t leaf[32], struct err *e)
 {
@@ -36,7 +38,7 @@ read_record(struct sha256 *h, struct bytes entry, struct record *r, uint8_t leaf
 		return false;
 	if (memcmp(stored, leaf, sizeof(stored)) != 0)
 		return err_set(e, ERR_CORRUPT, "its contents do not give its leaf hash");
-	return record_check(r, &type, e);
+	return record_check(r, &type, e) && form_check(r, type, e) == FORM_GOOD;
 }
 
 static bool

@@ -67,6 +67,22 @@ sweep_certificate(struct conn *c)
 }
 
 static void
+put_off(uint64_t *since, uint64_t ms, uint64_t now)
+{
+	*since = now - *since > ms ? *since + ms : now;
+}
+
+void
+sweep_forgive(struct conn *c, uint64_t ms)
+{
+	uint64_t now = worker_now_ms(c->worker);
+	put_off(&c->since_ms, ms, now);
+	put_off(&c->active_ms, ms, now);
+	put_off(&c->inbox.frame_since, ms, now);
+	put_off(&c->inbox.message_since, ms, now);
+}
+
+static void
 sweep_ready(struct conn *c, uint64_t now)
 {
 	const struct io_limits *l = c->worker->limits;

@@ -4,10 +4,13 @@
  * Threads: the connection's worker.
  */
 #pragma once
+#include <stdint.h>
 
 struct conn;
 struct trust_refusal;
 
+/* Puts its deadlines off: for 'ms' nothing was read. */
+void sweep_forgive(struct conn *c, uint64_t ms);
 /* Looks at every deadline of this connection. */
 void sweep_deadlines(struct conn *c);
 /* Judges the peer under the worker's present trust; ends the connection if it says no. */

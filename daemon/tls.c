@@ -146,6 +146,8 @@ context_protocol(SSL_CTX *ctx)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
 				     SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+	/* one read takes what has come, not a header and then a body */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_security_level(ctx, 2);

@@ -1,3 +1,4 @@
+#include "daemon/dry.h"
 #include "daemon/trust_set.h"
 
 #include <openssl/err.h>
@@ -35,6 +36,13 @@ found(struct finding *f, enum chain_fault fault, const char *why)
 	f->v.fault = fault;
 	(void)snprintf(f->v.why, sizeof(f->v.why), "%.159s", why);
 	return false;
+}
+
+/* A judgement during which libcrypto ran dry is none, whatever it says. */
+static bool
+judged(struct finding *f, bool good)
+{
+	return dry_ran() ? found(f, CHAIN_INTERNAL, "out of memory") : good;
 }
 
 /* The party that the leaf claims; its anchors alone will judge the claim (S8). */
@@ -142,7 +150,7 @@ trust_admit(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, struct t
     struct trust_refusal *why)
 {
 	struct finding f;
-	if (!find(t, leaf, others, CHAIN_CLIENT, &f)) {
+	if (!judged(&f, find(t, leaf, others, CHAIN_CLIENT, &f))) {
 		refuse(why, &f.v, f.party);
 		return false;
 	}
@@ -187,7 +195,8 @@ trust_still_allowed(const struct trust *t, struct trust_peer *p, struct trust_re
 		peer_update(t, &f, p);
 		return true;
 	}
-	bool same = find(t, sk_X509_value(p->certs, 0), p->certs, CHAIN_CLIENT, &f);
+	dry_begin();
+	bool same = judged(&f, find(t, sk_X509_value(p->certs, 0), p->certs, CHAIN_CLIENT, &f));
 	/* a trust domain that moved to another party is another identity */
 	if (same && strcmp(f.party->name, p->party) != 0)
 		same = found(&f, CHAIN_UNLISTED, "the trust domain is now another party's");
@@ -252,8 +261,10 @@ trust_signer_new(const struct trust *t, const struct bytes *chain, size_t count,
 	STACK_OF(X509) *certs = NULL;
 	struct finding f;
 	struct trust_signer *s = NULL;
-	if (signer_certs(chain, count, originator, &certs, &f) &&
-	    find(t, sk_X509_value(certs, 0), certs, CHAIN_SIGNER, &f)) {
+	dry_begin();
+	bool good = signer_certs(chain, count, originator, &certs, &f) &&
+		    find(t, sk_X509_value(certs, 0), certs, CHAIN_SIGNER, &f);
+	if (judged(&f, good)) {
 		s = signer_new(t, &f, sk_X509_value(certs, 0));
 		if (s == NULL || !chain_digest(chain, count, s->chain)) {
 			trust_signer_free(s);
@@ -276,12 +287,14 @@ trust_signer_stands(const struct trust *t, const struct bytes *chain, size_t cou
 {
 	STACK_OF(X509) *certs = NULL;
 	struct finding f;
+	dry_begin();
 	bool stands =
 	    signer_certs(chain, count, originator, &certs, &f) &&
 	    find_party(t, sk_X509_value(certs, 0), CHAIN_SIGNER, &f) &&
 	    chain_judge_again(f.party->anchors, sk_X509_value(certs, 0), certs, accepted_s, &f.v) &&
 	    find_agent(&f);
 	chain_certs_free(certs);
+	stands = judged(&f, stands);
 	if (!stands)
 		refuse(why, &f.v, f.party);
 	return stands;

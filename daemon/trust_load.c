@@ -22,9 +22,12 @@ load_crls(const struct party *p, struct arena *a, struct trust_party_setup *out,
 		    a, "%.*s", (int)p->crl_paths[i].len, (const char *)p->crl_paths[i].data);
 		if (path == NULL)
 			return err_set(e, ERR_NOMEM, "revocation lists");
-		if (!file_read(path, FILE_OURS, CRL_BYTES, a, &lists[i], &why) &&
-		    !arena_copy(a, bytes_of(why.text), &out->unusable, e))
-			return false;
+		if (!file_read(path, FILE_OURS, CRL_BYTES, a, &lists[i], &why)) {
+			if (why.code == ERR_NOMEM)
+				return err_set(e, ERR_NOMEM, "revocation lists");
+			if (!arena_copy(a, bytes_of(why.text), &out->unusable, e))
+				return false;
+		}
 		out->crl_count++;
 	}
 	return true;

@@ -10,15 +10,17 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
 	WORKER_MAGIC = 0x774b7231,
 	LETTERS_A_TURN = 256,
 	JUDGED_A_TURN = 64 /* chains verified between two looks at the sockets */
 };
-enum { TURN_NONE = 0, TURN_NOW, TURN_AGAIN, TURN_DEAD };
+enum { TURN_NONE = 0, TURN_NOW, TURN_UNDER_WAY, TURN_AGAIN, TURN_DEAD }; /* the list it stands in */
 
 static struct worker *
 worker_of(void *arg)
@@ -30,25 +32,40 @@ worker_of(void *arg)
 
 /* ---- turns ---- */
 
+static struct conn_queue *
+queue_of(struct worker *w, uint8_t turn)
+{
+	assert(turn != TURN_NONE);
+	return turn == TURN_NOW		? &w->turn
+	       : turn == TURN_UNDER_WAY ? &w->under_way
+	       : turn == TURN_AGAIN	? &w->again
+					: &w->dead;
+}
+
 static void
 enlist(struct worker *w, struct conn *c, uint8_t turn)
 {
-	struct conn_queue *q = turn == TURN_NOW	    ? &w->turn
-			       : turn == TURN_AGAIN ? &w->again
-						    : &w->dead;
-	TAILQ_INSERT_TAIL(q, c, of_turn);
+	TAILQ_INSERT_TAIL(queue_of(w, turn), c, of_turn);
 	c->turn = turn;
 }
 
 static void
 delist(struct worker *w, struct conn *c)
 {
-	if (c->turn == TURN_NOW)
-		TAILQ_REMOVE(&w->turn, c, of_turn);
-	else if (c->turn == TURN_AGAIN)
-		TAILQ_REMOVE(&w->again, c, of_turn);
-	if (c->turn != TURN_DEAD)
-		c->turn = TURN_NONE;
+	if (c->turn == TURN_NONE || c->turn == TURN_DEAD)
+		return;
+	TAILQ_REMOVE(queue_of(w, c->turn), c, of_turn);
+	c->turn = TURN_NONE;
+}
+
+/* One by one: a connection may go at any time, and is then taken out of the list that it names. */
+static void
+move_all(struct worker *w, uint8_t from, uint8_t to)
+{
+	for (struct conn *c; (c = TAILQ_FIRST(queue_of(w, from))) != NULL;) {
+		delist(w, c);
+		enlist(w, c, to);
+	}
 }
 
 static void
@@ -98,14 +115,12 @@ bury_dead(struct worker *w)
 static void
 run_turn(struct worker *w)
 {
-	struct conn_queue now = TAILQ_HEAD_INITIALIZER(now);
-	TAILQ_CONCAT(&now, &w->turn, of_turn);
-	for (struct conn *c; (c = TAILQ_FIRST(&now)) != NULL;) {
-		TAILQ_REMOVE(&now, c, of_turn);
-		c->turn = TURN_NONE;
+	move_all(w, TURN_NOW, TURN_UNDER_WAY);
+	for (struct conn *c; (c = TAILQ_FIRST(&w->under_way)) != NULL;) {
+		delist(w, c);
 		conn_turn(c);
 	}
-	TAILQ_CONCAT(&w->again, &w->turn, of_turn);
+	move_all(w, TURN_NOW, TURN_AGAIN);
 	bury_dead(w);
 	if (!TAILQ_EMPTY(&w->again))
 		schedule(w->again_event);
@@ -140,7 +155,7 @@ on_again(int fd, short what, void *arg)
 	struct worker *w = worker_of(arg);
 	if (w->judging)
 		judge_some(w);
-	TAILQ_CONCAT(&w->turn, &w->again, of_turn);
+	move_all(w, TURN_AGAIN, TURN_NOW);
 	run_turn(w);
 }
 
@@ -152,11 +167,37 @@ worker_sweep(struct worker *w)
 	sweep_deadlines(c);
 }
 
+static uint64_t
+real_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Stopped, suspended or starved, this thread read nothing: that time is not held against those who
+ * sent in time.  A worker without a thread of its own (a test's) is where its caller is. */
+static void
+notice_standstill(struct worker *w)
+{
+	uint64_t gap = w->ticked_ms == 0 ? 0 : real_ms() - w->ticked_ms;
+	w->ticked_ms += gap;
+	w->still_ms = gap >= WORKER_TICK_MS + WORKER_STILL_MS ? gap - WORKER_TICK_MS : 0;
+	if (w->still_ms == 0)
+		return;
+	log_warn("worker.stood-still", "worker=%u ms=%" PRIu64 " action=%s", w->index, w->still_ms,
+	    log_quote_text("deadlines are put off by as much"));
+	struct conn *c;
+	TAILQ_FOREACH (c, &w->conns, of_worker)
+		sweep_forgive(c, w->still_ms);
+}
+
 static void
 on_tick_event(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct worker *w = worker_of(arg);
+	notice_standstill(w);
 	worker_sweep(w);
 	on_tick(w);
 	run_turn(w);
@@ -424,6 +465,7 @@ worker_new(const struct worker_setup *setup, struct worker **out, struct err *e)
 	w->trust_serial = 1;
 	TAILQ_INIT(&w->conns);
 	TAILQ_INIT(&w->turn);
+	TAILQ_INIT(&w->under_way);
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
 	sem_init(&w->started, 0, 0);
@@ -476,6 +518,7 @@ run(void *arg)
 	sem_post(&w->started);
 	if (!ok)
 		return NULL;
+	w->ticked_ms = real_ms();
 	(void)event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	on_worker_stop(w);
 	return NULL;

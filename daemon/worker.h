@@ -26,9 +26,10 @@ struct trust;
 struct worker;
 
 enum {
-	WORKER_TICK_MS = 250,  /* sweep of deadlines: no deadline is missed by more */
-	WORKER_BUCKETS = 1024, /* of the connection and party tables */
-	WORKER_MAIL = 1024     /* new sockets that may wait; full: the next worker, or closed */
+	WORKER_STILL_MS = 1000, /* a tick that comes so late did not come for a reason of ours */
+	WORKER_TICK_MS = 250,	/* sweep of deadlines: no deadline is missed by more */
+	WORKER_BUCKETS = 1024,	/* of the connection and party tables */
+	WORKER_MAIL = 1024	/* new sockets that may wait; full: the next worker, or closed */
 };
 
 /* What a worker gets by mail is a member of the thing that is handed over. */
@@ -78,10 +79,12 @@ struct worker {
 	uint64_t trust_serial;	 /* rises with every new trust */
 	struct conn_list by_id[WORKER_BUCKETS];
 	struct worker_party_list parties[WORKER_BUCKETS];
-	struct conn_queue turn;	 /* touched in this event turn */
-	struct conn_queue again; /* with work left for the next one */
-	struct conn_queue dead;	 /* freed at the end of the turn */
-	bool judging;		 /* some connections were not judged under the present trust yet */
+	struct conn_queue turn;	     /* touched in this event turn */
+	struct conn_queue under_way; /* what is left of those that have their turn now */
+	struct conn_queue again;     /* with work left for the next one */
+	struct conn_queue dead;	     /* freed at the end of the turn */
+	uint64_t ticked_ms, still_ms; /* the last tick; how long the thread stood still before it */
+	bool judging; /* some connections were not judged under the present trust yet */
 	bool stopping, drained_told;
 	atomic_uint load; /* connections; the only word that another thread reads */
 	uint32_t magic;

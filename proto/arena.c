@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 16, BLOCK_MIN = 4096 };
+enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 65536 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -35,26 +35,38 @@ arena_done(struct arena *a)
 	*a = (struct arena){ 0 };
 }
 
-/* A block with room for 'size'; doubling keeps the number of blocks logarithmic. */
+static struct arena_block *
+take_block(struct arena *a, size_t size)
+{
+	if (size > SIZE_MAX - sizeof(struct arena_block) ||
+	    size + sizeof(struct arena_block) > a->cap)
+		return NULL;
+	struct arena_block *b = malloc(sizeof(*b) + size);
+	if (b == NULL)
+		return NULL;
+	a->cap -= sizeof(*b) + size;
+	b->size = size;
+	b->used = 0;
+	return b;
+}
+
+/* A block with room for 'size'.  Blocks double up to BLOCK_MAX.  What is large beside that has one
+ * of its own, behind the block in use: doubled for it, or with its tail lost to it, a cap of three
+ * times a message would not hold the message twice. */
 static struct arena_block *
 grow(struct arena *a, size_t size)
 {
-	size_t want = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2;
-	if (want < size)
+	struct arena_block *head = a->blocks;
+	bool alone = head != NULL && size > BLOCK_MAX / 2;
+	size_t want = head == NULL ? BLOCK_MIN : head->size * 2;
+	want = want > BLOCK_MAX ? BLOCK_MAX : want;
+	if (alone || want < size || want + sizeof(*head) > a->cap)
 		want = size;
-	if (want + sizeof(struct arena_block) > a->cap)
-		want = size;
-	if (want > SIZE_MAX - sizeof(struct arena_block) ||
-	    want + sizeof(struct arena_block) > a->cap)
-		return NULL;
-	struct arena_block *b = malloc(sizeof(*b) + want);
+	struct arena_block *b = take_block(a, want);
 	if (b == NULL)
 		return NULL;
-	a->cap -= sizeof(*b) + want;
-	b->next = a->blocks;
-	b->size = want;
-	b->used = 0;
-	a->blocks = b;
+	b->next = alone ? head->next : head;
+	*(alone ? &head->next : &a->blocks) = b;
 	return b;
 }
 

@@ -31,16 +31,25 @@ descriptor_of(enum schema_type type)
 	return NULL;
 }
 
+/* The unpacker does not say why it failed. */
+struct supply {
+	struct arena *arena;
+	bool ran_dry;
+};
+
 static void *
-take(void *arena, size_t size)
+take(void *supply, size_t size)
 {
-	return arena_alloc(arena, size);
+	struct supply *s = supply;
+	void *p = arena_alloc(s->arena, size);
+	s->ran_dry |= p == NULL;
+	return p;
 }
 
 static void
-give(void *arena, void *p)
+give(void *supply, void *p)
 {
-	(void)arena;
+	(void)supply;
 	(void)p; /* all at once, by arena_done */
 }
 
@@ -103,9 +112,12 @@ bool
 schema_agrees(enum schema_type type, struct bytes in, uint32_t elements, struct err *e)
 {
 	SCOPED(arena_done) struct arena a;
+	struct supply s = { &a, false };
 	arena_init(&a, 3 * in.len + (size_t)elements * ELEMENT_COST + FIXED_COST);
-	ProtobufCAllocator allocator = { take, give, &a };
+	ProtobufCAllocator allocator = { take, give, &s };
 	ProtobufCMessage *m =
 	    protobuf_c_message_unpack(descriptor_of(type), &allocator, in.len, in.data);
+	if (m == NULL && s.ran_dry)
+		return err_set(e, ERR_NOMEM, "no second opinion on %zu bytes", in.len);
 	return judge(m, in, &a, e);
 }

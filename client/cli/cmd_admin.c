@@ -7,7 +7,7 @@
 #include "client/cli/cmd.h"
 #include "client/cli/session.h"
 
-static const char usage[] = "admin status|reload|clock accept [--json]";
+const char cmd_admin_usage[] = "admin status|reload|clock accept [--json]";
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 1 },
@@ -23,7 +23,7 @@ print_tree(const json_t *o, int depth)
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)o, key, value)
 	{
-		(void)printf("%*s%-16s", depth * 2, "", key);
+		out_cleanf(stdout, "%*s%-23s ", depth * 2, "", key);
 		if (json_is_object(value)) {
 			(void)putchar('\n');
 			print_tree(value, depth + 1);
@@ -37,20 +37,41 @@ print_tree(const json_t *o, int depth)
 	}
 }
 
+/* Encoded anew: what a broker sends may steer a terminal as JSON too. */
+static void
+print_json(const json_t *o)
+{
+	(void)json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
+	(void)putchar('\n');
+}
+
 static int
 say(const char *json, bool as_json)
 {
 	json_error_t why;
-	if (as_json)
-		return puts(json) < 0 ? 74 : 0;
 	json_t *o = json_loads(json, 0, &why);
 	if (o == NULL) {
-		(void)fprintf(stderr, "relto: the broker's answer is no JSON: %s\n", why.text);
+		out_cleanf(stderr, "relto: the broker's answer is no JSON: %s", why.text);
+		(void)fputc('\n', stderr);
 		return 76;
 	}
-	print_tree(o, 0);
+	if (as_json)
+		print_json(o);
+	else
+		print_tree(o, 0);
 	json_decref(o);
 	return 0;
+}
+
+/* The code's text speaks of a clock that is in doubt: here it is not. */
+static int
+not_accepted(const struct relto_error *e)
+{
+	if (strcmp(e->code, err_token(ERR_CLOCK)) != 0)
+		return session_error(e);
+	(void)fputs(
+	    "relto: the broker's clock is not in doubt: there is nothing to accept\n", stderr);
+	return 1;
 }
 
 int
@@ -68,14 +89,14 @@ cmd_admin(int argc, char **argv)
 		if (code == 1)
 			as_json = true;
 		else if (code == '?' || !context_flag(&flags, code, optarg))
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_admin_usage, "what is '%s'?", argv[optind - 1]);
 	}
 	const char *what = optind < argc ? argv[optind++] : "";
 	bool clock = strcmp(what, "clock") == 0;
 	if (clock && (optind >= argc || strcmp(argv[optind++], "accept") != 0))
-		return out_usage(usage, "the clock can only be accepted: 'clock accept'");
+		return out_usage(cmd_admin_usage, "the clock can only be accepted: 'clock accept'");
 	if (optind < argc || (!clock && strcmp(what, "status") != 0 && strcmp(what, "reload") != 0))
-		return out_usage(usage, "say what to do");
+		return out_usage(cmd_admin_usage, "say what to do");
 	int status = session_open(&s, &flags);
 	if (status == 0) {
 		if (clock)
@@ -84,7 +105,7 @@ cmd_admin(int argc, char **argv)
 			ok = relto_reload(s.connection, &json, &e);
 		else
 			ok = relto_status(s.connection, &json, &e);
-		status = ok ? say(json, as_json) : session_error(&e);
+		status = ok ? say(json, as_json) : clock ? not_accepted(&e) : session_error(&e);
 	}
 	free(json);
 	session_close(&s);

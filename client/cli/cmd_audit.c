@@ -1,20 +1,17 @@
 /* cmd_audit.c - relto audit list|show|pull: the log, as far as I may see it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "audit/record.h"
+#include "client/cli/audit_pull.h"
 #include "client/cli/cmd.h"
-#include "client/cli/session.h"
 
-static const char usage[] =
+const char cmd_audit_usage[] =
     "audit list [--from N] [--count N] [--json] | audit show INDEX [--json] | audit pull DIR "
-    "[--from N]";
+    "[--from N] [--json]";
 
 struct call {
 	struct context_flags flags;
@@ -22,10 +19,6 @@ struct call {
 	size_t count;
 	uint64_t from, limit, seen;
 	bool json, one;
-	const char *folder; /* of a bundle being written */
-	uint64_t files, bytes;
-	char last[256];
-	int fd;
 };
 
 static const struct option options[] = {
@@ -40,8 +33,9 @@ static bool
 number(const char *text, uint64_t *out)
 {
 	char *end = NULL;
+	errno = 0;
 	*out = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == 0;
+	return text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0;
 }
 
 static int
@@ -58,15 +52,19 @@ parse(struct call *c, int argc, char **argv)
 			ok = number(optarg, code == 1 ? &c->from : &c->limit);
 		else if (code != 3 && code != '?')
 			ok = context_flag(&c->flags, code, optarg);
+		if (!ok && code != '?')
+			return out_usage(cmd_audit_usage, "'%s' is no number", optarg);
 		if (!ok)
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_audit_usage, "what is '%s'?", argv[optind - 1]);
 	}
 	for (; optind < argc; optind++) {
 		if (c->count == 3)
-			return out_usage(usage, "what is '%s'?", argv[optind]);
+			return out_usage(cmd_audit_usage, "what is '%s'?", argv[optind]);
 		c->words[c->count++] = argv[optind];
 	}
-	return c->count == 0 ? out_usage(usage, "say what to do") : 0;
+	if (c->limit == 0)
+		return out_usage(cmd_audit_usage, "--count is 1 or more");
+	return c->count == 0 ? out_usage(cmd_audit_usage, "say what to do") : 0;
 }
 
 /* ---- records ---- */
@@ -152,12 +150,12 @@ print_text(const char *what, struct bytes text)
 	if (text.len == 0)
 		return;
 	(void)printf("  %s ", what);
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-		if (c == '\n')
-			(void)fputs("; ", stdout);
-		else
-			out_clean(stdout, bytes_from(&text.data[i], 1));
+	while (text.len > 0) {
+		const uint8_t *end = memchr(text.data, '\n', text.len);
+		size_t len = end == NULL ? text.len : (size_t)(end - text.data), skip = end != NULL;
+		out_clean(stdout, bytes_from(text.data, len));
+		(void)fputs(end == NULL ? "" : "; ", stdout);
+		text = bytes_from(text.data + len + skip, text.len - len - skip);
 	}
 }
 
@@ -197,7 +195,8 @@ each(void *arg, const struct relto_record *rec)
 		return false;
 	if (!record_opening_parse(bytes_from(rec->opening.data, rec->opening.len), &r, &e) ||
 	    !slot_get_common(RECORD_SLOT(&r, 1)->value, &common, &e)) {
-		(void)fprintf(stderr, "relto: record %" PRIu64 ": %s\n", rec->index, e.text);
+		out_cleanf(stderr, "relto: record %" PRIu64 ": %s", rec->index, e.text);
+		(void)fputc('\n', stderr);
 		return true;
 	}
 	c->seen++;
@@ -241,74 +240,6 @@ list(struct session *s, struct call *c)
 	return 0;
 }
 
-/* ---- pull ---- */
-
-static bool
-open_file(struct call *c, const char *path)
-{
-	char full[4096];
-	int n = snprintf(full, sizeof(full), "%s/%s", c->folder, path);
-	if (n < 0 || (size_t)n >= sizeof(full))
-		return false;
-	for (char *at = strchr(full + strlen(c->folder) + 1, '/'); at != NULL;
-	     at = strchr(at + 1, '/')) {
-		*at = 0;
-		if (mkdir(full, 0700) != 0 && errno != EEXIST)
-			return false;
-		*at = '/';
-	}
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	c->fd = open(full, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	(void)snprintf(c->last, sizeof(c->last), "%s", path);
-	c->files++;
-	return c->fd >= 0;
-}
-
-static bool
-put(void *arg, const char *path, struct relto_bytes piece)
-{
-	struct call *c = arg;
-	const char *at = piece.data;
-	size_t left = piece.len;
-	if ((c->fd < 0 || strcmp(c->last, path) != 0) && !open_file(c, path)) {
-		(void)fprintf(
-		    stderr, "relto: cannot write %s/%s: %s\n", c->folder, path, strerror(errno));
-		return false;
-	}
-	while (left > 0) {
-		ssize_t n = write(c->fd, at, left);
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			at += n;
-			left -= (size_t)n;
-		}
-	}
-	c->bytes += piece.len;
-	return true;
-}
-
-static int
-pull(struct session *s, struct call *c)
-{
-	struct relto_error e = { 0 };
-	struct relto_bundle b = { .put = put, .arg = c, .from = c->from, .bodies_of_policy = true };
-	c->fd = -1;
-	c->folder = c->words[1];
-	if (mkdir(c->folder, 0700) != 0) {
-		(void)fprintf(stderr, "relto: cannot make %s: %s\n", c->folder, strerror(errno));
-		return errno == EEXIST ? 66 : 74;
-	}
-	bool ok = relto_audit_pull(s->connection, &b, &e);
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	if (!ok)
-		return session_error(&e);
-	(void)fprintf(stderr, "bundle in %s: %" PRIu64 " bytes\n", c->folder, c->bytes);
-	return 0;
-}
-
 int
 cmd_audit(int argc, char **argv)
 {
@@ -322,13 +253,14 @@ cmd_audit(int argc, char **argv)
 		c.one = true;
 		c.limit = 1;
 		if (c.count != 2 || !number(c.words[1], &c.from))
-			return out_usage(usage, "INDEX is a number");
+			return out_usage(cmd_audit_usage, "INDEX is a number");
 	} else if (strcmp(what, "pull") == 0 ? c.count != 2
 					     : strcmp(what, "list") != 0 || c.count != 1)
-		return out_usage(usage, "what is '%s'?", what);
+		return out_usage(cmd_audit_usage, "what is '%s'?", what);
+	struct audit_pull pull = { c.words[1], c.from, c.json };
 	status = session_open(&s, &c.flags);
 	if (status == 0)
-		status = strcmp(what, "pull") == 0 ? pull(&s, &c) : list(&s, &c);
+		status = strcmp(what, "pull") == 0 ? audit_pull_run(&s, &pull) : list(&s, &c);
 	session_close(&s);
 	return status;
 }

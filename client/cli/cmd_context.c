@@ -1,5 +1,4 @@
 /* cmd_context.c - relto context add|use|list|trust. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +6,7 @@
 #include <unistd.h>
 
 #include "client/cli/cmd.h"
-#include "client/cli/context.h"
-#include "client/cli/disk.h"
+#include "client/cli/context_trust.h"
 #include "client/cli/out.h"
 #include "proto/chain.h"
 #include "proto/syntax.h"
@@ -17,17 +15,18 @@
 #include <openssl/pem.h>
 
 #define ARENA_BYTES (16u << 20)
-#define NAMES 4096u
 
-static const char usage[] =
-    "context add NAME --server ADDRESS:PORT --hub-id ID --hub-ca FILE --certificate FILE"
-    " --key FILE --log-key FILE [--trust DIR] [--replace]\n"
-    "       relto context use NAME\n"
+const char cmd_context_usage[] =
+    "context add NAME --server ADDRESS:PORT|--server-file FILE --hub-id ID --hub-ca FILE\n"
+    "           --certificate FILE --key FILE --log-key FILE [--trust DIR] [--replace] [--json]\n"
+    "       relto context use NAME [--json]\n"
     "       relto context list [--json]\n"
-    "       relto context trust [PARTY FILE] [--context NAME] [--json]";
+    "       relto context trust [PARTY FILE [--domain DOMAIN] [--replace]] [--context NAME]"
+    " [--json]";
 
 struct request {
 	struct context_flags flags;
+	const char *domain;
 	bool json, replace;
 	int argc;
 	char **argv; /* what is no option */
@@ -36,10 +35,10 @@ struct request {
 static bool
 request_parse(int argc, char **argv, struct request *r)
 {
-	enum { JSON = 1, REPLACE };
+	enum { JSON = 1, REPLACE, DOMAIN };
 	static const struct option options[] = { CONTEXT_OPTIONS,
 		{ "json", no_argument, NULL, JSON }, { "replace", no_argument, NULL, REPLACE },
-		{ NULL, 0, NULL, 0 } };
+		{ "domain", required_argument, NULL, DOMAIN }, { NULL, 0, NULL, 0 } };
 	*r = (struct request){ .argc = 0 };
 	optind = 0; /* the words may be read more than once in a process */
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -47,6 +46,8 @@ request_parse(int argc, char **argv, struct request *r)
 			r->json = true;
 		else if (o == REPLACE)
 			r->replace = true;
+		else if (o == DOMAIN)
+			r->domain = optarg;
 		else if (!context_flag(&r->flags, o, optarg))
 			return false;
 	}
@@ -126,14 +127,21 @@ run_add(const struct request *r)
 	const char *home, *current;
 	arena_init(&a, ARENA_BYTES);
 	if (r->argc != 1)
-		return out_usage(usage, "context add: one NAME");
+		return out_usage(cmd_context_usage, "context add: one NAME");
 	if (r->flags.value[CONTEXT_name] != NULL)
-		return out_usage(usage, "context add: NAME stands by itself, without --context");
+		return out_usage(
+		    cmd_context_usage, "context add: NAME stands by itself, without --context");
+	bool said = false;
+	for (int f = CONTEXT_name + 1; f < CONTEXT_FIELDS; f++)
+		said |= r->flags.value[f] != NULL;
+	if (!said)
+		return out_usage(cmd_context_usage, "context add: no setting is said");
 	if (!context_home(&a, &home, &e) || !add_check(r, &a, &e))
 		return out_error(&e);
 	const char *path = arena_printf(&a, "%s/contexts/%s.conf", home, r->argv[0]);
 	if (path != NULL && access(path, F_OK) == 0 && !r->replace)
-		return out_usage(usage, "there is a context '%s' already; --replace", r->argv[0]);
+		return out_usage(
+		    cmd_context_usage, "there is a context '%s' already; --replace", r->argv[0]);
 	if (!context_save(r->argv[0], &r->flags, &e) || !context_current(&a, &current, &e))
 		return out_error(&e);
 	/* the first one is the one that is meant */
@@ -146,7 +154,9 @@ run_add(const struct request *r)
 		out_json_text(&j, "file", path);
 		out_json_end(&j, '}');
 		out_json_line(&j);
-	}
+	} else
+		(void)fprintf(stderr, "context '%s' is in %s%s\n", r->argv[0], path,
+		    current[0] == '\0' ? ", and is the one in use" : "");
 	return 0;
 }
 
@@ -156,7 +166,7 @@ run_use(const struct request *r)
 	struct context *c = NULL;
 	struct err e = { 0 };
 	if (r->argc != 1)
-		return out_usage(usage, "context use: one NAME");
+		return out_usage(cmd_context_usage, "context use: one NAME");
 	struct context_flags named = { .value = { [CONTEXT_name] = r->argv[0] } };
 	bool exists = context_load(&named, &c, &e);
 	context_free(c);
@@ -174,44 +184,20 @@ run_use(const struct request *r)
 	return 0;
 }
 
-/* ---- names in a folder ---- */
-
-static int
-name_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names in a folder that end in 'suffix', without it, sorted; none if there is no folder. */
-static bool
-names_in(const char *folder, const char *suffix, struct arena *a, char ***out, size_t *count,
-    struct err *e)
-{
-	DIR *d = opendir(folder);
-	char **names = arena_zalloc(a, NAMES, sizeof(*names));
-	*count = 0;
-	*out = names;
-	if (names == NULL || (d == NULL && errno != ENOENT)) {
-		(void)err_set(e, ERR_IO, "%s: %s", folder, strerror(errno));
-		if (d != NULL)
-			(void)closedir(d);
-		return false;
-	}
-	for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL && *count < NAMES;) {
-		size_t len = strlen(entry->d_name), end = strlen(suffix);
-		if (len <= end || strcmp(entry->d_name + len - end, suffix) != 0)
-			continue;
-		char *name = arena_printf(a, "%.*s", (int)(len - end), entry->d_name);
-		if (name != NULL && syntax_is_name(bytes_of(name)))
-			names[(*count)++] = name;
-	}
-	if (d != NULL)
-		(void)closedir(d);
-	qsort(names, *count, sizeof(*names), name_order);
-	return true;
-}
-
 /* ---- list ---- */
+
+/* Where the broker is: as said, or as it said itself in server-file; "" while it does not run. */
+static const char *
+server_of(const struct context *c, struct arena *a)
+{
+	struct bytes text;
+	if (c->server != NULL || c->server_file == NULL)
+		return c->server;
+	if (!context_read_file(c->server_file, false, a, &text, NULL))
+		return arena_printf(a, "(%s)", c->server_file);
+	return arena_printf(
+	    a, "%.*s", (int)strcspn((const char *)text.data, " \r\n"), (const char *)text.data);
+}
 
 static void
 list_one(struct out_json *j, const char *name, bool current, struct arena *a)
@@ -221,7 +207,7 @@ list_one(struct out_json *j, const char *name, bool current, struct arena *a)
 	struct err e = { 0 };
 	bool ok = context_load(&named, &c, &e);
 	const char *agent = ok ? agent_of(c->certificate, a) : NULL;
-	const char *server = !ok ? NULL : c->server != NULL ? c->server : c->server_file;
+	const char *server = ok ? server_of(c, a) : NULL;
 	if (j != NULL) {
 		out_json_begin(j, NULL, '{');
 		out_json_text(j, "name", name);
@@ -232,8 +218,8 @@ list_one(struct out_json *j, const char *name, bool current, struct arena *a)
 		out_json_text(j, "error", ok ? NULL : e.text);
 		out_json_end(j, '}');
 	} else {
-		(void)printf(
-		    "%c %-20s %-22s ", current ? '*' : ' ', name, server != NULL ? server : "-");
+		out_cleanf(stdout, "%c %-20s %-22s ", current ? '*' : ' ', name,
+		    server != NULL ? server : "-");
 		out_clean(stdout, bytes_of(ok ? agent != NULL ? agent : "-" : e.text));
 		(void)putchar('\n');
 	}
@@ -250,11 +236,11 @@ run_list(const struct request *r)
 	size_t count;
 	arena_init(&a, ARENA_BYTES);
 	if (r->argc != 0)
-		return out_usage(usage, "context list takes no names");
+		return out_usage(cmd_context_usage, "context list takes no names");
 	if (!context_home(&a, &home, &e) || !context_current(&a, &current, &e))
 		return out_error(&e);
 	const char *folder = arena_printf(&a, "%s/contexts", home);
-	if (folder == NULL || !names_in(folder, ".conf", &a, &names, &count, &e))
+	if (folder == NULL || !context_names(folder, ".conf", &a, &names, &count, &e))
 		return out_error(&e);
 	struct out_json j = { .to = stdout };
 	if (r->json) {
@@ -274,96 +260,21 @@ run_list(const struct request *r)
 
 /* ---- trust ---- */
 
-static void
-trust_show(struct out_json *j, const char *party, const struct chain_anchors *bundle)
-{
-	if (j != NULL) {
-		out_json_begin(j, NULL, '{');
-		out_json_text(j, "party", party);
-		out_json_begin(j, "anchors", '[');
-	}
-	for (size_t i = 0; i < chain_anchors_count(bundle); i++) {
-		const uint8_t *digest = chain_anchors_digest(bundle, i);
-		if (j != NULL) {
-			out_json_hex(j, NULL, digest, 32);
-			continue;
-		}
-		(void)printf("%-12s ", i == 0 ? party : "");
-		for (int b = 0; b < 32; b++)
-			(void)printf("%02x", digest[b]);
-		(void)putchar('\n');
-	}
-	if (j != NULL) {
-		out_json_end(j, ']');
-		out_json_end(j, '}');
-	}
-}
-
-static bool
-trust_list(const struct context *c, struct out_json *j, struct arena *a, struct err *e)
-{
-	char **names;
-	size_t count;
-	if (!names_in(c->trust, ".pem", a, &names, &count, e))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		SCOPED(chain_anchors_free) struct chain_anchors *bundle = NULL;
-		char *path = arena_printf(a, "%s/%s.pem", c->trust, names[i]);
-		if (path == NULL)
-			return err_set(e, ERR_NOMEM, "trust");
-		if (!bundle_read(path, a, &bundle, e))
-			return false;
-		trust_show(j, names[i], bundle);
-	}
-	return true;
-}
-
-static bool
-trust_add(const struct context *c, const struct request *r, struct out_json *j, struct arena *a,
-    struct err *e)
-{
-	SCOPED(chain_anchors_free) struct chain_anchors *bundle = NULL;
-	struct bytes pem;
-	if (!syntax_is_name(bytes_of(r->argv[0])))
-		return err_set(e, ERR_USAGE, "'%s' cannot be the name of a party", r->argv[0]);
-	if (!context_read_file(r->argv[1], false, a, &pem, e))
-		return false;
-	if (!chain_anchors_new(pem, NULL, 0, &bundle, e))
-		return err_wrap(e, "%s", r->argv[1]);
-	char *path = arena_printf(a, "%s/%s.pem", c->trust, r->argv[0]);
-	if (path == NULL)
-		return err_set(e, ERR_NOMEM, "trust");
-	if (!disk_folder(c->trust, e) || !disk_write(path, 0600, pem, e))
-		return false;
-	trust_show(j, r->argv[0], bundle);
-	return true;
-}
-
 static int
 run_trust(const struct request *r)
 {
-	SCOPED(arena_done) struct arena a;
 	SCOPED(context_free) struct context *c = NULL;
 	struct err e = { 0 };
-	arena_init(&a, ARENA_BYTES);
 	if (r->argc != 0 && r->argc != 2)
-		return out_usage(usage, "context trust: nothing, or PARTY and FILE");
+		return out_usage(cmd_context_usage, "context trust: nothing, or PARTY and FILE");
 	if (!context_load(&r->flags, &c, &e))
 		return out_error(&e);
 	if (c->trust == NULL)
-		return out_usage(usage, "the context says no trust folder (--trust DIR)");
-	struct out_json j = { .to = stdout };
-	struct out_json *to = r->json ? &j : NULL;
-	if (r->json)
-		out_json_begin(&j, NULL, '[');
-	bool ok = r->argc == 0 ? trust_list(c, to, &a, &e) : trust_add(c, r, to, &a, &e);
-	if (!ok)
-		return out_error(&e);
-	if (r->json) {
-		out_json_end(&j, ']');
-		out_json_line(&j);
-	}
-	return 0;
+		return out_usage(
+		    cmd_context_usage, "the context says no trust folder (--trust DIR)");
+	struct context_trust t = { c, r->argc == 0 ? NULL : r->argv[0],
+		r->argc == 0 ? NULL : r->argv[1], r->domain, r->replace, r->json };
+	return context_trust_run(&t);
 }
 
 int
@@ -376,13 +287,13 @@ cmd_context(int argc, char **argv)
 		{ "trust", run_trust } };
 	struct request r;
 	if (argc < 2)
-		return out_usage(usage, "context: what?");
+		return out_usage(cmd_context_usage, "context: what?");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
 		if (!request_parse(argc - 1, argv + 1, &r))
-			return out_usage(usage, "context %s: wrong options", argv[1]);
+			return out_usage(cmd_context_usage, "context %s: wrong options", argv[1]);
 		return verbs[i].run(&r);
 	}
-	return out_usage(usage, "context: there is no '%s'", argv[1]);
+	return out_usage(cmd_context_usage, "context: there is no '%s'", argv[1]);
 }

@@ -19,8 +19,8 @@
 #define ARENA_BYTES (32u << 20)
 #define PORT 4774
 
-static const char usage[] = "lab init DIR [--parties A,B,C] [--port N] [--json]\n"
-			    "       relto lab revoke DIR PARTY AGENT";
+const char cmd_lab_usage[] = "lab init DIR [--parties A,B,C] [--port N] [--json]\n"
+			     "       relto lab revoke DIR PARTY AGENT";
 
 static const struct lab_agent party_agents[] = {
 	{ "fusion-desk", "publish subscribe", "" },
@@ -274,13 +274,15 @@ run_init(int argc, char **argv)
 		unsigned long port = o == PORT_OPTION ? strtoul(optarg, &end, 10) : 0;
 		if (o == '?' ||
 		    (o == PORT_OPTION && (*end != '\0' || end == optarg || port > 65535)))
-			return out_usage(usage, "lab init: wrong options");
+			return out_usage(cmd_lab_usage,
+			    o == '?' ? "what is '%s'?" : "--port '%s' is not right: 0 to 65535",
+			    o == '?' ? argv[optind - 1] : optarg);
 		parties = o == PARTIES ? optarg : parties;
 		l.port = o == PORT_OPTION ? (unsigned)port : l.port;
 		json |= o == JSON;
 	}
 	if (argc - optind != 1)
-		return out_usage(usage, "lab init: one DIR");
+		return out_usage(cmd_lab_usage, "lab init: one DIR");
 	arena_init(&l.arena, ARENA_BYTES);
 	(void)umask(077);
 	bool ok =
@@ -300,10 +302,11 @@ run_revoke(int argc, char **argv)
 	struct err e = { 0 };
 	char real[PATH_MAX];
 	if (argc != 4)
-		return out_usage(usage, "lab revoke: DIR PARTY AGENT");
+		return out_usage(cmd_lab_usage, "lab revoke: DIR PARTY AGENT");
 	const char *agent = argv[3] + (argv[3][0] == '/');
 	if (!syntax_is_name(bytes_of(argv[2])) || !syntax_is_name(bytes_of(agent)))
-		return out_usage(usage, "lab revoke: '%s' is no agent of '%s'", argv[3], argv[2]);
+		return out_usage(
+		    cmd_lab_usage, "lab revoke: '%s' is no agent of '%s'", argv[3], argv[2]);
 	if (realpath(argv[1], real) == NULL) {
 		(void)err_set(&e, ERR_NOT_FOUND, "%s: %s", argv[1], strerror(errno));
 		return out_error(&e);
@@ -326,5 +329,5 @@ cmd_lab(int argc, char **argv)
 		return run_init(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[1], "revoke") == 0)
 		return run_revoke(argc - 1, argv + 1);
-	return out_usage(usage, "lab: init or revoke");
+	return out_usage(cmd_lab_usage, "lab: init or revoke");
 }

@@ -73,24 +73,30 @@ agreements_json(struct out_json *j, const struct relto_identity *me)
 }
 
 static void
+texts_print(const char *what, const struct relto_texts *t)
+{
+	(void)fputs(what, stdout);
+	for (size_t i = 0; i < t->count; i++)
+		out_cleanf(stdout, " %s", t->items[i]);
+	(void)putchar('\n');
+}
+
+static void
 agreement_print(const struct relto_agreement *g)
 {
 	char from[32], until[32];
-	(void)printf("%s@%" PRIu64 "  %s%s%s\n", g->name, g->version, state(g->state),
+	out_cleanf(stdout, "%s@%" PRIu64 "  %s%s%s", g->name, g->version, state(g->state),
 	    g->suspended ? ", suspended" : "", g->exercise ? ", exercise" : "");
-	(void)fputs("    ", stdout);
+	(void)fputs("\n    ", stdout);
 	out_clean(stdout, bytes_of(g->title == NULL ? "" : g->title));
 	(void)printf("\n    terms    ");
 	for (size_t i = 0; i < sizeof(g->terms); i++)
 		(void)printf("%02x", g->terms[i]);
-	(void)printf("\n    valid    %s to %s\n    topics  ", session_time(g->valid_from, from),
+	(void)printf("\n    valid    %s to %s\n", session_time(g->valid_from, from),
 	    session_time(g->valid_until, until));
-	for (size_t i = 0; i < g->topics.count; i++)
-		(void)printf(" %s", g->topics.items[i]);
-	(void)printf("\n    members ");
-	for (size_t i = 0; i < g->members.count; i++)
-		(void)printf(" %s", g->members.items[i]);
-	(void)printf("\n    you may  %s%s\n", g->may_originate ? "originate " : "",
+	texts_print("    topics  ", &g->topics);
+	texts_print("    members ", &g->members);
+	(void)printf("    you may  %s%s\n", g->may_originate ? "originate " : "",
 	    g->may_receive ? "receive" : "");
 }
 
@@ -116,11 +122,13 @@ static void
 identity_print(const struct relto_identity *me)
 {
 	char until[32];
-	(void)printf("party        %s\nagent        %s\nroles       ", me->party, me->agent);
-	for (size_t i = 0; i < me->roles.count; i++)
-		(void)printf(" %s", me->roles.items[i]);
-	(void)printf("\nhub          %s, node %s\ncertificate  good until %s\n", me->hub_party,
-	    me->node, session_time(me->certificate_until, until));
+	out_cleanf(stdout, "party        %s", me->party);
+	(void)putchar('\n');
+	out_cleanf(stdout, "agent        %s", me->agent);
+	(void)putchar('\n');
+	texts_print("roles       ", &me->roles);
+	out_cleanf(stdout, "hub          %s, node %s", me->hub_party, me->node);
+	(void)printf("\ncertificate  good until %s\n", session_time(me->certificate_until, until));
 	for (size_t i = 0; i < me->agreement_count; i++)
 		agreement_print(&me->agreements[i]);
 }
@@ -147,42 +155,45 @@ ask(struct call *c, bool agreements_only)
 	return status;
 }
 
+const char cmd_whoami_usage[] = "whoami [--json]";
+
 int
 cmd_whoami(int argc, char **argv)
 {
-	static const char usage[] = "whoami [--json]";
 	struct call c = { 0 };
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_whoami_usage, argc, argv);
 	if (status == 0 && c.count > 0)
-		status = out_usage(usage, "what is '%s'?", c.words[0]);
+		status = out_usage(cmd_whoami_usage, "what is '%s'?", c.words[0]);
 	return status == 0 ? ask(&c, false) : status;
 }
+
+const char cmd_agreement_usage[] = "agreement list [--json]";
 
 int
 cmd_agreement(int argc, char **argv)
 {
-	static const char usage[] = "agreement list [--json]";
 	struct call c = { 0 };
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_agreement_usage, argc, argv);
 	if (status == 0 && (c.count != 1 || strcmp(c.words[0], "list") != 0))
-		status = out_usage(usage, "say what to do");
+		status = out_usage(cmd_agreement_usage, "say what to do");
 	return status == 0 ? ask(&c, true) : status;
 }
+
+const char cmd_explain_usage[] = "explain REPORT-ID [--json]";
 
 int
 cmd_explain(int argc, char **argv)
 {
-	static const char usage[] = "explain REPORT-ID [--json]";
 	struct call c = { 0 };
 	struct session s = { 0 };
 	struct relto_explanation *x = NULL;
 	struct relto_error e = { 0 };
 	uint8_t id[RELTO_ID_BYTES];
-	int status = parse(&c, usage, argc, argv);
+	int status = parse(&c, cmd_explain_usage, argc, argv);
 	if (status != 0)
 		return status;
 	if (c.count != 1 || !relto_id_parse(c.words[0], id))
-		return out_usage(usage, "REPORT-ID is a UUID, as relto pub prints it");
+		return out_usage(cmd_explain_usage, "REPORT-ID is a UUID, as relto pub prints it");
 	status = session_open(&s, &c.flags);
 	if (status == 0 && !relto_explain(s.connection, id, &x, &e))
 		status = session_error(&e);
@@ -191,6 +202,7 @@ cmd_explain(int argc, char **argv)
 		out_json_begin(&j, NULL, '{');
 		out_json_text(&j, "report", c.words[0]);
 		decisions_json(&j, "decisions", x);
+		decisions_unusable_json(&j, x->unusable, x->unusable_count);
 		out_json_end(&j, '}');
 		out_json_line(&j);
 	} else if (status == 0) {

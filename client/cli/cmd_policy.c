@@ -11,8 +11,8 @@
 #include "policy/text.h"
 #include "proto/chain.h"
 
-static const char usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
-			    "[AGREEMENT] [--json]";
+const char cmd_policy_usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
+				"[AGREEMENT] [--json]";
 
 enum { WORDS_MAX = 256 };
 struct call {
@@ -175,7 +175,7 @@ run_check(const struct call *k)
 {
 	int status = 0;
 	if (k->count == 0 || k->jsonl)
-		return out_usage(usage, "check which policy?");
+		return out_usage(cmd_policy_usage, "check which policy?");
 	for (size_t i = 0; i < k->count; i++) {
 		int one = check_one(k, k->words[i]);
 		status = status == 0 ? one : status;
@@ -190,7 +190,7 @@ run_eval(const struct call *k)
 {
 	struct err e = { 0 };
 	if (k->count != 1 || !k->jsonl)
-		return out_usage(usage, "eval takes one policy and --jsonl");
+		return out_usage(cmd_policy_usage, "eval takes one policy and --jsonl");
 	SCOPED(loaded_done) struct loaded l;
 	bool good = load(&l, k->words[0], EPOCH_TRUST_OPTIONAL | EPOCH_PARTIAL);
 	if (!good)
@@ -206,7 +206,7 @@ static int
 run_export(const struct call *k)
 {
 	if (k->count != 1 || k->jsonl)
-		return out_usage(usage, "export takes one policy");
+		return out_usage(cmd_policy_usage, "export takes one policy");
 	SCOPED(loaded_done) struct loaded l;
 	bool good = load(&l, k->words[0], 0);
 	int status = tell(&l);
@@ -269,7 +269,8 @@ run_terms(const struct call *k)
 {
 	struct stat st;
 	if (k->count < 1 || k->count > 2 || k->jsonl)
-		return out_usage(usage, "terms takes a policy and the name of an agreement");
+		return out_usage(
+		    cmd_policy_usage, "terms takes a policy and the name of an agreement");
 	/* the policy may stand first or second: what is no file is the name */
 	bool turned = k->count == 2 && stat(k->words[0], &st) != 0;
 	const char *name = k->count == 1 ? NULL : k->words[turned ? 0 : 1];
@@ -332,13 +333,13 @@ cmd_policy(int argc, char **argv)
 	struct call k = { .count = 0 };
 	const char *unknown = "";
 	if (argc < 2)
-		return out_usage(usage, "policy does what?");
+		return out_usage(cmd_policy_usage, "policy does what?");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		if (!read_call(&k, argc, argv, &unknown))
-			return out_usage(usage, "'%s' is not understood", unknown);
+			return out_usage(cmd_policy_usage, "'%s' is not understood", unknown);
 		return commands[i].run(&k);
 	}
-	return out_usage(usage, "there is no 'policy %s'", argv[1]);
+	return out_usage(cmd_policy_usage, "there is no 'policy %s'", argv[1]);
 }

@@ -8,8 +8,9 @@
 #include "client/cli/decisions.h"
 #include "client/cli/files.h"
 #include "client/cli/label_arg.h"
+#include "proto/syntax.h"
 
-static const char usage[] =
+const char cmd_pub_usage[] =
     "pub TOPIC [FILE|-] --label L.. [--title T] [--type T] [--portion FILE --label L..]..\n"
     "      [--agreement A..] [--precedence P] [--only-to X..] [--not-to X..] [--source ID..]\n"
     "      [--expires T] [--not-before T] [--id ID] [--exercise] [--dry-run] [--json]";
@@ -70,6 +71,34 @@ static const struct option options[] = {
 	CONTEXT_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
+
+/* What would be right, where a value can be wrong. */
+static const char *
+right(int code)
+{
+	switch (code) {
+	case OPT_LABEL:
+		return "a portion has at most 4";
+	case OPT_PORTION:
+		return "a report has at most 256";
+	case OPT_AGREEMENT:
+		return "a report names at most 8";
+	case OPT_PRECEDENCE:
+		return "ROUTINE, PRIORITY, IMMEDIATE or FLASH";
+	case OPT_ONLY_TO:
+	case OPT_NOT_TO:
+		return "a report names at most 256";
+	case OPT_SOURCE:
+		return "at most 32 ids of reports, each a UUID";
+	case OPT_EXPIRES:
+	case OPT_NOT_BEFORE:
+		return "a time in UTC such as 2026-01-31T18:00:00Z";
+	case OPT_ID:
+		return "a UUID";
+	default:
+		return "";
+	}
+}
 
 /* ---- the words ---- */
 
@@ -157,6 +186,30 @@ option(struct call *c, int code, const char *value)
 	}
 }
 
+static bool
+is_piped(const struct part *p)
+{
+	return p->file == NULL || strcmp(p->file, "-") == 0;
+}
+
+static int
+check_parts(const struct call *c)
+{
+	size_t piped = 0;
+	struct err e = { 0 };
+	if (!syntax_topic(bytes_of(c->topic), &e))
+		return out_usage(cmd_pub_usage,
+		    "the topic '%s' is not right: 1 to 16 words of letters, digits, '_' and '-', "
+		    "with dots between",
+		    c->topic);
+	for (size_t i = 0; i < c->part_count; i++) {
+		if (c->parts[i].label_count == 0)
+			return out_usage(cmd_pub_usage, "portion %zu has no --label", i);
+		piped += is_piped(&c->parts[i]);
+	}
+	return piped > 1 ? out_usage(cmd_pub_usage, "%zu portions from standard input", piped) : 0;
+}
+
 /* 0, or the exit status of a wrong call, said. */
 static int
 parse(struct call *c, int argc, char **argv)
@@ -165,29 +218,27 @@ parse(struct call *c, int argc, char **argv)
 	c->part_count = 1;
 	opterr = 0;
 	optind = 1;
-	while ((code = getopt_long(argc, argv, "", options, &index)) != -1) {
+	while ((code = getopt_long(argc, argv, ":", options, &index)) != -1) {
 		if (code == '?' || code == ':')
-			return out_usage(usage, "what is '%s'?", argv[optind - 1]);
+			return out_usage(cmd_pub_usage,
+			    code == '?' ? "what is '%s'?" : "%s takes a value", argv[optind - 1]);
 		if (!option(c, code, optarg))
-			return out_usage(usage, "--%s '%s' is not right, or too many",
-			    options[index].name, optarg == NULL ? "" : optarg);
+			return out_usage(cmd_pub_usage, "--%s '%s' is not right: %s",
+			    options[index].name, optarg == NULL ? "" : optarg, right(code));
 	}
 	if (optind < argc)
 		c->topic = argv[optind++];
 	if (optind < argc)
 		c->parts[0].file = argv[optind++];
 	if (optind < argc)
-		return out_usage(usage, "what is '%s'?", argv[optind]);
+		return out_usage(cmd_pub_usage, "what is '%s'?", argv[optind]);
 	if (c->topic == NULL)
-		return out_usage(usage, "TOPIC is missing");
+		return out_usage(cmd_pub_usage, "TOPIC is missing");
 	if (c->parts[0].file == NULL && c->parts[0].label_count == 0 && c->part_count > 1) {
 		c->part_count--;
 		memmove(&c->parts[0], &c->parts[1], c->part_count * sizeof(c->parts[0]));
 	}
-	for (size_t i = 0; i < c->part_count; i++)
-		if (c->parts[i].label_count == 0)
-			return out_usage(usage, "portion %zu has no --label", i);
-	return 0;
+	return check_parts(c);
 }
 
 /* ---- the report ---- */
@@ -268,11 +319,10 @@ portions(struct session *s, struct call *c, struct err *e)
 		const struct part *from = &c->parts[i];
 		struct relto_label *l = arena_zalloc(&s->arena, LABELS, sizeof(*l));
 		struct bytes content;
-		bool piped = from->file == NULL || strcmp(from->file, "-") == 0;
 		if (l == NULL)
 			return err_set(e, ERR_NOMEM, "portions");
-		if (!(piped ? read_stdin(&s->arena, &content, e)
-			    : files_read(from->file, &s->arena, &content, e)))
+		if (!(is_piped(from) ? read_stdin(&s->arena, &content, e)
+				     : files_read(from->file, &s->arena, &content, e)))
 			return false;
 		for (size_t k = 0; k < from->label_count; k++)
 			if (!label(s, from->labels[k], &l[k], e))
@@ -305,7 +355,39 @@ covers(const char *pattern, const char *topic)
 	}
 }
 
-/* Without --agreement: the one that this party may use for the topic; else which there are. */
+/* Why an agreement cannot be used for this report; NULL: it can. */
+static const char *
+why_not(const struct relto_agreement *g, const struct call *c)
+{
+	bool topic = false;
+	for (size_t i = 0; i < g->topics.count; i++)
+		topic |= covers(g->topics.items[i], c->topic);
+	return g->state != RELTO_IN_FORCE	    ? "it is not in force"
+	       : g->suspended			    ? "it is suspended"
+	       : !g->may_originate		    ? "you may not originate under it"
+	       : g->exercise && !c->report.exercise ? "it is for --exercise"
+	       : !g->exercise && c->report.exercise ? "it is not for --exercise"
+	       : !topic				    ? "it does not cover the topic"
+						    : NULL;
+}
+
+static void
+say_why_not(const struct relto_identity *me, const struct call *c)
+{
+	(void)fprintf(stderr, "relto: no agreement of yours can be used for the topic '%s'%s\n",
+	    c->topic, c->report.exercise ? " with --exercise" : "");
+	for (size_t i = 0; i < me->agreement_count; i++) {
+		const struct relto_agreement *g = &me->agreements[i];
+		out_cleanf(stderr, "  %s: %s; its topics:", g->name, why_not(g, c));
+		for (size_t k = 0; k < g->topics.count; k++)
+			out_cleanf(stderr, " %s", g->topics.items[k]);
+		(void)fputc('\n', stderr);
+	}
+	if (me->agreement_count == 0)
+		(void)fputs("  your party is in no agreement\n", stderr);
+}
+
+/* Without --agreement: the one that this party may use for the report; else which there are. */
 static int
 choose_agreement(struct session *s, struct call *c)
 {
@@ -318,24 +400,20 @@ choose_agreement(struct session *s, struct call *c)
 		return session_error(&e);
 	for (size_t i = 0; i < me->agreement_count; i++) {
 		const struct relto_agreement *g = &me->agreements[i];
-		bool topic = false;
-		for (size_t k = 0; k < g->topics.count; k++)
-			topic |= covers(g->topics.items[k], c->topic);
-		if (!topic || !g->may_originate || g->suspended || g->state != RELTO_IN_FORCE ||
-		    g->exercise != c->report.exercise)
+		if (why_not(g, c) != NULL)
 			continue;
 		names = arena_printf(&s->arena, "%s %s", names, g->name);
 		if (c->agreement_count < AGREEMENTS)
 			c->agreements[c->agreement_count++] =
 			    arena_printf(&s->arena, "%s", g->name);
 	}
-	relto_identity_free(me);
-	if (c->agreement_count == 1)
-		return 0;
 	if (c->agreement_count == 0)
-		return out_usage(usage, "no agreement of yours covers the topic '%s'", c->topic);
-	return out_usage(
-	    usage, "several agreements cover the topic; choose with --agreement:%s", names);
+		say_why_not(me, c);
+	relto_identity_free(me);
+	if (c->agreement_count > 1)
+		return out_usage(cmd_pub_usage,
+		    "several agreements cover the topic; choose with --agreement:%s", names);
+	return c->agreement_count == 1 ? 0 : err_exit(ERR_USAGE);
 }
 
 static bool
@@ -373,6 +451,8 @@ say_json(const struct relto_receipt *r, const struct relto_explanation *x)
 	}
 	if (x != NULL)
 		decisions_json(&j, "decisions", x);
+	decisions_unusable_json(&j, r == NULL ? x->unusable : r->unusable,
+	    r == NULL ? x->unusable_count : r->unusable_count);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 	bool reached =
@@ -415,9 +495,11 @@ publish(struct session *s, struct call *c)
 		(void)puts(id);
 		(void)fprintf(stderr, "accepted%s: %u whole, %u in part, %u held, %u withheld\n",
 		    r->again ? " before" : "", r->released, r->redacted, r->held, r->withheld);
-		for (size_t i = 0; i < r->unusable_count; i++)
-			(void)fprintf(stderr, "agreement %s was not used: %s\n",
+		for (size_t i = 0; i < r->unusable_count; i++) {
+			out_cleanf(stderr, "agreement %s was not used: %s",
 			    r->unusable[i].agreement, r->unusable[i].why);
+			(void)fputc('\n', stderr);
+		}
 		if (x != NULL)
 			decisions_print(stderr, x);
 	}

@@ -11,7 +11,7 @@
 #include "policy/marking.h"
 #include "policy/spif.h"
 
-static const char usage[] =
+const char cmd_vocab_usage[] =
     "vocab check FILE.. [--json] | vocab mark FILE LABEL.. [--lang LANG] [--json]";
 
 enum { WORDS_MAX = 256, ARENA_MAX = 256 << 20 };
@@ -154,7 +154,7 @@ run_check(const struct call *k)
 {
 	int status = 0;
 	if (k->count == 0)
-		return out_usage(usage, "check which SPIF?");
+		return out_usage(cmd_vocab_usage, "check which SPIF?");
 	for (size_t i = 0; i < k->count; i++) {
 		int one = check_one(k, k->words[i]);
 		status = status == 0 ? one : status;
@@ -257,7 +257,7 @@ run_mark(const struct call *k)
 	struct err e = { 0 };
 	int status = 0;
 	if (k->count < 2)
-		return out_usage(usage, "mark needs a SPIF and a label");
+		return out_usage(cmd_vocab_usage, "mark needs a SPIF and a label");
 	SCOPED(loaded_done) struct loaded l;
 	if (!load(&l, k->words[0], false, &e))
 		return out_error(&e);
@@ -300,12 +300,12 @@ cmd_vocab(int argc, char **argv)
 {
 	struct call k = { .count = 0 };
 	if (argc < 2)
-		return out_usage(usage, "check or mark?");
+		return out_usage(cmd_vocab_usage, "check or mark?");
 	if (!read_call(argc, argv, &k))
-		return out_usage(usage, "an unknown option, or too many words");
+		return out_usage(cmd_vocab_usage, "an unknown option, or too many words");
 	if (strcmp(argv[1], "check") == 0)
 		return run_check(&k);
 	if (strcmp(argv[1], "mark") == 0)
 		return run_mark(&k);
-	return out_usage(usage, "unknown part '%s'", argv[1]);
+	return out_usage(cmd_vocab_usage, "unknown part '%s'", argv[1]);
 }

@@ -1,5 +1,6 @@
 #include "client/cli/context.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,9 +12,11 @@
 
 #include "client/cli/disk.h"
 #include "policy/text.h"
+#include "proto/syntax.h"
 
 #define ARENA_BYTES (8u << 20)
 #define VALUE_BYTES 4096u
+#define NAMES 4096u
 
 static const struct field {
 	const char *setting, *variable;
@@ -325,6 +328,42 @@ context_ready(struct context *c, struct err *e)
 			    c->name, c->name[0] == '\0' ? "" : "'", fields[f].setting,
 			    fields[f].setting, fields[f].variable);
 	return key_is_private(c->key, e);
+}
+
+/* ---- names in a folder ---- */
+
+static int
+name_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool
+context_names(const char *folder, const char *suffix, struct arena *a, char ***out, size_t *count,
+    struct err *e)
+{
+	DIR *d = opendir(folder);
+	char **names = arena_zalloc(a, NAMES, sizeof(*names));
+	*count = 0;
+	*out = names;
+	if (names == NULL || (d == NULL && errno != ENOENT)) {
+		(void)err_set(e, ERR_IO, "%s: %s", folder, strerror(errno));
+		if (d != NULL)
+			(void)closedir(d);
+		return false;
+	}
+	for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL && *count < NAMES;) {
+		size_t len = strlen(entry->d_name), end = strlen(suffix);
+		if (len <= end || strcmp(entry->d_name + len - end, suffix) != 0)
+			continue;
+		char *name = arena_printf(a, "%.*s", (int)(len - end), entry->d_name);
+		if (name != NULL && syntax_is_name(bytes_of(name)))
+			names[(*count)++] = name;
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	qsort(names, *count, sizeof(*names), name_order);
+	return true;
 }
 
 /* ---- writing ---- */

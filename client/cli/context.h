@@ -64,6 +64,9 @@ MUST_USE bool context_ready(struct context *c, struct err *e);
 MUST_USE bool context_home(struct arena *a, const char **out, struct err *e);
 /* The name in HOME/current; "" if none was chosen. */
 MUST_USE bool context_current(struct arena *a, const char **out, struct err *e);
+/* The names in a folder that end in 'suffix', without it, sorted; none if there is no folder. */
+MUST_USE bool context_names(const char *folder, const char *suffix, struct arena *a, char ***out,
+    size_t *count, struct err *e);
 /* Writes HOME/current, or HOME/contexts/NAME.conf, so that a reader sees the old or the new. */
 MUST_USE bool context_choose(const char *name, struct err *e);
 MUST_USE bool context_save(const char *name, const struct context_flags *flags, struct err *e);

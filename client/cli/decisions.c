@@ -17,24 +17,22 @@ static void
 print_portion(FILE *to, const struct relto_portion_decision *p)
 {
 	char time[32];
-	(void)fprintf(to, "    portion %-3" PRIu32 " %-9s %s", p->portion,
-	    WORD(verdicts, p->verdict), p->reason);
+	out_cleanf(to, "    portion %-3" PRIu32 " %-9s %s", p->portion, WORD(verdicts, p->verdict),
+	    p->reason);
 	if (p->agreement[0] != 0)
-		(void)fprintf(to, "  under %s", p->agreement);
+		out_cleanf(to, "  under %s", p->agreement);
 	if (p->rule[0] != 0)
-		(void)fprintf(to, "  rule %s", p->rule);
-	if (p->place[0] != 0) {
-		(void)fputs("  ", to);
-		out_clean(to, bytes_of(p->place));
-	}
+		out_cleanf(to, "  rule %s", p->rule);
+	if (p->place[0] != 0)
+		out_cleanf(to, "  %s", p->place);
 	(void)fputc('\n', to);
 	for (size_t i = 0; i < p->obligation_count; i++) {
 		const struct relto_obligation *o = &p->obligations[i];
 		(void)fprintf(to, "      open: %s", WORD(kinds, o->kind));
 		if (o->approver[0] != 0)
-			(void)fprintf(to, " by %s", o->approver);
+			out_cleanf(to, " by %s", o->approver);
 		if (o->subject[0] != 0)
-			(void)fprintf(to, " (%s)", o->subject);
+			out_cleanf(to, " (%s)", o->subject);
 		(void)fprintf(to, " until %s\n", session_time(o->deadline_us / 1000, time));
 	}
 }
@@ -44,16 +42,18 @@ decisions_print(FILE *to, const struct relto_explanation *x)
 {
 	char time[32];
 	for (size_t i = 0; i < x->unusable_count; i++) {
-		(void)fprintf(to, "  agreement %s: ", x->unusable[i].agreement);
-		out_clean(to, bytes_of(x->unusable[i].why));
+		out_cleanf(to, "  agreement %s: %s", x->unusable[i].agreement, x->unusable[i].why);
 		(void)fputc('\n', to);
 	}
 	for (size_t i = 0; i < x->decision_count; i++) {
 		const struct relto_decision *d = &x->decisions[i];
-		(void)fprintf(to, "  %-12s %s", d->recipient, WORD(outcomes, d->outcome));
+		out_cleanf(to, "  %-12s %s", d->recipient, WORD(outcomes, d->outcome));
 		if (d->delivered_us != 0)
 			(void)fprintf(
 			    to, ", delivered %s", session_time(d->delivered_us / 1000, time));
+		if (d->acknowledged_us != 0)
+			(void)fprintf(
+			    to, ", acknowledged %s", session_time(d->acknowledged_us / 1000, time));
 		(void)fputc('\n', to);
 		for (size_t k = 0; k < d->portion_count; k++)
 			print_portion(to, &d->portions[k]);
@@ -99,11 +99,25 @@ decisions_json(struct out_json *j, const char *key, const struct relto_explanati
 		out_json_uint(j, "record", d->index);
 		out_json_uint(j, "time_us", d->time_us);
 		out_json_uint(j, "delivered_us", d->delivered_us);
+		out_json_uint(j, "acknowledged_us", d->acknowledged_us);
 		out_json_hex(j, "policy", d->policy, sizeof(d->policy));
 		out_json_begin(j, "portions", '[');
 		for (size_t k = 0; k < d->portion_count; k++)
 			portion_json(j, &d->portions[k]);
 		out_json_end(j, ']');
+		out_json_end(j, '}');
+	}
+	out_json_end(j, ']');
+}
+
+void
+decisions_unusable_json(struct out_json *j, const struct relto_unusable *u, size_t count)
+{
+	out_json_begin(j, "unusable", '[');
+	for (size_t i = 0; i < count; i++) {
+		out_json_begin(j, NULL, '{');
+		out_json_text(j, "agreement", u[i].agreement);
+		out_json_text(j, "why", u[i].why);
 		out_json_end(j, '}');
 	}
 	out_json_end(j, ']');

@@ -1,7 +1,11 @@
 #include "client/cli/delivery.h"
 
 #include <inttypes.h>
+#include <openssl/sha.h>
 #include <string.h>
+
+#include "policy/text.h"
+#include "policy/text_chars.h"
 
 static const char *
 precedence(enum relto_precedence p)
@@ -13,56 +17,105 @@ precedence(enum relto_precedence p)
 static bool
 is_text(const char *type)
 {
-	return strncmp(type, "text/", 5) == 0 || strstr(type, "json") != NULL;
+	return strncasecmp(type, "text/", 5) == 0 || strcasestr(type, "json") != NULL ||
+	       strcasestr(type, "xml") != NULL;
 }
 
-/* Line by line, since a report's text must not steer the terminal. */
-static void
-show_content(FILE *to, struct bytes content)
+/* What stands before the next 'end', taken off 'rest'; *more: there was one. */
+static struct bytes
+take(struct bytes *rest, int end, bool *more)
 {
+	const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, end, rest->len);
+	size_t len = at == NULL ? rest->len : (size_t)(at - rest->data);
+	struct bytes piece = bytes_from(rest->data, len);
+	*more = at != NULL;
+	*rest = bytes_from(rest->data + len + *more, rest->len - len - *more);
+	return piece;
+}
+
+/* Line by line, since a report's text must not steer the terminal.  Tabs do not. */
+static void
+show_text(FILE *to, struct bytes content)
+{
+	bool more;
 	while (content.len > 0) {
-		const uint8_t *end = memchr(content.data, '\n', content.len);
-		size_t len = end == NULL ? content.len : (size_t)(end - content.data);
+		struct bytes line = take(&content, '\n', &more);
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
 		(void)fputs("    ", to);
-		out_clean(to, bytes_from(content.data, len));
-		(void)fputc('\n', to);
-		content.data += len + (end != NULL);
-		content.len -= len + (end != NULL);
+		do {
+			out_clean(to, take(&line, '\t', &more));
+			(void)fputs(more ? "\t" : "\n", to);
+		} while (more);
 	}
 }
 
+/* Whether all of it stands there as it is. */
+static bool
+show_content(const char *type, struct bytes content)
+{
+	size_t at;
+	bool text = is_text(type),
+	     whole = content.len == 0 || (text && text_is_clean(content, &at));
+	if (text)
+		show_text(stdout, content);
+	if (!whole)
+		(void)printf("    (%s: use --save)\n",
+		    text ? "not all of it can be shown here" : "it cannot be shown here");
+	return whole;
+}
+
 void
+delivery_markings(FILE *to, struct session *s, const struct relto_portion *p)
+{
+	for (size_t i = 0; i < p->label_count; i++) {
+		(void)fputs(i == 0 ? "" : " | ", to);
+		out_clean(to, bytes_of(session_marking(s, &p->labels[i])));
+	}
+}
+
+bool
 delivery_show(struct session *s, const struct relto_delivery *d)
 {
 	char id[RELTO_ID_TEXT], time[32];
-	bool colour = session_colour(stdout);
+	bool colour = session_colour(stdout), whole = true;
 	relto_id_print(d->id, id);
 	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
 	    precedence(d->precedence));
 	out_clean(stdout, bytes_of(d->topic));
-	(void)printf("%s\n  %s\n  created %s", d->exercise ? "  EXERCISE" : "", d->why,
-	    session_time(d->created, time));
+	(void)printf("%s\n  ", d->exercise ? "  EXERCISE" : "");
+	out_clean(stdout, bytes_of(d->why));
+	(void)printf("\n  created %s", session_time(d->created, time));
 	for (size_t i = 0; i < d->agreements.count; i++)
-		(void)printf("%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
+		out_cleanf(stdout, "%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
 	(void)putchar('\n');
 	for (size_t i = 0; i < d->portion_count; i++) {
 		const struct relto_portion *p = &d->portions[i].portion;
 		(void)fputs("  [", stdout);
-		for (size_t k = 0; k < p->label_count; k++) {
-			(void)fputs(k == 0 ? "" : " | ", stdout);
-			out_clean(stdout, bytes_of(session_marking(s, &p->labels[k])));
-		}
+		delivery_markings(stdout, s, p);
 		(void)fputs("] ", stdout);
 		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
-		(void)printf("  (%s, %zu bytes)\n", p->content_type, p->content.len);
-		if (is_text(p->content_type) && p->content.len <= 4096)
-			show_content(stdout, bytes_from(p->content.data, p->content.len));
+		out_cleanf(stdout, "  (%s, %zu bytes)", p->content_type, p->content.len);
+		(void)putchar('\n');
+		whole &= show_content(p->content_type, bytes_from(p->content.data, p->content.len));
 	}
+	return whole;
+}
+
+static bool
+is_utf8(struct bytes in)
+{
+	uint32_t point;
+	for (size_t at = 0, n; at < in.len; at += n)
+		if (text_char_at(in, at, &point, &n) == TEXT_CHAR_BAD_UTF8)
+			return false;
+	return true;
 }
 
 static void
 portion_json(struct out_json *j, struct session *s, const struct relto_portion *p, const char *file)
 {
+	struct bytes content = bytes_from(p->content.data, p->content.len);
 	out_json_begin(j, NULL, '{');
 	session_labels_json(j, "labels", s, p->labels, p->label_count);
 	out_json_text(j, "content_type", p->content_type);
@@ -70,8 +123,10 @@ portion_json(struct out_json *j, struct session *s, const struct relto_portion *
 	out_json_uint(j, "bytes", p->content.len);
 	if (file[0] != 0)
 		out_json_text(j, "file", file);
-	else if (is_text(p->content_type))
-		out_json_bytes(j, "content", bytes_from(p->content.data, p->content.len));
+	else if (is_text(p->content_type) && is_utf8(content))
+		out_json_bytes(j, "content", content);
+	else
+		out_json_base64(j, "content_base64", content);
 	out_json_end(j, '}');
 }
 
@@ -79,10 +134,12 @@ void
 delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files)
 {
 	struct out_json j = { .to = to };
-	char id[RELTO_ID_TEXT], file[DELIVERY_FILE] = "";
+	char id[RELTO_ID_TEXT], file[DELIVERY_FILE] = "", digest[DELIVERY_DIGEST];
 	relto_id_print(d->id, id);
 	out_json_begin(&j, NULL, '{');
+	delivery_digest(d, digest);
 	out_json_text(&j, "report", id);
+	out_json_text(&j, "manifest", digest);
 	out_json_text(&j, "originator", d->originator);
 	out_json_text(&j, "party", d->party);
 	out_json_bool(&j, "verified", d->trust == RELTO_VERIFIED);
@@ -103,6 +160,15 @@ delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool 
 	out_json_end(&j, ']');
 	out_json_end(&j, '}');
 	out_json_line(&j);
+}
+
+void
+delivery_digest(const struct relto_delivery *d, char to[DELIVERY_DIGEST])
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	(void)SHA256(d->manifest.data, d->manifest.len, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		(void)snprintf(to + 2 * i, 3, "%02x", digest[i]);
 }
 
 void

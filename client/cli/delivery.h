@@ -5,18 +5,30 @@
 #pragma once
 #include "client/cli/session.h"
 
+enum { DELIVERY_FILE = 32, DELIVERY_NAME = 240, DELIVERY_DIGEST = 65 };
+
 /* For people, on stdout: whose signature, under which agreements, each portion with its marking.
- * Nothing of it can steer a terminal. */
-void delivery_show(struct session *s, const struct relto_delivery *d);
+ * Nothing of it can steer a terminal.  False: not all content is there; what is missing is said.
+ */
+bool delivery_show(struct session *s, const struct relto_delivery *d);
+/* The markings of a portion, in one line without its end. */
+void delivery_markings(FILE *to, struct session *s, const struct relto_portion *p);
 /* One line of JSON.  With 'files' a portion names the file of its content (delivery_file); without,
- * text stands in the line itself. */
+ * the content stands in the line itself: text as "content", all else as "content_base64". */
 void delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files);
+/* SHA-256 of the manifest, in hex: which report it is, whoever says so. */
+void delivery_digest(const struct relto_delivery *d, char to[DELIVERY_DIGEST]);
 /* The name under which a portion's content is saved. */
-enum { DELIVERY_FILE = 32 };
 void delivery_file(size_t portion, char to[DELIVERY_FILE]);
 /*
- * Saves it as FOLDER/ID/: the content of each portion and report.json, which says of each what it
- * is and how it is marked.  The folder appears whole, and only when the disk has it; one that is
- * there already (a redelivery) is left as it is.  False: errno says why, FOLDER/ID is not there.
+ * Saves it as FOLDER/PARTY.ID/: the content of each portion and report.json, which says of each
+ * what it is and how it is marked.  The folder appears whole, and only when the disk has it; one
+ * that has the same manifest already (a redelivery) is left as it is, and beside any other a number
+ * is added to the name.  False: errno says why, and the folder is not there.
  */
-MUST_USE bool delivery_save(struct session *s, const struct relto_delivery *d, const char *folder);
+struct delivery_place {
+	char name[DELIVERY_NAME]; /* in FOLDER */
+	bool beside;		  /* something else has the name that it should have */
+};
+MUST_USE bool delivery_save(struct session *s, const struct relto_delivery *d, const char *folder,
+    struct delivery_place *at);

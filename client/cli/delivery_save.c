@@ -5,9 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { PLACES = 64 }; /* reports under one name: more is an attack */
 
 /* A new file in 'folder'; whatever an interrupted attempt left under its name goes. */
 static FILE *
@@ -64,31 +68,87 @@ open_folder(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Is that folder this report?  Ids are unique for a party, not for whoever wants to be in the way:
+ * the manifest decides. */
 static bool
-save_in(int base, struct session *s, const struct relto_delivery *d)
+is_saved(int base, const char *name, const char *digest)
 {
-	char id[RELTO_ID_TEXT], part[RELTO_ID_TEXT + 8];
+	char path[DELIVERY_NAME + 16];
+	(void)snprintf(path, sizeof(path), "%s/report.json", name);
+	int fd = openat(base, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	json_t *o = fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
+	const char *there = json_string_value(json_object_get(o, "manifest"));
+	bool same = there != NULL && strcmp(there, digest) == 0;
+	json_decref(o);
+	if (fd >= 0)
+		(void)close(fd);
+	return same;
+}
+
+/* PARTY.ID; of a party that is not pinned, what it says of itself, and that it is not verified. */
+static void
+name_of(const struct relto_delivery *d, char to[DELIVERY_NAME])
+{
+	char id[RELTO_ID_TEXT];
+	const char *domain = strstr(d->originator, "//");
 	relto_id_print(d->id, id);
-	(void)snprintf(part, sizeof(part), ".%s.part", id);
-	if (faccessat(base, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return fsync(base) == 0; /* it came before; that its name is durable nobody knows */
+	domain = domain == NULL ? "" : domain + 2;
+	size_t len = strcspn(domain, "/") < 128 ? strcspn(domain, "/") : 128;
+	if (d->party[0] != 0)
+		(void)snprintf(to, DELIVERY_NAME, "%.64s.%s", d->party, id);
+	else
+		(void)snprintf(to, DELIVERY_NAME, "unverified.%.*s.%s", (int)len, domain, id);
+}
+
+/* The first name that is free, or is this report already: *saved.  False: too many in the way. */
+static bool
+find_place(int base, const struct relto_delivery *d, struct delivery_place *at, bool *saved)
+{
+	char first[DELIVERY_NAME], digest[DELIVERY_DIGEST];
+	name_of(d, first);
+	delivery_digest(d, digest);
+	for (unsigned n = 1; n <= PLACES; n++) {
+		if (n == 1)
+			(void)snprintf(at->name, sizeof(at->name), "%s", first);
+		else
+			(void)snprintf(at->name, sizeof(at->name), "%.200s.%u", first, n);
+		at->beside = n > 1;
+		*saved = is_saved(base, at->name, digest);
+		if (*saved || faccessat(base, at->name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+			return true;
+	}
+	errno = EEXIST;
+	return false;
+}
+
+static bool
+save_in(int base, struct session *s, const struct relto_delivery *d, struct delivery_place *at)
+{
+	char part[DELIVERY_NAME + 8];
+	bool saved;
+	if (!find_place(base, d, at, &saved))
+		return false;
+	if (saved)
+		return fsync(base) == 0; /* whoever saved it may not have lived to do this */
+	(void)snprintf(part, sizeof(part), ".%s.part", at->name);
 	int folder = open_folder(base, part);
 	bool ok = folder >= 0 && put_all(folder, s, d);
 	int why = errno;
 	if (folder >= 0)
 		(void)close(folder);
 	errno = why;
-	return ok && renameat(base, part, base, id) == 0 && fsync(base) == 0;
+	return ok && renameat(base, part, base, at->name) == 0 && fsync(base) == 0;
 }
 
 bool
-delivery_save(struct session *s, const struct relto_delivery *d, const char *folder)
+delivery_save(struct session *s, const struct relto_delivery *d, const char *folder,
+    struct delivery_place *at)
 {
 	struct err unsaid;
 	int base = open_folder(AT_FDCWD, folder);
 	if (base < 0)
 		return false;
-	bool ok = disk_sync_name(folder, &unsaid) && save_in(base, s, d);
+	bool ok = disk_sync_name(folder, &unsaid) && save_in(base, s, d, at);
 	int why = errno;
 	(void)close(base);
 	errno = why;

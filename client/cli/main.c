@@ -5,12 +5,13 @@
 
 #include "client/cli/cmd.h"
 #include "client/cli/out.h"
+#include "client/relto.h"
 
 static const struct {
 	const char *name, *usage, *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-#define C(name, usage, summary) { #name, usage, summary, cmd_##name },
+#define C(name, summary) { #name, cmd_##name##_usage, summary, cmd_##name },
 #include "client/cli/cmd.def"
 #undef C
 };
@@ -18,12 +19,22 @@ static const struct {
 static void
 help(FILE *to)
 {
-	(void)fputs("usage: relto COMMAND ..\n\n", to);
+	(void)fputs("usage: relto COMMAND .. | help | --version | COMMAND --help\n\n", to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		(void)fprintf(to, "  relto %s\n      %s\n", commands[i].usage, commands[i].summary);
-	(void)fputs("\n--json gives every command's data as JSON.  RELTO_HOME moves the folder of "
-		    "contexts.\n",
+	(void)fputs(
+	    "\n--json gives every command's data as JSON.  Commands that talk to a broker take "
+	    "--context NAME\nand the settings of a context (--server, --trust, ..).  RELTO_HOME "
+	    "moves the folder of contexts.\n",
 	    to);
+}
+
+/* "relto sub --help", "relto context trust --help" */
+static bool
+asks_for_help(int argc, char **argv)
+{
+	return argc > 2 &&
+	       (strcmp(argv[2], "--help") == 0 || strcmp(argv[argc - 1], "--help") == 0);
 }
 
 int
@@ -38,9 +49,13 @@ main(int argc, char **argv)
 		help(stdout);
 		return out_end(0);
 	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("relto %s\n", relto_version());
+		return out_end(0);
+	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
-			if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+			if (asks_for_help(argc, argv)) {
 				(void)printf("usage: relto %s\n%s\n", commands[i].usage,
 				    commands[i].summary);
 				return out_end(0);

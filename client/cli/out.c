@@ -1,9 +1,45 @@
 #include "client/cli/out.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "policy/text_chars.h"
+#include "proto/text_char.h"
+
+void
+out_clean(FILE *to, struct bytes text)
+{
+	for (size_t at = 0, n; at < text.len; at += n) {
+		uint32_t c = 0;
+		if (text_char_at(text, at, &c, &n) == TEXT_CHAR_PLAIN && c >= 0x20)
+			(void)fwrite(text.data + at, 1, n, to);
+		else
+			(void)fputc('?', to);
+	}
+}
+
+static void PRINTF_LIKE(2, 0) clean_printed(FILE *to, const char *fmt, va_list args)
+{
+	char *text = NULL;
+	int len = vasprintf(&text, fmt, args);
+	if (len < 0) {
+		(void)fputc('?', to);
+		return;
+	}
+	out_clean(to, bytes_from(text, (size_t)len));
+	free(text);
+}
+
+void
+out_cleanf(FILE *to, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	clean_printed(to, fmt, args);
+	va_end(args);
+}
 
 int
 out_error(const struct err *e)
@@ -20,7 +56,7 @@ out_usage(const char *usage, const char *fmt, ...)
 	va_list args;
 	va_start(args, fmt);
 	(void)fputs("relto: ", stderr);
-	(void)vfprintf(stderr, fmt, args);
+	clean_printed(stderr, fmt, args);
 	va_end(args);
 	(void)fprintf(stderr, "\nusage: relto %s\n", usage);
 	return err_exit(ERR_USAGE);
@@ -35,19 +71,7 @@ out_end(int status)
 	return status != 0 ? status : err_exit(ERR_IO);
 }
 
-/* ---- characters ---- */
-
-void
-out_clean(FILE *to, struct bytes text)
-{
-	for (size_t at = 0, n; at < text.len; at += n) {
-		uint32_t c = 0;
-		if (text_char_at(text, at, &c, &n) == TEXT_CHAR_PLAIN && c >= 0x20)
-			(void)fwrite(text.data + at, 1, n, to);
-		else
-			(void)fputc('?', to);
-	}
-}
+/* ---- JSON ---- */
 
 static void
 json_char(FILE *to, enum text_char kind, uint32_t c)
@@ -145,6 +169,21 @@ out_json_hex(struct out_json *j, const char *key, const uint8_t *data, size_t le
 	(void)fputc('"', j->to);
 	for (size_t i = 0; i < len; i++)
 		(void)fprintf(j->to, "%02x", data[i]);
+	(void)fputc('"', j->to);
+}
+
+void
+out_json_base64(struct out_json *j, const char *key, struct bytes value)
+{
+	enum { PIECE = 48 }; /* a multiple of 3: the pieces join without padding */
+	unsigned char text[PIECE / 3 * 4 + 1];
+	json_key(j, key);
+	(void)fputc('"', j->to);
+	for (size_t at = 0; at < value.len; at += PIECE) {
+		size_t n = value.len - at < PIECE ? value.len - at : PIECE;
+		(void)EVP_EncodeBlock(text, value.data + at, (int)n);
+		(void)fputs((const char *)text, j->to);
+	}
 	(void)fputc('"', j->to);
 }
 

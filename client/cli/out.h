@@ -32,8 +32,11 @@ void out_json_uint(struct out_json *j, const char *key, uint64_t value);
 void out_json_bool(struct out_json *j, const char *key, bool value);
 /* Lower-case hex. */
 void out_json_hex(struct out_json *j, const char *key, const uint8_t *data, size_t len);
+void out_json_base64(struct out_json *j, const char *key, struct bytes value);
 /* The line feed after a whole text. */
 void out_json_line(struct out_json *j);
 
 /* Untrusted text for a terminal: control, bidi and zero-width characters become '?'. */
 void out_clean(FILE *to, struct bytes text);
+/* The same of a formatted text, in which a line feed is '?' too: the caller ends its lines. */
+void out_cleanf(FILE *to, const char *fmt, ...) PRINTF_LIKE(2, 3);

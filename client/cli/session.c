@@ -33,8 +33,7 @@ line(const char *what, const char *text)
 int
 session_error(const struct relto_error *e)
 {
-	(void)fprintf(stderr, "relto: %s: ", e->code);
-	out_clean(stderr, bytes_of(e->text));
+	out_cleanf(stderr, "relto: %s: %s", e->code, e->text);
 	(void)fputc('\n', stderr);
 	line("field", e->field);
 	line("nearest", e->nearest);
@@ -74,11 +73,12 @@ fill(struct session *s, struct relto_error *e)
 {
 	const struct context *c = s->context;
 	make_state(s);
+	relto_context_show_unverified(s->library, s->unverified);
 	struct bytes key;
 	struct err why = { 0 };
 	if (!context_read_file(c->log_key, false, &s->arena, &key, &why)) {
-		(void)fprintf(stderr, "relto: %s\n", why.text);
 		*e = (struct relto_error){ .code = "config", .exit_status = 78 };
+		(void)snprintf(e->text, sizeof(e->text), "log-key: %.1000s", why.text);
 		return false;
 	}
 	return relto_context_server(s->library, c->server, e) &&

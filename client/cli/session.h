@@ -17,6 +17,7 @@ struct session {
 	const struct vocab *vocabs[64];
 	size_t vocab_count;
 	struct text_errors said;
+	bool unverified; /* set before session_open: show what is not pinned too */
 };
 
 /* Loads the context and connects.  On failure says why and returns the exit status; 0: connected.

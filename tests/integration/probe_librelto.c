@@ -251,6 +251,53 @@ a_handler_takes_what_waits_and_it_does_not_come_again(void **state)
 	relto_context_free(nor);
 }
 
+/* Three reports for NOR; what it then receives is given back, not acknowledged. */
+static void
+three_for_nor(struct relto_connection *nor, struct relto_delivery *got[3])
+{
+	struct relto_error e;
+	struct sample s;
+	struct relto_receipt *receipt;
+	struct relto_subscription_request wanted = { .credit = 16 };
+	struct relto_context *gbr = context("GBR", "fusion-desk");
+	struct relto_connection *c = connection(gbr);
+	for (unsigned i = 0; i < 3; i++) {
+		must(relto_publish(c, sample(&s, "one of three"), &receipt, &e), &e);
+		relto_receipt_free(receipt);
+	}
+	relto_close(c);
+	relto_context_free(gbr);
+	must(relto_subscribe(nor, &wanted, NULL, &e), &e);
+	for (unsigned i = 0; i < 3; i++)
+		must(relto_next(nor, 10000, &got[i], &e), &e);
+}
+
+static void
+gathered_acknowledgements_go_before_a_wait_and_at_the_end(void **state)
+{
+	(void)state;
+	struct relto_error e;
+	struct relto_delivery *got[3], *none;
+	struct relto_context *nor = context("NOR", "fusion-desk");
+	for (unsigned waits = 0; waits < 2; waits++) {
+		struct relto_connection *c = connection(nor);
+		three_for_nor(c, got);
+		for (unsigned i = 6; i-- > 0;)
+			must(relto_ack_later(c, got[i / 2], &e), &e);
+		assert_false(waits == 1 && relto_next(c, 200, &none, &e));
+		for (unsigned i = 0; i < 3; i++)
+			relto_delivery_free(got[i]);
+		relto_close(c);
+		c = connection(nor);
+		must(relto_subscribe(
+			 c, &(struct relto_subscription_request){ .credit = 16 }, NULL, &e),
+		    &e);
+		assert_false(relto_next(c, 500, &none, &e));
+		relto_close(c);
+	}
+	relto_context_free(nor);
+}
+
 static void
 an_explanation_names_every_recipient_with_its_reason(void **state)
 {
@@ -532,6 +579,7 @@ main(void)
 		cmocka_unit_test(
 		    a_window_of_reports_is_signed_in_batches_and_every_one_is_answered),
 		cmocka_unit_test(a_handler_takes_what_waits_and_it_does_not_come_again),
+		cmocka_unit_test(gathered_acknowledgements_go_before_a_wait_and_at_the_end),
 		cmocka_unit_test(an_explanation_names_every_recipient_with_its_reason),
 		cmocka_unit_test(a_refusal_names_the_field_and_what_would_be_right),
 		cmocka_unit_test(whoami_says_who_and_under_which_terms),

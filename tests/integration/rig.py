@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, os.path.join(HERE, "..", "model"))
+import bundle  # noqa: E402
 import wire  # noqa: E402
 
 START_SECONDS = 30
@@ -59,6 +60,9 @@ class Lab:
     def environment(self):
         return dict(os.environ, RELTO_HOME=os.path.join(self.dir, "home"))
 
+    def daemon_environment(self):
+        return dict(os.environ)
+
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
@@ -83,7 +87,7 @@ class Lab:
             os.unlink(addresses)
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf")], stdout=self.log,
-                                        stderr=self.log, stdin=subprocess.DEVNULL)
+                                        stderr=self.log, stdin=subprocess.DEVNULL, env=self.daemon_environment())
 
         def there():
             if self.process.poll() is not None:
@@ -129,6 +133,26 @@ class Lab:
         self.log.close()
         self.process = None
 
+    # what it recorded
+    def prove(self, code):
+        """The whole log and each party's own, by both verifiers."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        key = self.agent("hub").log_key
+        self.prove_one(self.context_name("hub"), [], key, code)
+        for context in self.contexts():
+            name = os.path.basename(context)[:-5]
+            if name.endswith("-inspector"):
+                self.prove_one(name, ["--party", name.split("-")[0].upper()], key, code)
+
+    def prove_one(self, context, view, key, code):
+        folder = os.path.join(self.base, "proved-" + context)
+        self.relto("audit", "pull", folder, context=context)
+        bundle.Bundle(folder, key).verify()
+        got = subprocess.run([program("relto-verify"), "verify", folder, "--key", key] + view, capture_output=True)
+        if got.returncode not in (0, code) or (got.returncode != code and not view):
+            raise AssertionError("%s: relto-verify: exit %d\n%s" % (context, got.returncode, got.stderr.decode()))
+
     def remove(self):
         try:
             self.stop()
@@ -158,25 +182,26 @@ class Lab:
     def context_name(self, domain, path=None):
         return os.path.basename(self.context(domain, path)[0])[:-5]
 
-    def relto(self, *args, context=None, stdin=b"", code=0, timeout=60):
+    def relto(self, *args, context=None, stdin=b"", code=0, timeout=60, stdout=subprocess.PIPE, **variables):
         """Runs the command; gives (stdout, stderr) and checks its exit code unless 'code' is None."""
-        env = self.environment()
+        env = dict(self.environment(), **variables)
         if context:
             env["RELTO_CONTEXT"] = context
         if self.address:
-            env["RELTO_SERVER"] = self.address
-        got = subprocess.run([self.relto_path] + list(args), input=stdin, capture_output=True, env=env,
+            env.setdefault("RELTO_SERVER", self.address)
+        got = subprocess.run([self.relto_path] + list(args), input=stdin, stdout=stdout, stderr=subprocess.PIPE, env=env,
                              timeout=timeout)
-        out, err = got.stdout.decode(errors="replace"), got.stderr.decode(errors="replace")
+        out, err = (got.stdout or b"").decode(errors="replace"), got.stderr.decode(errors="replace")
         if code is not None and got.returncode != code:
             raise AssertionError("relto %s: exit %d, not %d\n%s%s" % (" ".join(args), got.returncode, code, out, err))
         return out, err
 
 
 class LabTest(unittest.TestCase):
-    """A fresh lab for every test class; 'lab' runs."""
+    """A fresh lab for every test class; 'lab' runs.  What it recorded is proved at the end."""
 
     parties = ()
+    proof = 0  # the exit code of relto-verify then; None: the hub's auditor cannot ask any more
 
     @classmethod
     def setUpClass(cls):
@@ -184,6 +209,8 @@ class LabTest(unittest.TestCase):
         cls.addClassCleanup(cls.lab.remove)
         cls.prepare()
         cls.lab.start()
+        if cls.proof is not None:
+            cls.addClassCleanup(cls.lab.prove, cls.proof)
 
     @classmethod
     def prepare(cls):

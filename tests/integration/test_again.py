@@ -143,7 +143,18 @@ class AgainTest(rig.LabTest):
         bundle.Bundle(folder, key).verify()
         got = subprocess.run([rig.program("relto-verify"), "verify", folder, "--key", key], capture_output=True)
         self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
+        for party in ("gbr", "nor", "ken"):
+            self.own(party, key)
         return folder, key
+
+    def own(self, party, key):
+        """The party's own bundle, by both verifiers."""
+        folder = os.path.join(self.lab.base, "%s.%d" % (party, time.monotonic_ns()))
+        self.lab.relto("audit", "pull", folder, context=party + "-inspector")
+        bundle.Bundle(folder, key).verify()
+        got = subprocess.run([rig.program("relto-verify"), "verify", folder, "--party", party.upper(), "--key", key],
+                             capture_output=True)
+        self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
 
 
 class Narrower(AgainTest):

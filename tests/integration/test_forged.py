@@ -18,13 +18,17 @@ from forge_log import ForgedLog  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 
 
-class Forged(rig.LabTest):
+class ForgedTest(rig.LabTest):
+    """A real log, with the key that signs it."""
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        with cls.lab.client("gbr") as gbr:
+        with cls.lab.client("gbr") as gbr, cls.lab.client("nor") as nor:
+            nor.subscribe()
             for _ in range(3):
                 publish(gbr, [(SECRET, canary()), (TEARLINE, canary())])
+                nor.ack(nor.receive())
         cls.whole = os.path.join(cls.lab.base, "bundle")
         cls.lab.relto("audit", "pull", cls.whole, context=cls.lab.context_name("hub"))
         cls.key = cls.lab.agent("hub").log_key
@@ -38,12 +42,14 @@ class Forged(rig.LabTest):
     def place(self, folder, digest):
         return os.path.join(self.copy, folder, digest.hex())
 
-    def verify(self):
+    def verify(self, first=0):
         """The exit code and what relto-verify says of the copy."""
-        got = subprocess.run([rig.program("relto-verify"), "verify", self.copy, "--json", "--key", self.key],
-                             capture_output=True)
+        got = subprocess.run([rig.program("relto-verify"), "verify", self.copy, "--json", "--key", self.key,
+                              "--from", str(first)], capture_output=True)
         return got.returncode, json.loads(got.stdout)
 
+
+class Forged(ForgedTest):
     def forged(self, report, change):
         """Whoever has the log's key: all of it fits but the signature, which both verifiers find."""
         log = ForgedLog(self.copy, self.lab.path("hub/log.key"))
@@ -65,10 +71,22 @@ class Forged(rig.LabTest):
 
     def test_a_bundle_that_begins_with_a_report_has_the_policy_that_it_was_judged_by(self):
         shutil.rmtree(self.copy)
-        self.lab.relto("audit", "pull", self.copy, "--from", str(self.intakes[1].index),
-                       context=self.lab.context_name("hub"))
-        code, said = self.verify()
+        first = self.intakes[1].index
+        self.lab.relto("audit", "pull", self.copy, "--from", str(first), context=self.lab.context_name("hub"))
+        code, said = self.verify(first)
         self.assertEqual((code, said["reports"]["signed"], said["reports"]["unproved"], said["missing"]), (0, 2, 0, 0))
+
+    def test_heads_stand_in_the_order_of_the_portions(self):
+        path = os.path.join(self.copy, "report/000000")
+        with open(path, encoding="ascii") as f:
+            lines = [line.split() for line in f]
+        lines[1][4], lines[1][5] = lines[1][5], lines[1][4]
+        with open(path, "w", encoding="ascii") as f:
+            f.writelines(" ".join(words) + "\n" for words in lines)
+        code, said = self.verify()
+        self.assertEqual((code, said["findings"][0]["index"]), (6, self.intakes[1].index))
+        with self.assertRaises(witness.Bad):
+            bundle.Bundle(self.copy, self.key).verify()
 
     def test_another_content_under_the_old_name_does_not_match(self):
         one, two = (r.field(7, 0) for r in self.intakes[:2])
@@ -114,6 +132,73 @@ class Forged(rig.LabTest):
         said = self.forged(report, lambda log: log.change(
             report.index, 7, 1, log.content("chain", wire.der(leaf))))
         self.assertIn("its manifest names another certificate", said)
+
+
+class LeftOut(ForgedTest):
+    """What could be left out of the log: it ends with the record concerned, and both verifiers find it."""
+
+    def left_out(self, kind, change, text, code=7, keep=1):
+        log = ForgedLog(self.copy, self.lab.path("hub/log.key"))
+        at = log.last(kind)
+        log.cut(at + keep)
+        if kind != "INTAKE":
+            log.write()
+            self.assertEqual(self.verify()[0], 0, "as it was, it verifies")
+        change(log, at)
+        log.write()
+        got, said = self.verify()
+        self.assertEqual(got, code, said["findings"])
+        self.assertIn(text, said["findings"][0]["text"])
+        with self.assertRaises(witness.Bad):
+            bundle.Bundle(self.copy, self.key).verify()
+
+    def test_a_delivery_follows_a_decision(self):
+        self.left_out("DELIVERY", lambda log, at: log.empty(at, 4), "slot 4 has no link", code=2)
+
+    def test_a_delivery_is_in_the_history_of_its_recipient(self):
+        self.left_out("DELIVERY", lambda log, at: log.empty(at, 8), "slot 8 has no index")
+
+    def test_a_delivery_is_in_the_history_of_its_publisher(self):
+        self.left_out("DELIVERY", lambda log, at: log.empty(at, 3), "slot 3 has no index")
+
+    def test_an_acknowledgement_is_in_the_history_of_its_recipient(self):
+        self.left_out("ACK", lambda log, at: log.empty(at, 8), "slot 8 has no index")
+
+    def test_a_decision_names_its_facts(self):
+        self.left_out("DECISION", lambda log, at: log.change(at, 4, 3, b""), "slot 4 has no facts", code=2)
+
+    def test_a_decision_has_reasons(self):
+        self.left_out("DECISION", lambda log, at: log.change(at, 4, 1, b""), "slot 4 has no reasons", code=2)
+
+    def test_a_decision_is_in_the_history_of_its_publisher(self):
+        self.left_out("DECISION", lambda log, at: log.change(at, 3, 4, b""), "slot 3 has no index")
+
+    def test_a_release_is_what_its_reasons_say(self):
+        def change(log, at):
+            outcome = log.record(at).field(4, 0)[0]
+            log.change(at, 4, 0, b"\x01" if outcome != 1 else b"\x02")
+        self.left_out("DECISION", change, "its outcome does not follow from its reasons", code=6)
+
+    def test_an_intake_has_decisions(self):
+        self.left_out("INTAKE", lambda log, at: None, "no decision follows")
+
+    def test_nobody_is_passed_over(self):
+        self.left_out("DECISION", lambda log, at: log.openings.pop(), "may receive under atlas, but no decision")
+
+    def test_a_key_is_in_the_history_of_its_party(self):
+        self.left_out("KEY", lambda log, at: log.empty(at, 8), "slot 8 has no index")
+
+    def test_an_agreement_is_in_the_history_of_its_party(self):
+        self.left_out("AGREEMENT", lambda log, at: log.empty(at, 8), "slot 8 has no index")
+
+    def test_a_delivery_is_recorded_once(self):
+        def change(log, at):
+            log.openings.append(log.openings[at])
+            record = log.record(at)
+            for slot, field in ((3, 4), (8, 0)):
+                number = witness.uint(record.field(slot, field)) + 1
+                log.change(at + 1, slot, field, number.to_bytes(8, "big"))
+        self.left_out("DELIVERY", change, "it was delivered under the same decision before")
 
 
 if __name__ == "__main__":

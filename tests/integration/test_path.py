@@ -194,6 +194,27 @@ class Audit(rig.LabTest):
         self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
         self.damaged(verify, folder, vkey)
 
+    def test_each_partys_own_bundle_and_what_its_clients_kept_agree(self):
+        for _ in range(2):
+            self.lab.relto("pub", "maritime.piracy", "-", "--label", "ATLAS RESTRICTED//REL TO ATLAS", "--label", "TLP:GREEN",
+                           context="gbr", stdin=b"x")
+        self.lab.relto("sub", "--count", "2", "--wait", "20s", context="nor")
+        self.lab.stop()  # writes the last heads
+        self.lab.start()
+        for party in ("gbr", "nor", "ken"):
+            folder = os.path.join(self.lab.base, "own-" + party)
+            self.lab.relto("audit", "pull", folder, context=party + "-inspector")
+            state = self.lab.path("home", "state", party)
+            kept = [os.path.join(state, f) for f in os.listdir(state) if f.startswith("evidence")] \
+                if os.path.isdir(state) else []
+            evidence = [w for f in kept for w in ("--evidence", f)]
+            got = subprocess.run([rig.program("relto-verify"), "verify", folder, "--party", party.upper(), "--strict",
+                                  "--key", self.lab.agent("hub").log_key] + evidence, capture_output=True)
+            said = got.stdout.decode()
+            self.assertEqual(got.returncode, 0, said + got.stderr.decode())
+            self.assertIn("the party's history is complete up to its first", said)
+            self.assertEqual("2 lines of what clients kept" in said, party != "ken", said)
+
     def damaged(self, verify, folder, vkey):
         path = os.path.join(folder, "record", "000000")
         with open(path, "r+b") as f:

@@ -203,6 +203,8 @@ class ClockSet(OtherTimes):
 
 
 class Clock(OtherTimes):
+    proof = 9  # it wrote ahead of our clock
+
     def refused_for_the_clock(self, client):
         with self.assertRaises(wire.Refused) as refused:
             publish(client, [(TEARLINE, canary())])
@@ -260,6 +262,8 @@ class Brief(OtherTimes):
 
 
 class PutBack(Brief):
+    proof = 9  # it wrote ahead of our clock
+
     def test_a_certificate_that_ended_signs_nothing_when_the_clock_is_put_back(self):
         self.step("+2h")
         self.operator("clock", "accept")
@@ -293,6 +297,8 @@ class SlowCommits(Brief):
 
 
 class Ends(OtherTimes):
+    proof = 9  # it wrote ahead of our clock
+
     @classmethod
     def prepare(cls):
         super().prepare()

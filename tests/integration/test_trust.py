@@ -183,6 +183,8 @@ class Ends(rig.LabTest):
 
 
 class OldList(rig.LabTest):
+    proof = None
+
     @classmethod
     def prepare(cls):
         # a lab's lists were made an hour before it

@@ -24,6 +24,23 @@ SLOTS = {"INTAKE": "134567", "DECISION": "123456", "APPROVAL": "12345678", "DELI
 SLOTS.update(dict.fromkeys("ACK RECALL SUPERSEDE EXPIRE DEAD_LETTER FEEDBACK".split(), "123578"))
 FIELDS = {1: 3, 2: 4, 3: 5, 4: 5, 5: 4, 6: 2, 8: 1}
 OUTCOME_RELEASES = (1, 2)
+# what a record says: "slot.field", fields from 0; those it must, those it may
+HUB, SESSION, PERSON, RELEASED = "5.0 5.3", "5.1 5.2", "6.0 6.1", "2.1 2.2 2.3"
+PUBLISHED, JUDGED = "3.0 3.1 3.2 3.3 3.4", "4.0 4.1 4.2 4.3 4.4"
+STOPS = ("1.2 2.0 3.0 3.4 " + HUB, SESSION + " 8.0")
+FORM = {
+    "INTAKE": (" ".join(("1.2", PUBLISHED, "4.2 4.3", HUB)), SESSION + " " + PERSON),
+    "DECISION": (" ".join(("1.2 2.0", PUBLISHED, JUDGED, HUB)), " ".join((RELEASED, SESSION, PERSON))),
+    "APPROVAL": (" ".join(("1.2 2.0", PUBLISHED, JUDGED, HUB)), " ".join((RELEASED, SESSION, PERSON, "8.0"))),
+    "NARROWED": (" ".join(("1.2 2.0", PUBLISHED, JUDGED, HUB)), " ".join((RELEASED, SESSION, PERSON, "8.0"))),
+    "DELIVERY": (" ".join(("1.2 2.0", RELEASED, "3.0 3.4 4.4 8.0", HUB)), SESSION),
+    "ACK": ("2.0 " + HUB, SESSION + " 3.0 3.4 8.0"),
+    "FEEDBACK": ("1.2 2.0 3.0 3.4 8.0 " + HUB, SESSION),
+    "REFUSED": (HUB, " ".join(("1.2", SESSION, PERSON))),
+    "AGREEMENT": ("8.0", ""), "KEY": ("8.0", ""),
+}
+FORM.update(dict.fromkeys("RECALL SUPERSEDE EXPIRE DEAD_LETTER".split(), STOPS))
+PLACES = {"APPROVAL": "178", "AGREEMENT": "178", "KEY": "178", "DELIVERY": "1278", "ACK": "1278"}
 FOLDERS = "facts manifest routing notice seal chain anchor head policy spif".split()
 
 
@@ -37,19 +54,39 @@ class Record:
             if fields and i in FIELDS and len(fields) != FIELDS[i]:
                 raise Bad("%d: slot %d of %d fields" % (index, i, len(fields)))
 
+    def check_form(self):
+        must, may = (set(x.split()) for x in FORM.get(self.kind, (HUB, SESSION + " " + PERSON)))
+        if self.kind == "ACK" and self.o.slots[7]:
+            trees = {"3.0", "3.4", "8.0"}
+            must, may = (must | trees, may) if self.field(7, 0) else (must, may - trees)
+        if self.kind == "APPROVAL" and self.field(7, 3) and self.field(3, 0):
+            must, may = (must | {"8.0"}, may) if self.field(7, 3) != self.field(3, 0) else (must, may - {"8.0"})
+        if "4.0" in must and self.field(4, 0):
+            released = set(RELEASED.split())
+            must, may = (must | released, may) if self.field(4, 0)[0] in OUTCOME_RELEASES else (must, may - released)
+        said = {"%d.%d" % (i, n) for i, fields in self.o.slots.items() if fields and i != 7
+                for n, f in enumerate(fields) if f} - {"1.0", "1.1"}
+        lacks = {f for f in must - said if self.o.slots[int(f[0])] is not None}
+        if lacks or said - must - may:
+            raise Bad("%d: a %s without %s, with %s" % (
+                self.index, self.kind, sorted(lacks), sorted(said - must - may)))
+
     def field(self, slot, number):
         fields = self.o.slots[slot]
         return fields[number] if fields else b""
 
-    def parties(self):
-        """(party, index in its tree) of what is open here."""
+    def opened(self):
+        return "".join(str(i) for i in self.o.slots if self.o.slots[i] is not None)
+
+    def parties(self, mine=""):
+        """(party, index in its tree) of what is open here; 'mine' where it is not said whose."""
         out = []
         if self.field(3, 4):
             out.append((self.field(3, 0).decode(), uint(self.field(3, 4))))
         if self.field(8, 0):
             who = self.field(7, 0) if self.kind in ("AGREEMENT", "KEY") else \
                 self.field(7, 3) if self.kind == "APPROVAL" else self.field(2, 0)
-            out.append((who.decode(), uint(self.field(8, 0))))
+            out.append((who.decode() or mine, uint(self.field(8, 0))))
         return out
 
 
@@ -122,13 +159,15 @@ class Bundle:
     # ---- what the records say together ----
     def check_order(self):
         last, trees, current, after_intake = 0, {}, {}, None
-        policy, keys = b"", {}
+        policy, keys, self.delivered, self.heads = b"", {}, set(), {}
         for index in sorted(self.records):
             r = self.records[index]
             if r.time < last:
                 raise Bad("%d: time falls" % index)
             last = r.time
-            for party, place in sorted(r.parties()):
+            r.check_form()
+            self.check_own(r)
+            for party, place in sorted(r.parties(self.party)):
                 if self.hub or party == self.party:
                     tree = trees.setdefault(party, [])
                     if place != len(tree):
@@ -148,13 +187,54 @@ class Bundle:
                     raise Bad("%d: %s states another tree" % (index, r.kind))
             if r.kind in ("INTAKE", "DECISION", "NARROWED", "APPROVAL") and r.field(4, 2) != policy:
                 raise Bad("%d: %s under another policy than the last POLICY record's" % (index, r.kind))
+            if after_intake and r.kind != "DECISION":
+                self.check_judged(after_intake, current)
             after_intake = self.check_decision(r, current, after_intake)
+        if after_intake:
+            self.check_judged(after_intake, current)
         self.trees = trees
+
+    def check_own(self, r):
+        """In a party's own bundle: all that the party may open of a record."""
+        if self.hub or r.kind == "PARTY_HEAD":
+            return
+        may = "1234" if r.kind == "APPROVAL" else "12347" if r.o.slots[3] is not None else PLACES.get(r.kind, "18")
+        if r.o.slots[3] is None and r.kind == "APPROVAL":
+            may = PLACES[r.kind]
+        if set(may) - set(r.opened()):
+            raise Bad("%d: only slots %s of a %s are open" % (r.index, r.opened(), r.kind))
+        if self.party not in [p for p, _ in r.parties(self.party)]:
+            raise Bad("%d: open to %s, but in no tree of it" % (r.index, self.party))
+
+    def check_judged(self, intake, current):
+        """Behind an INTAKE stand decisions for whoever may receive under the agreements that were judged."""
+        policy = (self.content("policy", intake.field(4, 2)) or b"").decode()
+        run, at = [], intake.index + 1
+        while at in self.records and self.records[at].kind == "DECISION" and \
+                uint(self.records[at].field(4, 4)) == intake.index:
+            run.append(self.records[at])
+            at += 1
+        if not run:
+            facts = wire.pb.Facts.FromString(self.content("facts", intake.field(4, 3)) or b"")
+            others = [receivers(policy, a.name.decode()) for a in facts.agreements]
+            if not any(o is not None and set(o) <= {intake.field(3, 0).decode()} for o in others):
+                raise Bad("%d: INTAKE without a decision" % intake.index)
+        named = {line.split(" ")[3] for r in run for line in r.field(4, 1).decode().splitlines()}
+        if "-" in named or len(named) > 8:
+            raise Bad("%d: decisions under no agreement, or too many" % intake.index)
+        for a in named if policy else ():
+            who = receivers(policy, a)
+            if who is None:
+                raise Bad("%d: judged under %s, which is not in the policy" % (intake.index, a))
+            for w in set(who) - {intake.field(3, 0).decode()}:
+                if (intake.report, w) not in current:
+                    raise Bad("%d: no decision for %s" % (intake.index, w))
 
     def check_head(self, r, trees):
         tree = trees.get(r.field(7, 0).decode(), [])
         if (uint(r.field(7, 1)), r.field(7, 2)) != (len(tree), witness.tree_root(list(tree))):
             raise Bad("%d: PARTY_HEAD of %s states another tree" % (r.index, r.field(7, 0).decode()))
+        self.heads[r.field(7, 0), r.field(7, 1)] = r.field(7, 2)
 
     @staticmethod
     def check_key(r, keys):
@@ -173,12 +253,18 @@ class Bundle:
             return r
         if r.kind in ("DECISION", "NARROWED", "APPROVAL"):
             link = uint(r.field(4, 4))
+            check_outcome(r)
+            if intake is not None and r.kind == "DECISION" and link == intake.index and \
+                    (r.report, r.o.slots[3][:3]) != (intake.report, intake.o.slots[3][:3]):
+                raise Bad("%d: decision about another report than its INTAKE's" % r.index)
             for who in r.field(2, 0).decode().split("\n"):
                 was = current.get((r.report, who))
                 if was is None and (intake is None or link != intake.index or r.kind != "DECISION"):
                     raise Bad("%d: %s without a gap-free INTAKE" % (r.index, r.kind))
                 if was is not None and link != was.index:
                     raise Bad("%d: links to %d, the current decision is %d" % (r.index, link, was.index))
+                if was is not None and r.kind != "APPROVAL":
+                    self.check_place(r, was)
                 current[(r.report, who)] = r
             return intake
         if r.kind == "DELIVERY":
@@ -186,6 +272,13 @@ class Bundle:
             if was is None or uint(r.field(4, 4)) != was.index or was.o.slots[4][0][0] not in OUTCOME_RELEASES \
                     or was.field(2, 3) != r.field(2, 3):
                 raise Bad("%d: DELIVERY without a decision that releases the same" % r.index)
+            if (was.index, r.field(2, 0)) in self.delivered:
+                raise Bad("%d: a second DELIVERY under one decision" % r.index)
+            self.delivered.add((was.index, r.field(2, 0)))
+        if r.kind == "EXPIRE":
+            self.check_place(r, current[(r.report, r.field(2, 0).decode())])
+        if r.kind == "ACK" and r.field(7, 1) and self.heads.get((r.field(2, 0), r.field(7, 1))) != r.field(7, 2):
+            raise Bad("%d: attests what no head states" % r.index)
         if r.kind == "ACK" and r.field(7, 0):
             named = r.field(7, 0)
             for i in range(0, len(named), 8):
@@ -193,6 +286,11 @@ class Bundle:
                 if d is None or d.kind != "DELIVERY" or d.index > r.index or d.field(2, 0) != r.field(2, 0):
                     raise Bad("%d: ACK of what was not delivered to %s" % (r.index, r.field(2, 0).decode()))
         return None
+
+    def check_place(self, r, was):
+        """What stops a delivery is in its recipient's history, and nothing else is."""
+        if bool(r.field(8, 0)) != ((was.index, r.field(2, 0)) in self.delivered):
+            raise Bad("%d: %s with another slot 8 than its delivery asks for" % (r.index, r.kind))
 
     # ---- contents, for a hub auditor ----
     def check_contents(self):
@@ -219,6 +317,34 @@ class Bundle:
             if os.path.exists(os.path.join(self.folder, path)):
                 lines += self.read(path).decode().splitlines()
         return {int(line.split(" ")[0]): bytes.fromhex(line.split(" ")[1]) for line in lines}
+
+    def check_reports(self):
+        """report/ has a line for each INTAKE, with a head for each reason, each once."""
+        intakes = [r for r in self.records.values() if r.kind == "INTAKE"] if self.hub else []
+        lines = {}
+        for n in range(-(-self.size // 1024)):
+            wanted = [r.index for r in intakes if r.index // 1024 == n]
+            if not os.path.exists(os.path.join(self.folder, "report/%06d" % n)):
+                continue
+            text = self.read("report/%06d" % n).decode()
+            found = [line.split(" ") for line in text.splitlines()]
+            if text and not text.endswith("\n") or [int(w[0]) for w in found] != wanted:
+                raise Bad("report/%06d has other lines than INTAKEs" % n)
+            for words in found:
+                if len(set(words[4:])) != len(words[4:]):
+                    raise Bad("%s: a head twice" % words[0])
+                heads = [self.content("head", bytes.fromhex(w)) for w in words[4:]]
+                orders = [wire.pb.PortionHead.FromString(h).order for h in heads if h is not None]
+                if orders != sorted(set(orders)):
+                    raise Bad("%s: heads in another order than that of the portions" % words[0])
+                if words[3] != "-" and self.content("notice", bytes.fromhex(words[3])) is None:
+                    raise Bad("%s: a notice that is not there" % words[0])
+                lines[self.records[int(words[0])].report] = len(words) - 4
+        for r in self.records.values():
+            if self.hub and r.kind in ("DECISION", "NARROWED", "APPROVAL"):
+                count = len(r.field(4, 1).splitlines())
+                if lines.setdefault(r.report, count) != count:
+                    raise Bad("%d: %d reasons for %d portions" % (r.index, count, lines[r.report]))
 
     def check_signatures(self):
         """How many reports have their publisher's signature; the others' contents are missing."""
@@ -265,6 +391,7 @@ class Bundle:
     def verify(self):
         self.check_order()
         self.contents = self.check_contents()
+        self.check_reports()
         self.signed = self.check_signatures()
         return self
 
@@ -280,6 +407,35 @@ def split_chain(data):
             raise Bad("a chain that is no row of certificates")
         out.append(data[at:end])
         at = end
+    return out
+
+
+def check_outcome(r):
+    verdicts = []
+    for n, line in enumerate(r.field(4, 1).decode().splitlines()):
+        words = line.split(" ")
+        if words[0] != str(n):
+            raise Bad("%d: reasons out of order" % r.index)
+        verdicts.append(words[1])
+    outcome = 3 if "hold" in verdicts else 4 if "release" not in verdicts else 2 if "withhold" in verdicts else 1
+    names = r.field(2, 0).split(b"\n")
+    if names != sorted(set(names)) or len(names) > 1 and (r.kind != "DECISION" or outcome != 4):
+        raise Bad("%d: recipients that do not share a decision" % r.index)
+    if r.field(4, 0)[0] != outcome:
+        raise Bad("%d: its outcome does not follow from its reasons" % r.index)
+
+
+def receivers(policy, agreement):
+    """Who may receive under an agreement of the canonical export; None if it has no such agreement."""
+    lines = policy.split("\n")
+    if "agreement %s {" % agreement not in lines:
+        return None
+    at, out = lines.index("agreement %s {" % agreement), []
+    for line in lines[at:lines.index("}", at)]:
+        if line.startswith("    member "):
+            member = line.split(" ")[5]
+        if line.startswith("        may [") and line.endswith("receive ]"):
+            out.append(member)
     return out
 
 

@@ -41,6 +41,21 @@ class Bundles(unittest.TestCase):
                     with self.subTest(path, where=where), tempfile.TemporaryDirectory() as d:
                         self.damage(whole, os.path.join(d, "b"), path, where)
 
+    def test_report_has_the_lines_of_the_intakes_and_no_others(self):
+        whole = os.path.join(GOLDEN, "bundle-hub")
+        with open(os.path.join(whole, "report/000000"), encoding="ascii") as f:
+            line = f.read()
+        words = line.split()
+        for other in (line + "garbage\n", "", " ".join(words[:-1]) + "\n", " ".join(words + words[-1:]) + "\n",
+                      line.replace(" - ", " %s " % ("0" * 64))):
+            with self.subTest(other=other), tempfile.TemporaryDirectory() as d:
+                copy = os.path.join(d, "b")
+                shutil.copytree(whole, copy)
+                with open(os.path.join(copy, "report/000000"), "w", encoding="ascii") as f:
+                    f.write(other)
+                with self.assertRaises((witness.Bad, ValueError)):
+                    bundle.Bundle(copy, key("bundle-hub")).verify()
+
     def damage(self, whole, copy, path, where):
         shutil.copytree(whole, copy)
         with open(os.path.join(copy, path), "r+b") as f:

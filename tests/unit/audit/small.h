@@ -11,6 +11,9 @@
 
 enum { SMALL_ENTRIES = 4096, SMALL_FILES = 4200, SMALL_CONTENTS = 2048 };
 
+#define SMALL_MEMBER(name, may) "    member " name " {\n        may [ " may " ]\n    }\n"
+enum { SMALL_WHOLE = 99 }; /* of a drop: the whole slot */
+
 struct small_file {
 	char path[BUNDLE_PATH_MAX];
 	uint8_t *data;
@@ -35,6 +38,12 @@ struct small {
 	size_t content_count;
 	struct bundle_report lines[SMALL_ENTRIES]; /* of INTAKEs, by index */
 	uint64_t intake;			   /* the last one's index */
+	const char *members;			   /* blocks of who may do what under atlas */
+	struct small_drop {
+		unsigned slot, field; /* of the next record: this is left out; slot 0: nothing */
+	} drop;
+	const char *view; /* of the bundle made last: a party, or "" */
+	uint64_t first;
 	size_t file_count;
 	struct small_file files[SMALL_FILES];
 };
@@ -53,6 +62,7 @@ small_new(void)
 	for (size_t i = 0; i < 3; i++)
 		s->head_of[i] = SLOT_ABSENT;
 	memset(s->id, 0x5a, sizeof(s->id));
+	s->members = SMALL_MEMBER("GBR", "originate receive") SMALL_MEMBER("NOR", "receive");
 	small_signer_make(&s->signer);
 	return s;
 }
@@ -98,11 +108,59 @@ small_body(struct small *s, struct record *r, struct body *b)
 		fail_msg("%s", e.text);
 }
 
+/* The slot's value without one field. */
+static inline struct bytes
+small_without(struct small *s, struct bytes value, unsigned field)
+{
+	struct cursor c = cursor_over(value);
+	uint8_t *to = arena_alloc(&s->a, value.len);
+	size_t len = 0, said = 0;
+	for (unsigned i = 1; c.left != 0; i++) {
+		struct bytes v = cursor_take(&c, cursor_u32(&c));
+		if (i == field)
+			v.len = 0;
+		put_u32(to + len, (uint32_t)v.len);
+		if (v.len != 0)
+			memcpy(to + len + 4, v.data, v.len);
+		len += 4 + v.len;
+		said += v.len;
+	}
+	return bytes_from(to, said == 0 ? 0 : len);
+}
+
+/* Leaves out what s->drop says; what log_append writes is the last field of its slot. */
+static inline void
+small_leave_out(struct small *s, struct record *r, const char **publisher, const char **recipient)
+{
+	struct small_drop d = s->drop;
+	bool last = d.field == SMALL_WHOLE || d.field == 5;
+	s->drop.slot = 0;
+	if (d.slot == 0)
+		return;
+	if (d.slot == 8) {
+		*recipient = NULL;
+		return;
+	}
+	struct bytes *value = &RECORD_SLOT(r, d.slot)->value;
+	*value = small_without(s, *value, d.field);
+	if (d.field == SMALL_WHOLE)
+		value->len = 0;
+	uint8_t *end = (uint8_t *)(uintptr_t)(value->data + value->len) - 8;
+	if (d.slot == 3) {
+		r->publication = last ? NULL : end;
+		*publisher = last ? NULL : *publisher;
+	} else if (d.slot == 4 && r->link != NULL)
+		r->link = last ? NULL : end;
+	else if (d.slot == 1)
+		r->time = (uint8_t *)(uintptr_t)(value->data + 9);
+}
+
 /* Appends and stores; gives the index. */
 static inline uint64_t
 small_add(
     struct small *s, struct record *r, const char *publisher, const char *recipient, uint64_t link)
 {
+	small_leave_out(s, r, &publisher, &recipient);
 	struct log_in in = { .now = s->now++,
 		.link = link,
 		.publication = publisher == NULL ? NULL : small_tree(s, publisher),
@@ -176,7 +234,8 @@ small_policy(struct small *s, const char *export)
 	bool first = s->policy[0] == 0 && s->policy[1] == 0;
 	memcpy(before, s->policy, 32);
 	small_parties(&s->h, &s->signer, parties, sizeof(parties));
-	char *text = arena_printf(&s->a, "%s\n%s", export, parties);
+	char *text =
+	    arena_printf(&s->a, "agreement atlas {\n%s}\n%s\n%s", s->members, export, parties);
 	small_content(s, BUNDLE_POLICY, bytes_of(text), s->policy);
 	small_begin(s, &r, EVENT_POLICY, false);
 	small_by_hub(s, &r);
@@ -221,13 +280,15 @@ small_report(struct small *s)
 	small_content(s, BUNDLE_ROUTING, bytes_of("routing"), s->routing);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 0"), s->head[0]);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 1"), s->head[1]);
-	/* time and accepted: fields 6 and 7, varints */
+	/* time and accepted: fields 6 and 7, varints; field 10: an agreement of this name */
 	n = 0;
 	for (unsigned f = 6; f <= 7; f++) {
 		facts[n++] = (uint8_t)(f << 3);
 		for (uint64_t v = s->now; v != 0 || n == 1; v >>= 7)
 			facts[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
 	}
+	uint8_t name[16];
+	n += small_field(facts + n, 10, name, small_field(name, 1, "atlas", 5));
 	small_content(s, BUNDLE_FACTS, bytes_from(facts, n), s->facts);
 }
 
@@ -316,7 +377,7 @@ small_decide(struct small *s, const struct small_decision *v)
 	assert_true(record_set_release(&r, &s->a, &release, NULL));
 	assert_true(record_set_decision(&r, &s->a, &d, NULL));
 	small_by_hub(s, &r);
-	return small_add(s, &r, "GBR", v->place, v->link);
+	return small_add(s, &r, s->signer.by.party, v->place, v->link);
 }
 
 static inline uint64_t
@@ -362,8 +423,28 @@ small_ack(struct small *s, const char *recipient, uint64_t delivery)
 	return small_add(s, &r, "GBR", recipient, 0);
 }
 
+/* A client's word of the tree of 'size' records with this root. */
 static inline uint64_t
-small_expire(struct small *s, const char *recipient, uint64_t decision)
+small_attest(struct small *s, const char *party, uint64_t size, const uint8_t root[32])
+{
+	struct record r;
+	struct body b;
+	struct slot_release release = { .recipient = bytes_of(party) };
+	small_begin(s, &r, EVENT_ACK, false);
+	assert_true(record_set_release(&r, &s->a, &release, NULL));
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_ACK);
+	event_body_uint(&b, BODY_ACK_SIZE, size);
+	event_body_bytes(&b, BODY_ACK_ROOT, bytes_from(root, 32));
+	event_body_bytes(&b, BODY_ACK_CERTIFICATE, bytes_from(s->policy, 32));
+	event_body_bytes(&b, BODY_ACK_SIGNATURE, bytes_of("signature"));
+	small_body(s, &r, &b);
+	return small_add(s, &r, NULL, NULL, 0);
+}
+
+/* 'place': whose tree it stands in through slot 8, or NULL. */
+static inline uint64_t
+small_expire(struct small *s, const char *recipient, uint64_t decision, const char *place)
 {
 	struct record r;
 	struct body b;
@@ -376,7 +457,7 @@ small_expire(struct small *s, const char *recipient, uint64_t decision)
 	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->now);
 	event_body_uint(&b, BODY_EXPIRE_DECISION, decision);
 	small_body(s, &r, &b);
-	return small_add(s, &r, "GBR", NULL, 0);
+	return small_add(s, &r, "GBR", place, 0);
 }
 
 static inline uint64_t
@@ -394,6 +475,23 @@ small_agreement(struct small *s, const char *party)
 	event_body_bytes(&b, BODY_AGREEMENT_TERMS, bytes_from(terms, 32));
 	event_body_enum(&b, BODY_AGREEMENT_STATE, 2);
 	event_body_enum(&b, BODY_AGREEMENT_SUSPENDED, 1);
+	small_body(s, &r, &b);
+	return small_add(s, &r, NULL, party, 0);
+}
+
+static inline uint64_t
+small_key(struct small *s, const char *party)
+{
+	struct record r;
+	struct body b;
+	char vkey[NOTE_VKEY_MAX];
+	note_key_print(&s->vkey, vkey);
+	small_begin(s, &r, EVENT_KEY, false);
+	event_body_begin(&b, EVENT_KEY);
+	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of(party));
+	event_body_enum(&b, BODY_KEY_PURPOSE, 1);
+	event_body_enum(&b, BODY_KEY_ACT, 1);
+	event_body_bytes(&b, BODY_KEY_KEY, bytes_of(vkey));
 	small_body(s, &r, &b);
 	return small_add(s, &r, NULL, party, 0);
 }
@@ -452,75 +550,4 @@ small_usual(struct small *s)
 	small_ack(s, "NOR", small_deliver(s, "NOR", released, 3));
 	small_head(s, "GBR");
 	small_head(s, "NOR");
-}
-
-static inline struct small_file *
-small_file(struct small *s, const char *path)
-{
-	for (size_t i = 0; i < s->file_count; i++)
-		if (strcmp(s->files[i].path, path) == 0)
-			return &s->files[i];
-	return NULL;
-}
-
-static inline bool
-small_emit(void *ctx, const char *path, struct bytes data, struct err *e)
-{
-	struct small *s = ctx;
-	struct small_file *f = small_file(s, path);
-	(void)e;
-	if (f == NULL) {
-		assert_true(s->file_count < SMALL_FILES);
-		f = &s->files[s->file_count++];
-		(void)snprintf(f->path, sizeof(f->path), "%s", path);
-		f->len = 0;
-		f->data = NULL;
-	}
-	uint8_t *grown = arena_alloc(&s->a, f->len + data.len + 1);
-	if (f->len != 0)
-		memcpy(grown, f->data, f->len);
-	memcpy(grown + f->len, data.data, data.len);
-	f->data = grown;
-	f->len += data.len;
-	return true;
-}
-
-static inline struct bytes
-small_note(struct small *s, uint64_t size, const uint8_t root[32])
-{
-	struct bytes note;
-	struct checkpoint c = { .origin = bytes_of(s->vkey.name), .size = size };
-	struct note_signer by = { s->key, &s->vkey, 0 };
-	memcpy(c.root, root, 32);
-	assert_true(checkpoint_sign(&s->a, &by, &c, &note, NULL));
-	return note;
-}
-
-/* The whole bundle; party "" for the hub's auditor. */
-static inline void
-small_bundle(struct small *s, const char *party, uint64_t first)
-{
-	struct bundle_writer *w;
-	struct err e;
-	uint8_t root[32];
-	uint64_t size = s->log.tree.leaf_count;
-	struct bundle_about about = { bytes_of(s->vkey.name), size, bytes_of(party), first };
-	if (*party == '\0')
-		about.party = (struct bytes){ NULL, 0 };
-	s->file_count = 0;
-	assert_true(merkle_root(&s->h, &s->log.tree, root, NULL));
-	assert_true(
-	    bundle_writer_new(&s->h, &about, (struct bundle_sink){ small_emit, s }, &w, NULL));
-	for (uint64_t i = 0; i < size; i++) {
-		unsigned opened;
-		if (!bundle_add(w, s->entries[i], &opened, &e))
-			fail_msg("%s", e.text);
-		if (s->lines[i].heads != NULL && *party == '\0')
-			assert_true(bundle_add_report(w, &s->lines[i], NULL));
-	}
-	for (size_t i = 0; i < s->content_count && *party == '\0'; i++)
-		assert_true(bundle_add_content(w, s->dirs[i], s->contents[i], NULL));
-	if (!bundle_finish(w, small_note(s, size, root), &s->vkey, root, &e))
-		fail_msg("%s", e.text);
-	bundle_writer_free(w);
 }

@@ -1,6 +1,6 @@
 #include "tests/lib/test.h"
 
-#include "tests/unit/audit/small.h"
+#include "tests/unit/audit/small_bundle.h"
 
 static int
 setup(void **state)

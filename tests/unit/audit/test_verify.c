@@ -88,6 +88,7 @@ a_log_of_more_than_one_tile_and_file_verifies_and_its_upper_tiles_are_checked(vo
 	while (g->s->log.tree.leaf_count < 1100) {
 		struct record r;
 		small_begin(g->s, &r, EVENT_PAD, false);
+		small_by_hub(g->s, &r);
 		small_add(g->s, &r, NULL, NULL, 0);
 	}
 	expect_log(g, VERIFY_OK, NULL);
@@ -109,10 +110,11 @@ without_a_good_checkpoint_nothing_is_looked_at(void **state)
 	small_usual(g->s);
 	small_bundle(g->s, "", 0);
 	struct small_file *f = small_file(g->s, "checkpoint");
-	f->data[f->len - 10] ^= 1;
+	uint8_t *digit = &f->data[f->len - 10], was = *digit; /* of base64, before and after */
+	*digit = was == 'A' ? 'B' : 'A';
 	expect(g, VERIFY_SIGNATURE, "does not verify");
 	assert_int_equal(g->records, 0);
-	f->data[f->len - 10] ^= 1;
+	*digit = was;
 	f->len--;
 	expect(g, VERIFY_MALFORMED, "signed note: no text");
 	f->path[0] = 'x';
@@ -237,6 +239,85 @@ parts_that_the_manifest_does_not_commit_to_show(void **state)
 	expect_log(g, VERIFY_CONTENT, "its manifest is not the one that the record commits to");
 }
 
+/* Another line of report/ for the usual log. */
+static void
+report_line(struct rig *g, const char *notice, const char *heads, const char *behind)
+{
+	char hex[4][65], text[1024];
+	const uint8_t *digests[] = { g->s->manifest, g->s->routing, g->s->head[0], g->s->head[1] };
+	small_bundle(g->s, "", 0);
+	struct small_file *f = small_file(g->s, "report/000000");
+	for (size_t i = 0; i < 4; i++)
+		golden_hex(digests[i], 32, hex[i]);
+	int n = snprintf(text, sizeof(text), "3 %s %s %s", hex[0], hex[1], notice);
+	for (; *heads != '\0'; heads++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %s", hex[2 + *heads - '0']);
+	n += snprintf(text + n, sizeof(text) - (size_t)n, "\n%s", behind);
+	f->data = arena_alloc(&g->s->a, (size_t)n);
+	memcpy(f->data, text, f->len = (size_t)n);
+}
+
+static void
+what_report_says_is_held_against_the_log(void **state)
+{
+	struct rig *g = *state;
+	static const char notice[] =
+	    "0000000000000000000000000000000000000000000000000000000000000000";
+	small_usual(g->s);
+	report_line(g, "-", "01", "");
+	expect(g, VERIFY_OK, NULL);
+	report_line(g, "-", "0", "");
+	expect(g, VERIFY_CONTENT, "it judges 2 portions; the report has 1");
+	report_line(g, "-", "", "");
+	expect(g, VERIFY_CONTENT, "it judges 2 portions; the report has 0");
+	report_line(g, "-", "011", "");
+	expect(g, VERIFY_CONTENT, "report/ names the head of portion 2 twice");
+	report_line(g, notice, "01", "");
+	expect(g, VERIFY_CONTENT, "report/ names a notice that is not in the bundle");
+	report_line(g, "-", "01", "garbage\n");
+	expect(g, VERIFY_MALFORMED, "report/ has something else than lines");
+	report_line(g, "-", "01", "x");
+	expect(g, VERIFY_MALFORMED, "report/ has something else than lines");
+	char stray[256], hex[65];
+	golden_hex(g->s->routing, 32, hex);
+	(void)snprintf(stray, sizeof(stray), "7 %s %s -\n", hex, hex);
+	report_line(g, "-", "01", stray);
+	expect(g, VERIFY_MALFORMED, "report/ has a line that belongs to no INTAKE");
+}
+
+static void
+the_line_of_an_intake_that_cannot_be_read_is_no_fault_of_report(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_bundle(g->s, "", 0);
+	struct small_file *f = small_file(g->s, "record/000000");
+	uint8_t *alice = memmem(f->data, f->len, "CN=alice", 8);
+	assert_non_null(alice);
+	*alice ^= 1;
+	expect(g, VERIFY_CONTENT, "it does not match its commitment in the tree");
+	assert_int_equal(g->result.findings[VERIFY_MALFORMED], 0);
+}
+
+static void
+decisions_of_one_report_judge_as_many_portions(void **state)
+{
+	struct rig *g = *state;
+	small_start(g->s);
+	g->s->members = SMALL_MEMBER("NOR", "receive") SMALL_MEMBER("KEN", "receive");
+	small_policy(g->s, "policy");
+	small_report(g->s);
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		small_intake(g->s), NULL };
+	small_decide(g->s, &d);
+	d = (struct small_decision){ EVENT_DECISION, "KEN", OUTCOME_WITHHOLD,
+		"0 withhold no-rule atlas -\n", 0, g->s->intake, NULL };
+	small_decide(g->s, &d);
+	small_bundle(g->s, "", 0);
+	small_file(g->s, "report/000000")->path[0] = 'x';
+	expect(g, VERIFY_CONTENT, "it judges 1 portions; the report has 2");
+}
+
 static void
 a_head_kept_from_before_must_be_one_of_this_log(void **state)
 {
@@ -285,6 +366,9 @@ main(void)
 		T(a_bundle_that_claims_to_be_the_hubs_must_open_everything),
 		T(every_content_is_held_against_its_name),
 		T(parts_that_the_manifest_does_not_commit_to_show),
+		T(what_report_says_is_held_against_the_log),
+		T(the_line_of_an_intake_that_cannot_be_read_is_no_fault_of_report),
+		T(decisions_of_one_report_judge_as_many_portions),
 		T(a_head_kept_from_before_must_be_one_of_this_log),
 		T(an_old_log_is_stale_when_an_age_was_asked_for),
 	};

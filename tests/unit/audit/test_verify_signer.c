@@ -3,6 +3,32 @@
 
 #include "tests/unit/audit/verify_rig.h"
 
+/* Whoever publishes, KEN alone may receive. */
+static int
+setup_for_ken(void **state)
+{
+	int code = setup(state);
+	struct rig *g = *state;
+	g->s->members = SMALL_MEMBER("KEN", "receive");
+	return code;
+}
+
+static void
+renew_for_ken(struct rig *g)
+{
+	renew(g);
+	g->s->members = SMALL_MEMBER("KEN", "receive");
+}
+
+/* An INTAKE, and the decision without which it would be a gap. */
+static void
+judged_intake(struct small *s)
+{
+	struct small_decision no = { EVENT_DECISION, "KEN", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 0,
+		small_intake(s), NULL };
+	small_decide(s, &no);
+}
+
 /* A log of one report, made by what the test set in 'by' before. */
 static void
 one_report(struct small *s)
@@ -10,7 +36,7 @@ one_report(struct small *s)
 	small_start(s);
 	small_policy(s, "policy");
 	small_report(s);
-	small_intake(s);
+	judged_intake(s);
 }
 
 /* The finding, and that nobody's signature counts as good. */
@@ -20,15 +46,6 @@ refused(struct rig *g, const char *text)
 	expect_log(g, VERIFY_SIGNATURE, text);
 	assert_int_equal(g->result.findings[VERIFY_SIGNATURE], 1);
 	assert_int_equal(g->result.signed_reports + g->result.unproved_reports, 0);
-}
-
-/* Another log. */
-static void
-renew(struct rig *g)
-{
-	small_free(g->s);
-	g->s = small_new();
-	g->trust.log = &g->s->vkey;
 }
 
 static void
@@ -120,7 +137,7 @@ the_manifests_originator_is_the_agent_of_the_record(void **state)
 	g->s->signer.by.agent = "spiffe://gbr.example/desk-2";
 	small_report(g->s);
 	g->s->signer.by.agent = SMALL_AGENT;
-	small_intake(g->s);
+	judged_intake(g->s);
 	refused(g, "its manifest names another agent as originator");
 }
 
@@ -185,7 +202,7 @@ a_whole_chain_that_the_policy_does_not_know_is_refused(void **state)
 	one_report(g->s);
 	refused(g, "is none that the policy has for GBR");
 	/* and under the right anchor's name it does not end there */
-	renew(g);
+	renew_for_ken(g);
 	g->s->signer.by.named = g->s->signer.by.chain = &leaf;
 	g->s->signer.by.key = leaf.key;
 	one_report(g->s);
@@ -215,7 +232,7 @@ a_chain_or_anchor_that_is_none_is_refused(void **state)
 	g->s->signer.by.chain = &text;
 	one_report(g->s);
 	refused(g, "the chain of its signer: no row of certificates");
-	renew(g);
+	renew_for_ken(g);
 	g->s->signer.by.anchor = g->s->signer.by.policy = &text;
 	one_report(g->s);
 	refused(g, "the chain of its signer: 4 bytes are not exactly one certificate");
@@ -237,7 +254,7 @@ a_certificate_signs_only_while_it_is_valid(void **state)
 		memset(g->s->id, i, sizeof(g->s->id));
 		g->s->now = i == 1 ? last : last + 1;
 		small_report(g->s);
-		small_intake(g->s);
+		judged_intake(g->s);
 	}
 	g->ask.now_s = SMALL_START_S + 2 * SMALL_DAY_S;
 	expect_log(g, VERIFY_SIGNATURE, "the chain of its signer: certificate has expired");
@@ -254,13 +271,13 @@ a_certificate_does_not_sign_before_it_is_valid(void **state)
 	one_report(g->s);
 	refused(g, "the chain of its signer: certificate is not yet valid");
 	/* nor where times fall in a log, whatever was judged before */
-	renew(g);
+	renew_for_ken(g);
 	one_report(g->s);
 	g->s->log.time = 0;
 	g->s->now -= 2ull * SMALL_DAY_S * 1000000;
 	memset(g->s->id, 1, sizeof(g->s->id));
 	small_report(g->s);
-	small_intake(g->s);
+	judged_intake(g->s);
 	expect_log(g, VERIFY_SIGNATURE, "the chain of its signer: certificate is not yet valid");
 	assert_int_equal(g->result.signed_reports, 1);
 }
@@ -274,7 +291,7 @@ each_policy_says_anew_whose_anchors_count(void **state)
 	small_policy(g->s, "policy without GBR's anchor");
 	memset(g->s->id, 1, sizeof(g->s->id));
 	small_report(g->s);
-	small_intake(g->s);
+	judged_intake(g->s);
 	expect_log(g, VERIFY_SIGNATURE, "is none that the policy has for GBR");
 	assert_int_equal(g->result.signed_reports, 1);
 }
@@ -286,7 +303,7 @@ a_seal_that_is_none_is_refused(void **state)
 	enum { PLACE = 2, HASH = 34, CASES = 8 };
 	uint8_t good[512], bad[600];
 	for (size_t i = 0; i < CASES; i++) {
-		renew(g);
+		renew_for_ken(g);
 		small_start(g->s);
 		small_policy(g->s, "policy");
 		small_report(g->s);
@@ -325,7 +342,7 @@ a_seal_that_is_none_is_refused(void **state)
 			break;
 		}
 		g->s->signer.by.seal = bytes_from(bad, n);
-		small_intake(g->s);
+		judged_intake(g->s);
 		refused(g, "its seal cannot be read");
 	}
 }
@@ -338,7 +355,7 @@ a_good_signature_says_nothing_of_the_next_report(void **state)
 	memset(g->s->id, 1, sizeof(g->s->id));
 	g->s->signer.by.key = g->s->signer.nor.key;
 	small_report(g->s);
-	small_intake(g->s);
+	judged_intake(g->s);
 	expect_log(
 	    g, VERIFY_SIGNATURE, "it is not signed by its publisher: the signature does not hold");
 	assert_int_equal(g->result.signed_reports, 1);
@@ -409,7 +426,7 @@ a_batch_of_64_reports_is_one_signature(void **state)
 		if (i == 0)
 			g->s->signer.by.signature =
 			    small_sign(&g->s->h, &g->s->signer, level[0][0], signature);
-		small_intake(g->s);
+		judged_intake(g->s);
 	}
 	signed_by(g, 64, 1);
 }
@@ -429,7 +446,7 @@ verdicts_that_were_forgotten_are_made_again(void **state)
 		char text[32];
 		(void)snprintf(text, sizeof(text), "policy %u", i);
 		small_policy(g->s, text);
-		small_intake(g->s);
+		judged_intake(g->s);
 	}
 	expect_log(g, VERIFY_GAP, "the same report was accepted before");
 	assert_int_equal(g->result.findings[VERIFY_SIGNATURE], 0);
@@ -440,7 +457,7 @@ verdicts_that_were_forgotten_are_made_again(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_for_ken, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_report_is_signed_by_the_agent_that_its_record_names),
 		T(a_report_that_was_no_part_of_a_batch_has_no_path),

@@ -1,7 +1,7 @@
 /* verify_rig.h - the verifier over a small log's files in memory, and what it must find. */
 #pragma once
 #include "audit/verify_say.h"
-#include "tests/unit/audit/small.h"
+#include "tests/unit/audit/small_bundle.h"
 
 /* A run over files in memory. */
 struct rig {
@@ -13,6 +13,7 @@ struct rig {
 	struct verify_told told;
 	struct arena a;
 	unsigned records;
+	bool as_asked; /* the view that is expected stays; else it is that of the bundle */
 };
 
 static inline bool
@@ -66,12 +67,25 @@ teardown(void **state)
 	return 0;
 }
 
+/* Another log. */
+static inline void
+renew(struct rig *g)
+{
+	small_free(g->s);
+	g->s = small_new();
+	g->trust.log = &g->s->vkey;
+}
+
 static inline void
 verify(struct rig *g)
 {
 	struct err e;
 	g->told.count = 0;
 	g->records = 0;
+	if (!g->as_asked) {
+		g->ask.party = bytes_of(g->s->view);
+		g->ask.from = g->s->first;
+	}
 	arena_done(&g->a);
 	arena_init(&g->a, (size_t)1 << 30);
 	if (!verify_bundle(&g->s->h, &g->a, &g->ask, &g->result, &e))

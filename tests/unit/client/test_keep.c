@@ -58,38 +58,156 @@ opened(bool in_memory)
 	return k;
 }
 
+/* Replaces 'before' by 'note', or adds it if that is not there. */
+struct replacing {
+	const char *before, *note;
+};
+
+static bool
+replace(void *arg, struct keep_notes *notes, struct err *e)
+{
+	struct replacing *r = arg;
+	(void)e;
+	size_t at = 0;
+	while (at < notes->count && (r->before == NULL || !bytes_is(notes->note[at], r->before)))
+		at++;
+	notes->count += at == notes->count;
+	notes->note[at] = bytes_of(r->note);
+	return true;
+}
+
+static struct keep_notes
+loaded(struct keep *k, struct arena *a, const char *origin)
+{
+	struct err e;
+	struct keep_notes notes;
+	if (!keep_load(k, bytes_of(origin), a, &notes, &e))
+		fail_msg("%s", e.text);
+	return notes;
+}
+
+/* *now: what was added last. */
 static bool
 store(struct keep *k, struct arena *a, const char *before, const char *note, struct bytes *now)
 {
 	struct err e;
-	struct keep_change c = { bytes_of(origin_text), bytes_of(before), bytes_of(note) };
-	if (!keep_store(k, &c, a, now, &e))
+	struct replacing r = { before, note };
+	struct keep_edit edit = { replace, &r };
+	if (!keep_update(k, bytes_of(origin_text), &edit, a, &e))
 		fail_msg("%s", e.text);
+	struct keep_notes notes = loaded(k, a, origin_text);
+	assert_true(notes.count > 0);
+	*now = notes.note[notes.count - 1];
 	return bytes_is(*now, note);
 }
 
+static bool
+refuse(void *arg, struct keep_notes *notes, struct err *e)
+{
+	(void)arg;
+	notes->count = 0;
+	return err_set(e, ERR_FORK, "no");
+}
+
 static void
-what_was_kept_is_replaced_only_from_where_it_stood(void **state)
+the_heads_of_several_processes_are_kept_until_one_takes_the_others_place(void **state)
 {
 	(void)state;
 	for (int in_memory = 0; in_memory < 2; in_memory++) {
 		SCOPED(arena_done) struct arena a;
 		SCOPED(keep_free) struct keep *k = opened(in_memory != 0);
-		struct bytes note, now;
+		struct bytes now;
 		struct err e;
 		arena_init(&a, 1 << 20);
-		assert_true(keep_load(k, bytes_of(origin_text), &a, &note, &e));
-		assert_null(note.data);
+		assert_int_equal(loaded(k, &a, origin_text).count, 0);
 		assert_true(store(k, &a, NULL, "one", &now));
 		assert_true(store(k, &a, "one", "two", &now));
-		/* another process went on from "one" too: nothing is written, and it is told */
-		assert_false(store(k, &a, "one", "other", &now));
-		assert_true(bytes_is(now, "two"));
-		assert_true(keep_load(k, bytes_of(origin_text), &a, &note, &e));
-		assert_true(bytes_is(note, "two"));
-		assert_true(keep_load(k, bytes_of("hub.example/relto/g2"), &a, &note, &e));
-		assert_null(note.data);
+		assert_true(store(
+		    k, &a, "one", "other", &now)); /* another process went on from "one" too */
+		struct keep_notes notes = loaded(k, &a, origin_text);
+		assert_int_equal(notes.count, 2);
+		assert_true(bytes_is(notes.note[0], "two"));
+		assert_true(bytes_is(notes.note[1], "other"));
+		struct keep_edit no = { refuse, NULL };
+		assert_false(keep_update(k, bytes_of(origin_text), &no, &a, &e));
+		assert_int_equal(loaded(k, &a, origin_text).count, 2);
+		assert_int_equal(loaded(k, &a, "hub.example/relto/g2").count, 0);
 	}
+}
+
+static struct keep_trees
+tree(struct keep *k, uint64_t record, uint64_t size, uint8_t root)
+{
+	SCOPED(arena_done) struct arena a;
+	struct err e;
+	struct keep_trees t = { .now = { record, size, { root } } };
+	arena_init(&a, 1 << 20);
+	if (!keep_tree(k, bytes_of("hub.example/relto/g1 NOR"), &t, &a, &e))
+		fail_msg("%s", e.text);
+	return t;
+}
+
+static void
+a_partys_tree_only_grows_in_whatever_order_it_is_heard_of(void **state)
+{
+	(void)state;
+	for (int in_memory = 0; in_memory < 2; in_memory++) {
+		SCOPED(keep_free) struct keep *k = opened(in_memory != 0);
+		assert_false(tree(k, 10, 5, 1).known);
+		struct keep_trees t = tree(k, 20, 8, 2);
+		assert_true(t.known && t.agree);
+		assert_int_equal(t.was.size, 5);
+		assert_true(tree(k, 10, 5, 1).agree); /* late, from another connection */
+		assert_true(tree(k, 25, 8, 2).agree);
+		assert_false(tree(k, 30, 7, 3).agree); /* it shrank */
+		assert_false(tree(k, 30, 8, 9).agree); /* it changed */
+		assert_false(tree(k, 25, 9, 2).agree); /* two for one record */
+		assert_false(tree(k, 9, 9, 3).agree);  /* it was larger before */
+		t = tree(k, 40, 9, 4);
+		assert_true(t.agree);
+		assert_int_equal(t.was.record, 25);
+	}
+	assert_int_equal(files("party-", false), 1);
+}
+
+static struct keep_watch
+watch(struct keep *k, struct keep_watch w)
+{
+	SCOPED(arena_done) struct arena a;
+	struct err e;
+	arena_init(&a, 1 << 20);
+	if (!keep_watch(k, bytes_of("hub.example/relto/g1 NOR"), &w, &a, &e))
+		fail_msg("%s", e.text);
+	return w;
+}
+
+static void
+one_record_is_watched_until_the_tree_has_it(void **state)
+{
+	(void)state;
+	struct keep_watch look = { 0 }, seven = { .now = 7, .has_now = true },
+			  nine = { .now = 9, .has_now = true };
+	for (int in_memory = 0; in_memory < 2; in_memory++) {
+		SCOPED(keep_free) struct keep *k = opened(in_memory != 0);
+		assert_false(watch(k, look).has_was);
+		seven.covered = 8; /* already */
+		assert_false(watch(k, seven).has_was);
+		seven.covered = 7;
+		assert_true(watch(k, seven).has_was);
+		assert_int_equal(watch(k, nine).was.index, 7); /* the first counts */
+		assert_int_equal(watch(k, look).was.since_s, 0);
+		struct keep_watch head = { .covered = 7, .head_s = 100 };
+		assert_int_equal(watch(k, head).was.since_s, 100);
+		head.head_s = 200; /* not the first */
+		assert_int_equal(watch(k, head).was.since_s, 100);
+		nine.covered = 8;
+		assert_int_equal(watch(k, nine).was.index, 9);
+		assert_int_equal(watch(k, look).was.since_s, 0);
+		head.covered = 10;
+		assert_false(watch(k, head).has_was);
+		nine.covered = 0;
+	}
+	assert_int_equal(files("watched-", false), 0);
 }
 
 static void
@@ -97,16 +215,14 @@ a_folder_outlives_the_process_and_nothing_is_left_beside(void **state)
 {
 	(void)state;
 	SCOPED(arena_done) struct arena a;
-	struct bytes note, now;
+	struct bytes now;
 	struct stat s;
-	struct err e;
 	arena_init(&a, 1 << 20);
 	struct keep *k = opened(false);
 	assert_true(store(k, &a, NULL, "one", &now));
 	keep_free(k);
 	k = opened(false);
-	assert_true(keep_load(k, bytes_of(origin_text), &a, &note, &e));
-	assert_true(bytes_is(note, "one"));
+	assert_true(bytes_is(loaded(k, &a, origin_text).note[0], "one"));
 	keep_free(k);
 	assert_int_equal(files("checkpoint-hub.example_relto_g1-", false), 1);
 	assert_int_equal(files("", false), 2); /* and the lock */
@@ -127,6 +243,13 @@ evidence_is_added_and_forks_have_files_of_their_own(void **state)
 	assert_true(keep_fork(k, origin, bytes_of("proof"), path, &e));
 	assert_int_equal(access(path, R_OK), 0);
 	assert_int_equal(files("fork-", false), 1);
+	for (unsigned n = 1; n < 64; n++) { /* in the same second */
+		assert_true(keep_fork(k, origin, bytes_of("more"), path, &e));
+		assert_int_equal(files("fork-", false), n + 1);
+	}
+	assert_false(keep_fork(k, origin, bytes_of("too much"), path, &e));
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_int_equal(files("fork-", false), 64);
 	SCOPED(keep_free) struct keep *memory = opened(true);
 	assert_true(keep_fork(memory, origin, bytes_of("proof"), path, &e));
 	assert_string_equal(path, "");
@@ -181,7 +304,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    what_was_kept_is_replaced_only_from_where_it_stood, setup, teardown),
+		    the_heads_of_several_processes_are_kept_until_one_takes_the_others_place, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_partys_tree_only_grows_in_whatever_order_it_is_heard_of, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    one_record_is_watched_until_the_tree_has_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_folder_outlives_the_process_and_nothing_is_left_beside, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -88,12 +88,25 @@ begin_record(struct log_rig *t, struct record *rec, const struct slot_common *co
 }
 
 static void
-set_publisher(struct log_rig *t, struct record *rec, struct log_in *in)
+set_hub(struct log_rig *t, struct record *rec)
 {
-	struct slot_publication pub = {
-		.party = bytes_of("GBR"), .manifest = digest, .index = SLOT_LATER
-	};
-	OK(&t->r, record_set_publication(rec, &t->r.scratch, &pub, &t->r.e));
+	struct slot_hub hub = { bytes_of("hub-1"), SLOT_ABSENT, NULL, bytes_of("free") };
+	OK(&t->r, record_set_hub(rec, &t->r.scratch, &hub, &t->r.e));
+}
+
+/* Slots 3 and 4, and whose tree the record stands in. */
+
+static void
+set_publisher(
+    struct log_rig *t, struct record *rec, const struct slot_decision *d, struct log_in *in)
+{
+	struct slot_publication pub = { .party = bytes_of("GBR"),
+		.agent = bytes_of("spiffe://gbr.example/desk"),
+		.manifest = digest,
+		.banner = bytes_of("ATLAS SECRET"),
+		.index = SLOT_LATER };
+	OK(&t->r, record_set_publication(rec, &t->r.scratch, &pub, &t->r.e) &&
+		      record_set_decision(rec, &t->r.scratch, d, &t->r.e));
 	in->publication = &t->gbr;
 }
 
@@ -104,12 +117,16 @@ append(struct log_rig *t)
 	struct record rec;
 	struct log_in in = { .now = 0 };
 	bool narrowed = t->log.tree.leaf_count % 3 == 1;
-	struct slot_common common = { .type = narrowed ? EVENT_NARROWED : EVENT_PAD };
+	struct slot_common common = { .type = narrowed ? EVENT_NARROWED : EVENT_PAD,
+		.report = bytes_from(digest, narrowed ? STORE_ID_BYTES : 0) };
 	struct slot_release release = { .recipient = bytes_of("NOR") };
+	struct slot_decision d = { OUTCOME_WITHHOLD, bytes_of("0 withhold no-rule atlas -\n"),
+		digest, digest, SLOT_LATER };
 	begin_record(t, &rec, &common);
+	set_hub(t, &rec);
 	if (narrowed) {
 		OK(&t->r, record_set_release(&rec, &t->r.scratch, &release, &t->r.e));
-		set_publisher(t, &rec, &in);
+		set_publisher(t, &rec, &d, &in);
 		in.place = &t->nor;
 	}
 	(void)store_record(t, &rec, &in);
@@ -124,14 +141,26 @@ log_rig_intake(struct log_rig *t, uint8_t id[STORE_ID_BYTES])
 	put_u64(id, t->log.tree.leaf_count + 1000);
 	struct slot_common common = { .type = EVENT_INTAKE,
 		.report = bytes_from(id, STORE_ID_BYTES) };
+	struct slot_decision d = { .policy = digest, .facts = digest, .link = SLOT_ABSENT };
 	begin_record(t, &rec, &common);
-	set_publisher(t, &rec, &in);
+	set_hub(t, &rec);
+	set_publisher(t, &rec, &d, &in);
 	event_body_begin(&body, EVENT_INTAKE);
 	event_body_bytes(&body, BODY_INTAKE_SEAL, bytes_from(digest, sizeof(digest)));
 	event_body_bytes(&body, BODY_INTAKE_CHAIN, bytes_from(digest, sizeof(digest)));
 	event_body_bytes(&body, BODY_INTAKE_ANCHORS, bytes_from(digest, sizeof(digest)));
 	OK(&t->r, record_set_body(&rec, &t->r.scratch, &body, &t->r.e));
 	return store_record(t, &rec, &in);
+}
+
+void
+log_rig_bare(struct log_rig *t)
+{
+	struct record rec;
+	struct log_in in = { .now = 0 };
+	struct slot_common common = { .type = EVENT_PAD };
+	begin_record(t, &rec, &common);
+	(void)store_record(t, &rec, &in);
 }
 
 static void

@@ -34,6 +34,8 @@ void log_rig_grow(struct log_rig *t, unsigned records);
  * published checkpoint over what was appended. */
 uint64_t log_rig_intake(struct log_rig *t, uint8_t id[STORE_ID_BYTES]);
 void log_rig_heads(struct log_rig *t);
+/* In an open batch: a PAD that does not say which node wrote it. */
+void log_rig_bare(struct log_rig *t);
 void log_rig_reopen(struct log_rig *t);
 /* The store and the log from the beginning, the next record at 'now' + 1. */
 void log_rig_anew(struct log_rig *t, uint64_t now);

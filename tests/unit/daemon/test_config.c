@@ -253,6 +253,13 @@ a_range_holds_at_its_ends_and_not_one_past_them(void **state)
 	refuses(LEAST "limits { credit 0 }\n",
 	    "reltod.conf:11:17: error: '0' is not an integer from 1 to 65536\n"
 	    "limits { credit 0 }\n                ^\n");
+	/* a store that is smaller would never have room for a report (LIMIT_MESSAGE_BYTES, twice)
+	 */
+	SCOPED(config_free) struct config *small = load(LEAST "store { map-size 64MiB }\n");
+	assert_int_equal(small->store_map_size, 64u << 20);
+	refuses(LEAST "store { map-size 63MiB }\n",
+	    "reltod.conf:11:18: error: '63MiB' is not from 67108864 to 17592186044416 bytes\n"
+	    "store { map-size 63MiB }\n                 ^\n");
 	refuses(LEAST "limits { handshake 99ms }\n",
 	    "reltod.conf:11:20: error: '99ms' is not from 100ms to 60000ms\n"
 	    "limits { handshake 99ms }\n                   ^\n");

@@ -63,6 +63,19 @@ a_whole_log_is_restored_and_goes_on(void **state)
 }
 
 static void
+a_record_that_does_not_say_what_it_must_is_refused(void **state)
+{
+	struct log_rig *t = *state;
+	log_rig_grow(t, 3);
+	OK(&t->r, store_rig_begin(&t->r));
+	log_rig_bare(t);
+	log_rig_heads(t);
+	OK(&t->r, store_rig_commit(&t->r));
+	log_rig_reopen(t);
+	expect_refused(t, false, "record 3: pad: slot 5 has no node");
+}
+
+static void
 the_tail_is_read_again_and_the_rest_when_asked(void **state)
 {
 	struct log_rig *t = *state;
@@ -385,6 +398,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		LOG_TEST(an_empty_store_passes),
 		LOG_TEST(a_whole_log_is_restored_and_goes_on),
+		LOG_TEST(a_record_that_does_not_say_what_it_must_is_refused),
 		LOG_TEST(the_tail_is_read_again_and_the_rest_when_asked),
 		LOG_TEST(a_changed_byte_anywhere_in_a_record_is_found),
 		LOG_TEST(records_that_changed_places_are_found),

@@ -134,6 +134,74 @@ a_worker_takes_so_many_sockets_and_none_after_the_stop(void **state)
 	ticket_free(tickets[WORKER_MAIL]);
 }
 
+static struct conn *victim;
+
+/* In its own turn: there is more to send. */
+static void
+one_turn_more(struct conn *c)
+{
+	victim = c;
+	worker_touch(c->worker, c);
+}
+
+static struct conn *pair[2];
+
+/* In the turn of the one that is first. */
+static void
+end_of_the_other(struct conn *c)
+{
+	victim = c == pair[0] ? pair[1] : pair[0];
+	assert_int_not_equal(victim->turn, 0);
+	rig.room = NULL;
+	conn_cut(victim);
+}
+
+static void
+expect_answer(struct peer *p, uint64_t request)
+{
+	rig_ask(p, MSG_WHOAMI, request);
+	assert_int_equal(rig_next_type(p), MSG_PONG);
+}
+
+/* The list in which it waits is not the one into which it was put. */
+static void
+a_connection_that_goes_while_it_waits_for_another_turn_leaves_the_rest_theirs(void **state)
+{
+	(void)state;
+	struct peer *a = rig_ready("NOR", 0), *b = rig_ready("NOR", 0);
+	rig.room = one_turn_more;
+	rig_conn(a)->wants_room = true;
+	rig_ask(a, MSG_WHOAMI, 2);
+	while (victim == NULL)
+		rig_round();
+	rig.room = NULL;
+	conn_cut(victim);
+	victim = NULL;
+	expect_answer(b, 2);
+	expect_answer(b, 3);
+	assert_int_equal(rig_state(a), CONN_CLOSED);
+}
+
+static void
+a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs(void **state)
+{
+	(void)state;
+	struct peer *p[2] = { rig_ready("NOR", 0), rig_ready("NOR", 0) }, *c = rig_ready("NOR", 0);
+	victim = NULL;
+	rig.room = end_of_the_other;
+	for (unsigned i = 0; i < 2; i++) {
+		pair[i] = rig_conn(p[i]);
+		pair[i]->wants_room = true;
+		rig_ask(p[i], MSG_WHOAMI, 2);
+	}
+	while (victim == NULL)
+		rig_round();
+	expect_answer(c, 2);
+	expect_answer(c, 3);
+	assert_int_equal(rig_next_type(p[victim == pair[0]]), MSG_PONG);
+	assert_int_equal(rig_state(p[victim == pair[1]]), CONN_CLOSED);
+}
+
 int
 main(void)
 {
@@ -143,6 +211,9 @@ main(void)
 		UP_DOWN(a_running_worker_may_be_freed),
 		UP_DOWN(a_worker_that_cannot_start_says_why),
 		UP_DOWN(a_worker_takes_so_many_sockets_and_none_after_the_stop),
+		UP_DOWN(
+		    a_connection_that_goes_while_it_waits_for_another_turn_leaves_the_rest_theirs),
+		UP_DOWN(a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

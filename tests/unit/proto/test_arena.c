@@ -14,6 +14,30 @@ an_arena_never_takes_more_than_its_cap(void **state)
 	arena_done(&a);
 }
 
+/* What protobuf-c takes for a report of 'count' equal portions, and the second form beside it. */
+static bool
+holds_twice(size_t count, size_t portion)
+{
+	struct arena a;
+	arena_init(&a, 3 * count * portion + 640 * count + 16384); /* as in schema.c */
+	bool ok = true;
+	for (size_t i = 0; ok && i < count; i++)
+		ok = arena_alloc(&a, 100) != NULL && arena_alloc(&a, portion) != NULL;
+	ok = ok && arena_alloc(&a, count * portion) != NULL;
+	arena_done(&a);
+	return ok;
+}
+
+static void
+three_times_a_message_hold_it_twice_whatever_its_portions(void **state)
+{
+	(void)state;
+	for (size_t portion = 1024; portion <= 8 << 20; portion += portion / 3)
+		for (size_t count = 1; count <= 16 && count * portion <= 16 << 20; count++)
+			if (!holds_twice(count, portion))
+				fail_msg("%zu portions of %zu bytes", count, portion);
+}
+
 static void
 a_size_that_would_overflow_is_refused(void **state)
 {
@@ -68,6 +92,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_arena_never_takes_more_than_its_cap),
+		cmocka_unit_test(three_times_a_message_hold_it_twice_whatever_its_portions),
 		cmocka_unit_test(a_size_that_would_overflow_is_refused),
 		cmocka_unit_test(allocations_are_aligned_and_apart),
 		cmocka_unit_test(copies_and_texts_end_in_nul),

@@ -1,0 +1,179 @@
+#include "audit/form.h"
+
+/* A record's fields outside of slot 7, bit i for the i-th; 'slot' is where it stands. */
+enum {
+	REPORT = 1 << 0,
+	RECIPIENT = 1 << 1,
+	AGREEMENTS = 1 << 2,
+	MARKING = 1 << 3,
+	DIGEST = 1 << 4,
+	PARTY = 1 << 5,
+	AGENT = 1 << 6,
+	MANIFEST = 1 << 7,
+	BANNER = 1 << 8,
+	INDEX = 1 << 9,
+	OUTCOME = 1 << 10,
+	REASONS = 1 << 11,
+	POLICY = 1 << 12,
+	FACTS = 1 << 13,
+	LINK = 1 << 14,
+	NODE = 1 << 15,
+	CONNECTION = 1 << 16,
+	CERTIFICATE = 1 << 17,
+	CLOCK = 1 << 18,
+	PERSON = 1 << 19,
+	PLACE = 1 << 20,
+	FIELDS = 21,
+	/* what goes together */
+	RELEASED = AGREEMENTS | MARKING | DIGEST,
+	PUBLISHED = PARTY | AGENT | MANIFEST | BANNER | INDEX,
+	JUDGED = OUTCOME | REASONS | POLICY | FACTS | LINK,
+	HUB = NODE | CLOCK,
+	SESSION = CONNECTION | CERTIFICATE
+};
+static const struct {
+	uint8_t slot;
+	const char *name;
+} fields[FIELDS] = {
+	{ 1, "report id" },
+	{ 2, "recipient" },
+	{ 2, "agreements" },
+	{ 2, "marking" },
+	{ 2, "released digest" },
+	{ 3, "party" },
+	{ 3, "agent" },
+	{ 3, "manifest" },
+	{ 3, "banner" },
+	{ 3, "index" },
+	{ 4, "outcome" },
+	{ 4, "reasons" },
+	{ 4, "policy" },
+	{ 4, "facts" },
+	{ 4, "link" },
+	{ 5, "node" },
+	{ 5, "connection" },
+	{ 5, "certificate" },
+	{ 5, "clock" },
+	{ 6, "person" },
+	{ 8, "index" },
+};
+
+struct rule {
+	unsigned must, may;
+};
+static const struct rule rules[EVENT_END] = {
+#define R(name, must, may) [EVENT_##name] = { must, may },
+#include "audit/form.def"
+#undef R
+};
+
+static struct bytes
+value_of(const struct record *r, unsigned slot)
+{
+	return RECORD_SLOT(r, slot)->open ? RECORD_SLOT(r, slot)->value : (struct bytes){ NULL, 0 };
+}
+
+#define IF(there, bit) ((there) ? (unsigned)(bit) : 0u)
+
+static unsigned
+said_of_parties(const struct record *r)
+{
+	struct slot_common c = { 0 };
+	struct slot_release v = { 0 };
+	struct slot_publication p = { .index = SLOT_ABSENT };
+	uint64_t place = SLOT_ABSENT;
+	if (!slot_get_common(value_of(r, 1), &c, NULL) ||
+	    !slot_get_release(value_of(r, 2), &v, NULL) ||
+	    !slot_get_publication(value_of(r, 3), &p, NULL) ||
+	    !slot_get_place(value_of(r, 8), &place, NULL))
+		return 0;
+	return IF(c.report.len, REPORT) | IF(v.recipient.len, RECIPIENT) |
+	       IF(v.agreements.len, AGREEMENTS) | IF(v.marking.len, MARKING) |
+	       IF(v.released != NULL, DIGEST) | IF(p.party.len, PARTY) | IF(p.agent.len, AGENT) |
+	       IF(p.manifest != NULL, MANIFEST) | IF(p.banner.len, BANNER) |
+	       IF(p.index != SLOT_ABSENT, INDEX) | IF(place != SLOT_ABSENT, PLACE);
+}
+
+static unsigned
+said_of_judgement(const struct record *r, enum outcome *outcome)
+{
+	struct slot_decision d = { .link = SLOT_ABSENT };
+	struct slot_hub h = { .connection = SLOT_ABSENT };
+	if (!slot_get_decision(value_of(r, 4), &d, NULL) || !slot_get_hub(value_of(r, 5), &h, NULL))
+		return 0;
+	*outcome = d.outcome;
+	return IF(d.outcome != 0, OUTCOME) | IF(d.reasons.len, REASONS) |
+	       IF(d.policy != NULL, POLICY) | IF(d.facts != NULL, FACTS) |
+	       IF(d.link != SLOT_ABSENT, LINK) | IF(h.node.len, NODE) |
+	       IF(h.connection != SLOT_ABSENT, CONNECTION) |
+	       IF(h.certificate != NULL, CERTIFICATE) | IF(h.clock.len, CLOCK) |
+	       IF(value_of(r, 6).len, PERSON);
+}
+
+/* An ACK of deliveries stands in two trees, an attestation in none; an APPROVAL in that of its
+ * approver, unless that is the publisher. */
+static void
+sharpen_by_body(const struct record *r, enum event_type type, struct rule *is)
+{
+	struct body b;
+	struct slot_publication p = { 0 };
+	bool approval = type == EVENT_APPROVAL && RECORD_SLOT(r, 3)->open;
+	if ((type != EVENT_ACK && !approval) || !RECORD_SLOT(r, 7)->open ||
+	    !event_body_parse(type, RECORD_SLOT(r, 7)->value, &b, NULL) ||
+	    !slot_get_publication(value_of(r, 3), &p, NULL))
+		return;
+	unsigned trees = approval ? PLACE : PARTY | INDEX | PLACE;
+	bool stands = approval ? !bytes_equal(event_body_get(&b, BODY_APPROVAL_APPROVER), p.party)
+			       : event_body_has(&b, BODY_ACK_DELIVERIES);
+	if (stands)
+		is->must |= trees;
+	else
+		is->may &= ~trees;
+}
+
+static struct rule
+rule_of(const struct record *r, enum event_type type, enum outcome outcome)
+{
+	struct rule is = rules[type];
+	sharpen_by_body(r, type, &is);
+	if ((is.must & OUTCOME) != 0 && outcome != 0) {
+		if (outcome == OUTCOME_RELEASE || outcome == OUTCOME_REDACT)
+			is.must |= RELEASED;
+		else
+			is.may &= ~(unsigned)RELEASED;
+	}
+	return is;
+}
+
+static enum form
+wrong(enum event_type type, unsigned field, const char *how, struct err *why)
+{
+	(void)err_set(why, ERR_MALFORMED, "%s: slot %u %s %s", event_token(type),
+	    fields[field].slot, how, fields[field].name);
+	return FORM_WRONG;
+}
+
+enum form
+form_check(const struct record *r, enum event_type type, struct err *why)
+{
+	enum outcome outcome = (enum outcome)0;
+	unsigned said = said_of_parties(r) | said_of_judgement(r, &outcome);
+	struct rule is = rule_of(r, type, outcome);
+	unsigned lacks = 0;
+	for (unsigned i = 0; i < FIELDS; i++)
+		if (RECORD_SLOT(r, fields[i].slot)->open)
+			lacks |= is.must & ~said & 1u << i;
+	if ((lacks & (INDEX | PLACE)) != 0) {
+		(void)err_set(why, ERR_MALFORMED,
+		    "%s: slot %d has no index: it is left out of a party's history",
+		    event_token(type), (lacks & INDEX) != 0 ? 3 : 8);
+		return FORM_OUTSIDE;
+	}
+	for (unsigned i = 0; i < FIELDS; i++) {
+		if ((lacks >> i & 1) != 0)
+			return wrong(type, i, "has no", why);
+		if ((said & ~(is.must | is.may) & 1u << i) != 0)
+			return wrong(type, i, "should have no", why);
+	}
+	return FORM_GOOD;
+}

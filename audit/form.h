@@ -1,0 +1,16 @@
+/*
+ * form.h - whether a record has the fields that its type must have, and no others (audit/form.def).
+ * record_check asks whether each slot can be read; this asks whether the record says all it must.
+ * Threads: pure.
+ */
+#pragma once
+#include "audit/record.h"
+
+enum form {
+	FORM_GOOD = 1,
+	FORM_WRONG,  /* a field is missing, or one too many is there */
+	FORM_OUTSIDE /* it stands in no tree of a party that it concerns */
+};
+/* Of a record that record_check passed.  Nothing is asked of slots that are closed.  'why' (may be
+ * NULL) gets the words for what is not good, ERR_MALFORMED. */
+enum form form_check(const struct record *r, enum event_type type, struct err *why);

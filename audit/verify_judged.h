@@ -1,0 +1,15 @@
+/*
+ * verify_judged.h - that nobody was passed over: behind an INTAKE stand, without a gap, DECISIONs
+ * for every party that may receive under an agreement that was judged.  Which agreements were
+ * usable only the policy kernel knows (relto audit replay); but every one that a reason names was,
+ * and of those that the facts name at least one.
+ */
+#pragma once
+#include "audit/verify_run.h"
+
+/* Before each record: does it go on with the run, or end it?  Sets v->in_run. */
+MUST_USE bool verify_judged_next(struct verify *v, const struct verify_slots *s, struct err *e);
+/* At an INTAKE. */
+MUST_USE bool verify_judged_begin(struct verify *v, const struct verify_slots *s, struct err *e);
+/* When all records were walked. */
+MUST_USE bool verify_judged_end(struct verify *v, struct err *e);

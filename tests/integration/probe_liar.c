@@ -1,0 +1,66 @@
+/*
+ * probe_liar.c - librelto before a hub that lies (tests/lib/hub.py); run by test_liar.py with the
+ * lab's folder in LAB and the hub's address in ADDRESS.
+ */
+#include "client/relto.h"
+#include "tests/lib/test.h"
+
+static const char *
+in_lab(const char *name)
+{
+	static char paths[8][512];
+	static unsigned next;
+	char *out = paths[next++ % 8];
+	(void)snprintf(out, 512, "%s/%s", getenv("LAB"), name);
+	return out;
+}
+
+static void
+must(bool ok, const struct relto_error *e)
+{
+	if (!ok)
+		fail_msg("%s: %s", e->code, e->text);
+}
+
+static void
+an_answer_about_another_report_ends_the_connection(void **state)
+{
+	(void)state;
+	struct relto_error e;
+	struct relto_answer a;
+	struct relto_label label = { "ATLAS", "SECRET", NULL, 0 };
+	struct relto_portion portion = { &label, 1, NULL, NULL, { "x", 1 } };
+	struct relto_report report = {
+		.topic = "maritime.piracy", .portions = &portion, .portion_count = 1
+	};
+	struct relto_context *ctx = relto_context_new(&e);
+	must(ctx != NULL, &e);
+	must(relto_context_server(ctx, getenv("ADDRESS"), &e), &e);
+	must(relto_context_hub_file(ctx, "spiffe://hub.example/relto", in_lab("hub/ca.pem"), &e),
+	    &e);
+	must(relto_context_identity_files(ctx, in_lab("parties/GBR/fusion-desk.pem"),
+		 in_lab("parties/GBR/fusion-desk.key"), &e),
+	    &e);
+	struct relto_connection *c = relto_connect(ctx, &e);
+	must(c != NULL, &e);
+	must(relto_submit(c, &report, NULL, &e), &e);
+	assert_false(relto_answer(c, 10000, &a, &e));
+	assert_string_equal(e.code, "protocol");
+	assert_true(e.fatal);
+	assert_false(relto_ping(c, &e));
+	relto_close(c);
+	relto_context_free(ctx);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_about_another_report_ends_the_connection),
+	};
+	if (getenv("LAB") == NULL || getenv("ADDRESS") == NULL) {
+		(void)fprintf(stderr, "NO LAB: run tests/integration/test_liar.py\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

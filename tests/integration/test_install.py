@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+"""test_install.py BUILD - a program builds against what is installed, with pkg-config alone, shared and static."""
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+BUILD = ""
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(os.path.join(BUILD, "client", "librelto.so"), "rb") as f:
+            if b"__asan_init" in f.read():
+                raise unittest.SkipTest("a sanitizer's library needs its flags in the program too")
+        folder = tempfile.TemporaryDirectory(prefix="relto-install.")
+        cls.addClassCleanup(folder.cleanup)
+        cls.dest = folder.name
+        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", cls.dest], check=True,
+                       stdout=subprocess.DEVNULL, timeout=120)
+        (cls.pc,) = glob.glob(os.path.join(cls.dest, "**", "relto.pc"), recursive=True)
+
+    def flags(self, *words):
+        env = dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(self.pc), PKG_CONFIG_SYSROOT_DIR=self.dest)
+        return subprocess.run(["pkg-config", *words, "relto"], env=env, check=True, capture_output=True,
+                              text=True, timeout=30).stdout.split()
+
+    def build(self, name, flags, **env):
+        out = os.path.join(self.dest, name)
+        subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", os.path.join(ROOT, "client", "example.c"), "-o", out]
+                       + flags, check=True, timeout=120)
+        done = subprocess.run([out], env=dict(os.environ, **env), capture_output=True, text=True, timeout=30)
+        self.assertEqual((done.returncode, done.stderr[:6]), (64, "usage:"), done.stderr)
+        return out
+
+    def test_the_flags_are_ours_and_nothing_else(self):
+        self.assertEqual([f for f in self.flags("--cflags") if not f.startswith("-I" + self.dest)], [])
+        self.assertEqual([f for f in self.flags("--libs") if not f.startswith("-L" + self.dest)], ["-lrelto"])
+
+    def test_a_program_builds_with_the_shared_library(self):
+        libs = self.flags("--cflags", "--libs")
+        (where,) = [f[2:] for f in libs if f.startswith("-L")]
+        self.build("shared", libs, LD_LIBRARY_PATH=where)
+
+    def test_a_program_builds_with_the_archive(self):
+        libs = self.flags("--cflags", "--libs", "--static")
+        libs[libs.index("-lrelto")] = "-l:librelto.a"
+        out = self.build("static", libs)
+        needed = subprocess.run(["readelf", "-d", out], check=True, capture_output=True, text=True).stdout
+        self.assertNotIn("librelto", needed)
+
+    def test_programs_header_and_manuals_are_there(self):
+        found = {os.path.relpath(os.path.join(d, n), self.dest) for d, _, names in os.walk(self.dest) for n in names}
+        for wanted in ("bin/relto", "bin/relto-verify", "include/relto.h", "share/doc/librelto/example.c",
+                       "share/man/man1/relto.1", "share/man/man1/relto-verify.1", "share/man/man8/reltod.8",
+                       "share/man/man5/reltod.conf.5"):
+            self.assertTrue([f for f in found if re.search(r"(^|/)%s$" % re.escape(wanted), f)], wanted)
+
+
+if __name__ == "__main__":
+    BUILD = sys.argv.pop(1)
+    unittest.main()

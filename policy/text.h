@@ -50,6 +50,7 @@ struct text_errors {
 	size_t error_count;   /* may exceed LIMIT_POLICY_ERRORS */
 	size_t warning_count; /* likewise */
 	struct arena arena;
+	struct arena notes; /* of text_note: a large policy fills it without a fault */
 };
 
 void text_errors_init(struct text_errors *l);

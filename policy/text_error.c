@@ -18,6 +18,7 @@ text_errors_init(struct text_errors *l)
 {
 	memset(l, 0, sizeof(*l));
 	arena_init(&l->arena, LIST_BYTES);
+	arena_init(&l->notes, LIST_BYTES);
 }
 
 void
@@ -26,6 +27,7 @@ text_errors_done(struct text_errors *l)
 	if (l == NULL)
 		return;
 	arena_done(&l->arena);
+	arena_done(&l->notes);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -153,7 +155,7 @@ text_note(struct text_errors *l, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	const char *out = arena_printf(&l->arena, "%s", text);
+	const char *out = arena_printf(&l->notes, "%s", text);
 	return out == NULL ? "" : out;
 }
 

@@ -409,6 +409,20 @@ did_you_mean_takes_the_nearest_and_nothing_far(void **state)
 		assert_int_equal(text_nearest(bytes_of(cases[i].name), known, 4), cases[i].index);
 }
 
+/* Each block of a policy has a note of its name, in case that something is wrong in it. */
+static void
+an_error_has_its_words_however_large_the_policy_is(void **state)
+{
+	struct text_errors l;
+	(void)state;
+	text_errors_init(&l);
+	for (unsigned i = 0; i < 100000; i++)
+		(void)text_note(&l, "agreement 'a%u'", i);
+	assert_false(text_error(&l, NULL, NULL, "more than %u agreements", 4096));
+	assert_string_equal(l.errors[0].text, "more than 4096 agreements");
+	text_errors_done(&l);
+}
+
 int
 main(void)
 {
@@ -429,6 +443,7 @@ main(void)
 		T(a_file_has_a_limit),
 		T(a_policy_that_does_not_fit_the_arena_is_an_error),
 		T(a_long_line_is_shown_around_the_fault),
+		T(an_error_has_its_words_however_large_the_policy_is),
 		T(warnings_stop_nothing_and_errors_become_an_err),
 		T(did_you_mean_takes_the_nearest_and_nothing_far),
 	};

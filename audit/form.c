@@ -29,7 +29,9 @@ enum {
 	PUBLISHED = PARTY | AGENT | MANIFEST | BANNER | INDEX,
 	JUDGED = OUTCOME | REASONS | POLICY | FACTS | LINK,
 	HUB = NODE | CLOCK,
-	SESSION = CONNECTION | CERTIFICATE
+	SESSION = CONNECTION | CERTIFICATE,
+	/* without these a record is not joined to the others */
+	LINKS = PARTY | INDEX | PLACE | LINK | POLICY
 };
 static const struct {
 	uint8_t slot;
@@ -95,13 +97,12 @@ said_of_parties(const struct record *r)
 }
 
 static unsigned
-said_of_judgement(const struct record *r, enum outcome *outcome)
+said_of_judgement(const struct record *r)
 {
 	struct slot_decision d = { .link = SLOT_ABSENT };
 	struct slot_hub h = { .connection = SLOT_ABSENT };
 	if (!slot_get_decision(value_of(r, 4), &d, NULL) || !slot_get_hub(value_of(r, 5), &h, NULL))
 		return 0;
-	*outcome = d.outcome;
 	return IF(d.outcome != 0, OUTCOME) | IF(d.reasons.len, REASONS) |
 	       IF(d.policy != NULL, POLICY) | IF(d.facts != NULL, FACTS) |
 	       IF(d.link != SLOT_ABSENT, LINK) | IF(h.node.len, NODE) |
@@ -131,49 +132,41 @@ sharpen_by_body(const struct record *r, enum event_type type, struct rule *is)
 		is->may &= ~trees;
 }
 
-static struct rule
-rule_of(const struct record *r, enum event_type type, enum outcome outcome)
+static enum form
+fault(enum event_type type, unsigned field, const char *how, struct err *why)
 {
-	struct rule is = rules[type];
-	sharpen_by_body(r, type, &is);
-	if ((is.must & OUTCOME) != 0 && outcome != 0) {
-		if (outcome == OUTCOME_RELEASE || outcome == OUTCOME_REDACT)
-			is.must |= RELEASED;
-		else
-			is.may &= ~(unsigned)RELEASED;
-	}
-	return is;
+	bool outside = (1u << field & (INDEX | PLACE)) != 0;
+	(void)err_set(why, ERR_MALFORMED, "%s: slot %u %s %s%s", event_token(type),
+	    fields[field].slot, how, fields[field].name,
+	    outside ? ": it is left out of a party's history" : "");
+	return (1u << field & LINKS) != 0 ? FORM_LOOSE : FORM_WRONG;
 }
 
-static enum form
-wrong(enum event_type type, unsigned field, const char *how, struct err *why)
+/* The first of these fields. */
+static unsigned
+first_of(unsigned set)
 {
-	(void)err_set(why, ERR_MALFORMED, "%s: slot %u %s %s", event_token(type),
-	    fields[field].slot, how, fields[field].name);
-	return FORM_WRONG;
+	unsigned i = 0;
+	while ((set >> i & 1) == 0)
+		i++;
+	return i;
 }
 
 enum form
 form_check(const struct record *r, enum event_type type, struct err *why)
 {
-	enum outcome outcome = (enum outcome)0;
-	unsigned said = said_of_parties(r) | said_of_judgement(r, &outcome);
-	struct rule is = rule_of(r, type, outcome);
-	unsigned lacks = 0;
+	unsigned said = said_of_parties(r) | said_of_judgement(r), lacks = 0;
+	struct rule is = rules[type];
+	sharpen_by_body(r, type, &is);
 	for (unsigned i = 0; i < FIELDS; i++)
 		if (RECORD_SLOT(r, fields[i].slot)->open)
 			lacks |= is.must & ~said & 1u << i;
-	if ((lacks & (INDEX | PLACE)) != 0) {
-		(void)err_set(why, ERR_MALFORMED,
-		    "%s: slot %d has no index: it is left out of a party's history",
-		    event_token(type), (lacks & INDEX) != 0 ? 3 : 8);
-		return FORM_OUTSIDE;
-	}
-	for (unsigned i = 0; i < FIELDS; i++) {
-		if ((lacks >> i & 1) != 0)
-			return wrong(type, i, "has no", why);
-		if ((said & ~(is.must | is.may) & 1u << i) != 0)
-			return wrong(type, i, "should have no", why);
-	}
-	return FORM_GOOD;
+	unsigned more = said & ~(is.must | is.may);
+	if (more != 0)
+		(void)fault(type, first_of(more), "should have no", why);
+	else if ((lacks & ~(unsigned)LINKS) != 0)
+		return fault(type, first_of(lacks & ~(unsigned)LINKS), "has no", why);
+	else if (lacks != 0)
+		return fault(type, first_of(lacks), "has no", why);
+	return more != 0 ? FORM_WRONG : FORM_GOOD;
 }

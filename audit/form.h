@@ -8,8 +8,9 @@
 
 enum form {
 	FORM_GOOD = 1,
-	FORM_WRONG,  /* a field is missing, or one too many is there */
-	FORM_OUTSIDE /* it stands in no tree of a party that it concerns */
+	FORM_WRONG, /* a field is missing, or one too many is there */
+	FORM_LOOSE /* what joins it to the log is missing: its place in a party's tree, link, policy
+		    */
 };
 /* Of a record that record_check passed.  Nothing is asked of slots that are closed.  'why' (may be
  * NULL) gets the words for what is not good, ERR_MALFORMED. */

@@ -478,7 +478,9 @@ verify_content_record(struct verify *v, const struct verify_slots *s, struct err
 	case EVENT_DECISION:
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
-		return check_facts(v, s, e) && check_portions(v, s, e) && check_released(v, s, e);
+		return check_facts(v, s, e) &&
+		       (!RECORD_SLOT(s->r.record, 4)->open ||
+			   (check_portions(v, s, e) && check_released(v, s, e)));
 	case EVENT_POLICY:
 		return !body || on_policy(v, s, e);
 	case EVENT_AGREEMENT:

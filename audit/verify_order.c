@@ -30,6 +30,14 @@ next_name(struct bytes *names, struct bytes *name)
 	return true;
 }
 
+/* What is closed here cannot be held against what it names. */
+static bool
+all_open(const struct verify_slots *s, unsigned i, unsigned k)
+{
+	const struct record *r = s->r.record;
+	return RECORD_SLOT(r, 2)->open && RECORD_SLOT(r, i)->open && RECORD_SLOT(r, k)->open;
+}
+
 static void
 check_time(struct verify *v, const struct verify_slots *s)
 {
@@ -59,10 +67,10 @@ current_of(struct verify *v, const struct verify_slots *s, struct bytes recipien
 static void
 check_policy(struct verify *v, const struct verify_slots *s)
 {
-	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy))
-		return;
-	if (s->decision.policy == NULL || !v->has_policy ||
-	    memcmp(s->decision.policy, v->policy, 32) != 0)
+	if (v->about.party.len != 0 || (verify_run_partial(v) && !v->has_policy) ||
+	    s->decision.policy == NULL)
+		return; /* without one, check_form says so */
+	if (!v->has_policy || memcmp(s->decision.policy, v->policy, 32) != 0)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it was judged under a policy that is not the last POLICY record's");
 }
@@ -192,7 +200,14 @@ names_alone(const struct verify_slots *s)
 static void
 check_judgement(struct verify *v, const struct verify_slots *s, const struct verdicts *n)
 {
+	bool releases =
+	    s->decision.outcome == OUTCOME_RELEASE || s->decision.outcome == OUTCOME_REDACT;
 	check_policy(v, s);
+	if (releases != (s->release.released != NULL) ||
+	    releases != (s->release.agreements.len != 0) ||
+	    releases != (s->release.marking.len != 0))
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "outcome and what is released (slot 2) do not fit");
 	if (!n->in_order)
 		verify_run_find(v, VERIFY_MALFORMED, s->r.index,
 		    "its reasons are not one line for each portion, from 0");
@@ -283,8 +298,7 @@ on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (!name_digest(v, s->release.recipient, d->recipient, e) ||
 	    !name_digest(v, s->publication.party, d->publisher, e))
 		return false;
-	return s->decision.link == SLOT_ABSENT || s->publication.party.len == 0 ||
-	       check_delivery(v, s, e);
+	return !all_open(s, 3, 4) || check_delivery(v, s, e);
 }
 
 static bool
@@ -323,7 +337,7 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
     struct err *e)
 {
 	struct verify_current *c;
-	if (s->publication.party.len == 0 || s->release.recipient.len == 0)
+	if (!all_open(s, 3, 7))
 		return true;
 	if (!current_of(v, s, s->release.recipient, &c, e))
 		return false;
@@ -408,7 +422,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_DECISION:
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
-		return s->publication.party.len == 0 || on_decision(v, s, e);
+		return !all_open(s, 3, 4) || on_decision(v, s, e);
 	case EVENT_DELIVERY:
 		return on_delivery(v, s, e);
 	case EVENT_ACK:
@@ -447,7 +461,7 @@ check_form(struct verify *v, const struct verify_slots *s)
 	struct err why;
 	enum form is = form_check(s->r.record, s->r.type, &why);
 	if (is != FORM_GOOD)
-		verify_run_find(v, is == FORM_OUTSIDE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
+		verify_run_find(v, is == FORM_LOOSE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
 		    "%s", why.text);
 }
 

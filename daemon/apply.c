@@ -387,9 +387,11 @@ apply_ack(struct committer *c, struct job *j, struct err *e)
 {
 	for (size_t i = 0; i < j->ack.count; i++) {
 		const struct job_acked *item = &j->ack.items[i];
+		bool waited = false;
 		/* an entry that is gone (narrowed, expired) was delivered all the same: the worker
 		 * asks once for each delivery, and this is the receipt for it */
-		if (!store_dequeue(c->ledger->store, &item->key, NULL, e))
+		if (!store_dequeue(c->ledger->store, &item->key, &waited, e) ||
+		    (!waited && !apply_ack_moved(c, j->ack.party, item, e)))
 			return false;
 		c->ledger->dirty = true;
 		struct ack_group *g = ack_group(c, &j->ack, item);

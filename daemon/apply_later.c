@@ -125,6 +125,8 @@ move(struct committer *c, struct job *j, const struct store_report *r, struct er
 		return false;
 	if (was_held && !found)
 		owed = (struct bytes){ NULL, 0 };
+	if (was_held && !apply_still_owed(c, a->given.decision, &owed, e))
+		return false;
 	if (was_held && goes)
 		return queue_anew(c, j, r, owed, e);
 	return a->outcome != OUTCOME_HOLD || hold_back(c, a, owed, e);
@@ -174,6 +176,16 @@ delivered_before(struct committer *c, const struct job_again *a, struct bytes *o
 	return true;
 }
 
+/* Its entries stay where they are: an ack finds them. */
+static bool
+put_queued(struct committer *c, const struct job_again *a, struct err *e)
+{
+	uint8_t key[8];
+	put_u64(key, a->queued.decision);
+	return store_put_part(
+	    c->ledger->store, a->index, JOB_PART_QUEUED, bytes_from(key, sizeof(key)), e);
+}
+
 bool
 apply_again(struct committer *c, struct job *j, struct err *e)
 {
@@ -193,6 +205,8 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 	struct log_out out;
 	struct store *s = c->ledger->store;
 	struct bytes delivered;
+	bool stays = a->queued.decision != STORE_NONE &&
+		     (a->outcome == OUTCOME_RELEASE || a->outcome == OUTCOME_REDACT);
 	if (!delivered_before(c, a, &delivered, e) ||
 	    !ledger_append(c->ledger, &a->record, &at, &out, e))
 		return false;
@@ -208,7 +222,8 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 		   store_put_part(s, out.index, JOB_PART_OPENED, a->opened, e)) &&
 	       store_put_given(s, &now, e) && move(c, j, &report, e) &&
 	       (delivered.len == 0 ||
-		   store_put_part(s, out.index, JOB_PART_DELIVERED, delivered, e));
+		   store_put_part(s, out.index, JOB_PART_DELIVERED, delivered, e)) &&
+	       (!stays || put_queued(c, a, e));
 }
 
 /* ---- EXPIRE ---- */
@@ -322,7 +337,9 @@ expire_held(struct committer *c, const struct store_held *h, bool *done, struct 
 	if (recipient == NULL || publisher == NULL)
 		return err_set(e, ERR_CORRUPT, "a hold of nobody");
 	*done = true;
+	struct bytes nobody = { NULL, 0 };
 	return put_expire(c, &q, recipient, publisher, &g, e) &&
+	       apply_still_owed(c, h->decision, &nobody, e) &&
 	       store_drop_hold(s, h->deadline_us, h->decision, e);
 }
 

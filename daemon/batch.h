@@ -87,6 +87,13 @@ MUST_USE bool apply_rules(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_subscribe(struct committer *c, struct job *j, struct err *e);
 /* After all jobs: the merged ACK records. */
 MUST_USE bool apply_acks(struct committer *c, struct err *e);
+/* An ack of what is not under its key any more: held, or back under another (S6). */
+MUST_USE bool apply_ack_moved(
+    struct committer *c, uint32_t party, const struct job_acked *item, struct err *e);
+/* 'owed' of the hold that a decision is, less those that acknowledged meanwhile; that they did is
+ * forgotten. */
+MUST_USE bool apply_still_owed(
+    struct committer *c, uint64_t decision, struct bytes *owed, struct err *e);
 MUST_USE bool apply_notes(struct committer *c, struct job *j, struct err *e);
 MUST_USE bool apply_clock(struct committer *c, struct job *j, struct err *e);
 /* CLOCK records for what happened to the clock since the last look. */

@@ -314,8 +314,10 @@ run(struct committer *c, struct job **jobs, size_t count)
 		c->note_publish = false;
 		drop_notices(c);
 	}
-	if (ok && c->accepted_in_batch)
+	if (ok && c->accepted_in_batch) {
 		(void)wall_accept(&c->shell->wall);
+		c->doubt_told = false; /* a jump from here on is another one */
+	}
 	if (ok && c->doubt_in_batch) {
 		c->doubt_told = true;
 		log_error("clock.doubt", "action=%s",

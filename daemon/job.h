@@ -34,10 +34,12 @@ enum job_fate {
 };
 /* Parts beside those of store.h (docs/decisions/0004-parts.md). */
 enum {
-	JOB_PART_OPENED = 6,   /* Facts with what a hold opened, under the record that opened it */
-	JOB_PART_OWED = 7,     /* u32 each: the subscriptions that a hold took it from */
-	JOB_PART_UNUSABLE = 8, /* of an INTAKE: what its receipt said of agreements */
-	JOB_PART_DELIVERED = 9 /* of a NARROWED: u64, the DELIVERY of what went before */
+	JOB_PART_OPENED = 6,	/* Facts with what a hold opened, under the record that opened it */
+	JOB_PART_OWED = 7,	/* u32 each: the subscriptions that a hold took it from */
+	JOB_PART_UNUSABLE = 8,	/* of an INTAKE: what its receipt said of agreements */
+	JOB_PART_DELIVERED = 9, /* of a NARROWED: u64, the DELIVERY of what went before */
+	JOB_PART_QUEUED = 10 /* of a NARROWED: u64, the decision in the keys of its queue entries,
+			      * if that is an earlier one */
 };
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
@@ -117,7 +119,8 @@ struct job_again {
 	uint64_t index; /* out */
 };
 struct job_acked {
-	struct store_queue_key key;
+	struct store_queue_key key; /* when it was sent */
+	struct store_report_key report;
 	uint64_t delivery;
 	uint32_t publisher;
 };

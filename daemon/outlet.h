@@ -11,7 +11,8 @@
  *
  * A consumer knows a report by one number for as long as its session lasts, however often it comes,
  * and may acknowledge it as long: also when the entry went away after the bytes had left, since
- * then the ACK record is the one receipt.
+ * then the ACK record is the one receipt, or when the report came back after a hold, as another
+ * entry, which is acknowledged with it (S6).
  * Threads: the worker of the party.
  */
 #pragma once
@@ -52,6 +53,7 @@ struct sent {
 	uint64_t record;       /* main index of the DELIVERY of what was sent last */
 	bool whole;	       /* all its bytes left at least once */
 	struct store_queue_key key;
+	struct store_report_key report;
 	uint32_t publisher;
 	UT_hash_handle hh;
 	LIST_ENTRY(sent) of_flight;

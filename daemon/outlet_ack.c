@@ -97,8 +97,10 @@ static void
 add_flight(struct job *j, struct flight *f, uint64_t record)
 {
 	add_item(j, f,
-	    &(struct job_acked){
-		.key = f->entry.key, .delivery = record, .publisher = f->publisher });
+	    &(struct job_acked){ .key = f->entry.key,
+		.report = f->entry.report,
+		.delivery = record,
+		.publisher = f->publisher });
 	flight_detach(f);
 	flight_unlist(f);
 	f->state = FLIGHT_ACKING;
@@ -136,8 +138,20 @@ go(struct desk *d, struct job *j)
 
 /* ---- one number of an Ack ---- */
 
-/* It cannot go into the job now: whoever brings it home acknowledges it. */
-static void
+/* The report after a hold: the same one, under another key. */
+static struct flight *
+came_back_as(struct outlet *o, const struct sent *s)
+{
+	struct flight *f;
+	TAILQ_FOREACH (f, &o->all, of_outlet)
+		if (f->entry.report.originator == s->report.originator &&
+		    memcmp(f->entry.report.id, s->report.id, sizeof(s->report.id)) == 0)
+			break;
+	return f;
+}
+
+/* It cannot go into the job now: whoever brings it home acknowledges it.  False: not this time. */
+static bool
 mark(struct flight *f, const struct sent *s, struct ack_ticket *t)
 {
 	if (f->state != FLIGHT_ACKING && !f->acked) {
@@ -145,13 +159,14 @@ mark(struct flight *f, const struct sent *s, struct ack_ticket *t)
 		f->acked_record = s->record;
 	}
 	if (t == NULL)
-		return;
+		return true;
 	if (f->ticket != NULL) { /* one may wait; this one asks again */
 		t->failed = ERR_BUSY;
-		return;
+		return false;
 	}
 	f->ticket = t;
 	t->pending++;
+	return true;
 }
 
 static void
@@ -164,18 +179,20 @@ take_number(struct consumer *k, uint64_t number, struct job *j, struct ack_ticke
 			t->failed = ERR_MALFORMED;
 		return;
 	}
-	struct flight *f = s->flight;
-	if (f == NULL) {
+	bool settled = true, orphan = s->flight == NULL;
+	struct flight *f = orphan ? came_back_as(k->outlet, s) : s->flight;
+	if (f == NULL)
 		add_item(j, NULL,
-		    &(struct job_acked){
-			.key = s->key, .delivery = s->record, .publisher = s->publisher });
-		sent_free(s);
-	} else if (f->state == FLIGHT_STREAM || f->state == FLIGHT_JOB ||
-		   f->state == FLIGHT_ACKING) {
-		mark(f, s, t);
-	} else {
+		    &(struct job_acked){ .key = s->key,
+			.report = s->report,
+			.delivery = s->record,
+			.publisher = s->publisher });
+	else if (f->state == FLIGHT_STREAM || f->state == FLIGHT_JOB || f->state == FLIGHT_ACKING)
+		settled = mark(f, s, t);
+	else
 		add_flight(j, f, s->record);
-	}
+	if (orphan && settled)
+		sent_free(s);
 }
 
 bool

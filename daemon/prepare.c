@@ -256,6 +256,7 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 			.to = k,
 			.flight = f,
 			.key = f->entry.key,
+			.report = f->entry.report,
 			.publisher = f->publisher };
 		HASH_ADD(hh, k->sents, number, sizeof(s->number), s);
 	}
@@ -352,13 +353,15 @@ prepare_flight(struct flight *f, struct consumer *k)
 	bool go = make_ready(&s, &gone, &e);
 	if (go && !send(&s, k, &e) && e.code == ERR_NONE)
 		e.code = ERR_INTERNAL;
-	if (e.code != ERR_NONE && e.code != ERR_BUSY)
+	/* what stands in the way of all alike is no reason to let others overtake it */
+	bool its_own = e.code != ERR_NONE && e.code != ERR_BUSY && e.code != ERR_CLOCK;
+	if (its_own)
 		log_error("delivery.failed", "subscription=%u code=%s why=%s", f->outlet->id,
 		    err_token(e.code), log_quote_text(e.text));
 	if (e.code == ERR_CORRUPT || e.code == ERR_STORE)
 		desk_stop_for_good(s.desk, &e);
 	/* one that cannot go for a reason of its own must not block those behind it */
-	if (e.code != ERR_NONE && e.code != ERR_BUSY && !gone && f->state == FLIGHT_READY)
+	if (its_own && !gone && f->state == FLIGHT_READY)
 		flight_later(f);
 	arena_done(&memory);
 	return !gone;

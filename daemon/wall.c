@@ -4,6 +4,26 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#define UNKNOWN (INT64_MIN / 2) /* the offset before there was a commit */
+
+static int64_t
+belief_of(int64_t offset_us, bool doubt)
+{
+	return offset_us * 2 + doubt;
+}
+
+static bool
+is_doubt(int64_t belief)
+{
+	return (belief & 1) != 0;
+}
+
+static int64_t
+offset_of(int64_t belief)
+{
+	return (belief - is_doubt(belief)) / 2;
+}
+
 static uint64_t
 clock_us(clockid_t id)
 {
@@ -40,8 +60,7 @@ wall_init(struct wall *w, uint64_t gap_us)
 	w->source = (struct wall_source){ system_real, system_boot, system_synced, NULL };
 	w->gap_us = gap_us;
 	atomic_init(&w->last_us, 0);
-	atomic_init(&w->offset_us, INT64_MIN);
-	atomic_init(&w->doubt, false);
+	atomic_init(&w->belief, belief_of(UNKNOWN, false));
 	atomic_init(&w->synced, false);
 	(void)wall_ask_synced(w);
 }
@@ -52,16 +71,19 @@ real(struct wall *w)
 	return w->source.real_us(w->source.arg);
 }
 
-/* Notices a clock that is too far ahead of the boot clock. */
-static void
+/* Notices a clock that is too far ahead of the boot clock.  False: it is in doubt. */
+static bool
 look(struct wall *w, uint64_t now)
 {
-	int64_t offset = atomic_load_explicit(&w->offset_us, memory_order_relaxed);
-	if (offset == INT64_MIN)
-		return;
-	int64_t expected = (int64_t)wall_boot(w) + offset;
-	if ((int64_t)now > expected + (int64_t)LIMIT_CLOCK_AHEAD_S * 1000000)
-		atomic_store(&w->doubt, true);
+	int64_t belief = atomic_load(&w->belief);
+	while (!is_doubt(belief) && offset_of(belief) != UNKNOWN) {
+		int64_t expected = (int64_t)wall_boot(w) + offset_of(belief);
+		if ((int64_t)now <= expected + (int64_t)LIMIT_CLOCK_AHEAD_S * 1000000)
+			break;
+		if (atomic_compare_exchange_weak(&w->belief, &belief, belief | 1))
+			return false;
+	}
+	return !is_doubt(belief);
 }
 
 void
@@ -71,18 +93,17 @@ wall_resume(struct wall *w, uint64_t last_us, uint64_t boot_us, bool rebooted)
 	if (last_us == 0)
 		return;
 	if (!rebooted) {
-		atomic_store(&w->offset_us, (int64_t)(last_us - boot_us));
-		look(w, real(w));
+		atomic_store(&w->belief, belief_of((int64_t)(last_us - boot_us), false));
+		(void)look(w, real(w));
 	} else if (real(w) > last_us + w->gap_us)
-		atomic_store(&w->doubt, true);
+		atomic_store(&w->belief, belief_of(UNKNOWN, true));
 }
 
 bool
 wall_now(struct wall *w, uint64_t *us)
 {
 	uint64_t now = real(w);
-	look(w, now);
-	if (atomic_load(&w->doubt))
+	if (!look(w, now))
 		return false;
 	uint64_t last = atomic_load_explicit(&w->last_us, memory_order_relaxed);
 	*us = now > last ? now : last;
@@ -107,27 +128,25 @@ void
 wall_committed(struct wall *w, uint64_t us)
 {
 	atomic_store(&w->last_us, us);
-	if (!atomic_load(&w->doubt))
-		atomic_store(&w->offset_us, (int64_t)us - (int64_t)wall_boot(w));
+	int64_t now = belief_of((int64_t)us - (int64_t)wall_boot(w), false);
+	int64_t belief = atomic_load(&w->belief);
+	while (!is_doubt(belief) && !atomic_compare_exchange_weak(&w->belief, &belief, now))
+		;
 }
 
 int64_t
 wall_accept(struct wall *w)
 {
 	uint64_t now = real(w);
-	int64_t ahead = (int64_t)now - (int64_t)atomic_load(&w->last_us);
-	int64_t offset = atomic_load(&w->offset_us);
-	if (offset != INT64_MIN)
-		ahead = (int64_t)now - ((int64_t)wall_boot(w) + offset);
-	atomic_store(&w->offset_us, (int64_t)now - (int64_t)wall_boot(w));
-	atomic_store(&w->doubt, false);
-	return ahead;
+	int64_t offset = (int64_t)now - (int64_t)wall_boot(w);
+	int64_t before = offset_of(atomic_exchange(&w->belief, belief_of(offset, false)));
+	return before == UNKNOWN ? (int64_t)(now - atomic_load(&w->last_us)) : offset - before;
 }
 
 bool
 wall_in_doubt(const struct wall *w)
 {
-	return atomic_load(&((struct wall *)(uintptr_t)w)->doubt);
+	return is_doubt(atomic_load(&((struct wall *)(uintptr_t)w)->belief));
 }
 
 uint64_t
@@ -139,9 +158,9 @@ wall_says(struct wall *w)
 uint64_t
 wall_expected(struct wall *w)
 {
-	int64_t offset = atomic_load(&w->offset_us);
-	return offset == INT64_MIN ? atomic_load(&w->last_us)
-				   : (uint64_t)((int64_t)wall_boot(w) + offset);
+	int64_t offset = offset_of(atomic_load(&w->belief));
+	return offset == UNKNOWN ? atomic_load(&w->last_us)
+				 : (uint64_t)((int64_t)wall_boot(w) + offset);
 }
 
 bool
@@ -154,5 +173,5 @@ wall_ask_synced(struct wall *w)
 const char *
 wall_quality(struct wall *w)
 {
-	return atomic_load(&w->doubt) ? "doubt" : atomic_load(&w->synced) ? "sync" : "free";
+	return wall_in_doubt(w) ? "doubt" : atomic_load(&w->synced) ? "sync" : "free";
 }

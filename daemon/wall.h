@@ -18,11 +18,12 @@ struct wall_source { /* µs; CLOCK_REALTIME since 1970 and CLOCK_BOOTTIME */
 };
 struct wall {
 	struct wall_source source;
-	_Atomic uint64_t last_us;  /* time of the last commit */
-	_Atomic int64_t offset_us; /* last commit's time less its boot time */
-	_Atomic bool doubt;
-	_Atomic bool synced; /* when it was last asked */
-	uint64_t gap_us;     /* how far ahead it may be after a reboot */
+	_Atomic uint64_t last_us; /* time of the last commit */
+	_Atomic int64_t belief; /* twice (the last commit's time less its boot time), and the lowest
+				 * bit says that this is in doubt: one word, so that what was
+				 * accepted is never doubted by what it was before */
+	_Atomic bool synced;	/* when it was last asked */
+	uint64_t gap_us;	/* how far ahead it may be after a reboot */
 };
 
 void wall_init(struct wall *w, uint64_t gap_us);

@@ -79,10 +79,10 @@ struct worker {
 	uint64_t trust_serial;	 /* rises with every new trust */
 	struct conn_list by_id[WORKER_BUCKETS];
 	struct worker_party_list parties[WORKER_BUCKETS];
-	struct conn_queue turn;	     /* touched in this event turn */
-	struct conn_queue under_way; /* what is left of those that have their turn now */
-	struct conn_queue again;     /* with work left for the next one */
-	struct conn_queue dead;	     /* freed at the end of the turn */
+	struct conn_queue turn;	      /* touched in this event turn */
+	struct conn_queue under_way;  /* what is left of those that have their turn now */
+	struct conn_queue again;      /* with work left for the next one */
+	struct conn_queue dead;	      /* freed at the end of the turn */
 	uint64_t ticked_ms, still_ms; /* the last tick; how long the thread stood still before it */
 	bool judging; /* some connections were not judged under the present trust yet */
 	bool stopping, drained_told;

@@ -87,6 +87,7 @@ class Statuses(Called):
 
     def test_a_context_without_what_a_connection_needs_says_what(self):
         self.gets("context", "add", "half", "--server", self.lab.address, code=0)
+        self.addCleanup(os.unlink, self.lab.path("home", "contexts", "half.conf"))
         _, err = self.gets("whoami", context="half", code=78)
         self.assertIn("'hub-id'", err)
 
@@ -126,6 +127,7 @@ class Contexts(Called):
         _, err = self.gets("context", "add", "empty", code=64)
         self.assertIn("no setting is said", err)
         _, err = self.gets("context", "add", "mine", "--server", "127.0.0.1:9", code=0)
+        self.addCleanup(os.unlink, self.lab.path("home", "contexts", "mine.conf"))
         self.assertIn("context 'mine' is in %s" % self.lab.path("home", "contexts", "mine.conf"), err)
         self.gets("context", "add", "mine", "--server", "127.0.0.1:8", code=64)
         self.gets("context", "add", "mine", "--server", "127.0.0.1:8", "--replace", code=0)

@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 import wire  # noqa: E402
-from test_again import POLICY, QUIET, AgainTest, now_ms  # noqa: E402
+from test_again import HOLD, POLICY, QUIET, AgainTest, now_ms, rows  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from wire import pb  # noqa: E402
 
@@ -148,6 +148,55 @@ class Several(AgainTest):
             nor.ask("ping", pb.Ping())
             self.assertEqual([r for r in self.log(report, "DELIVERY") if r.text(2, 0) == "NOR"], [])
         self.drain("nor")
+
+
+class Held(AgainTest):
+    """A report that is held after it was delivered: what was given is gone from the queue, and may be acknowledged."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "limits { ack-wait 1s }\n")
+
+    def suspended(self, now):
+        self.policy(lambda: self.lab.write(POLICY, self.texts[POLICY] + ("suspend atlas\n" if now else "")))
+
+    def named(self, name):
+        c = self.client("nor")
+        c.subscribe(name, ">")
+        return c
+
+    def test_what_is_acknowledged_while_it_is_held_does_not_come_again(self):
+        reader, other, body = self.named("acknowledges"), self.named("does-not"), canary()
+        _, report = publish(self.client("gbr"), [(SECRET, body)])
+        got = reader.receive()
+        self.assertEqual(other.receive().contents, [body])
+        self.suspended(True)
+        self.assertEqual(self.recorded(report, "NARROWED").outcome, HOLD)
+        reader.ack(got)
+        self.lab.stop()
+        self.lab.start()
+        self.suspended(False)
+        again = self.named("does-not").receive()
+        self.assertEqual(again.contents, [body], "whom it was owed still gets it")
+        self.assertIsNone(self.named("acknowledges").receive(timeout=QUIET))
+        self.assertEqual([key for key, _ in rows(self.lab, "meta") if b"acked" in key], [], "nothing is left behind")
+        self.proven()
+
+    def test_an_ack_of_what_went_before_a_hold_counts_for_what_came_after(self):
+        reader, body = self.named("slow"), canary()
+        _, report = publish(self.client("gbr"), [(SECRET, body)])
+        before = reader.receive()
+        self.suspended(True)
+        self.recorded(report, "NARROWED")
+        self.suspended(False)
+        after = reader.receive()
+        self.assertEqual((after.manifest.id, after.raw.delivery > before.raw.delivery), (report, True))
+        reader.ack(before)
+        self.assertIsNone(reader.receive(timeout=2 * QUIET))
+        reader.close()
+        self.assertIsNone(self.named("slow").receive(timeout=QUIET))
+        self.proven()
 
 
 class Receipts(AgainTest):

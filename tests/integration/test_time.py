@@ -296,6 +296,40 @@ class SlowCommits(Brief):
             return "TracerPid:\t0\n" not in f.read()
 
 
+class JumpsAgain(OtherTimes):
+    proof = 9  # it wrote ahead of our clock
+
+    def test_a_jump_right_after_the_last_was_accepted_is_told_as_well(self):
+        def told():
+            return [r.slots[7][0] for r in self.log(kind="CLOCK") if r.slots[7][0] in (b"\1", b"\2")]
+
+        operator = self.client("hub", "/operator")
+        self.step("+2h")
+        rig.until(lambda: told() == [b"\1"], 10, "doubt on record")
+        operator.ask("accept_clock", pb.AcceptClock())
+        self.step("+5h")  # before anybody has looked at the clock again
+        rig.until(lambda: told() == [b"\1", b"\2", b"\1"], 10, "doubt again")
+        self.assertEqual(self.lab.messages().count("clock.doubt"), 2)
+
+
+class Downtime(OtherTimes):
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.edit(ATLAS, r"within 2h", "within 20s")
+
+    def test_holds_whose_deadline_passed_while_the_broker_was_down_are_judged_at_the_start(self):
+        for n in range(1, 7):  # whether rules or holds come to a worker first is a race
+            gbr = self.client("gbr")
+            reports = [publish(gbr, [(SECRET, canary())], precedence="IMMEDIATE")[1] for _ in range(10)]
+            self.lab.kill()
+            self.step("+%d" % (30 * n))
+            self.lab.start()
+            for report in reports:
+                self.assertEqual(self.recorded(report, "NARROWED").reasons, ["timed-out"])
+        self.assertEqual(rows(self.lab, "hold"), [])
+
+
 class Ends(OtherTimes):
     proof = 9  # it wrote ahead of our clock
 

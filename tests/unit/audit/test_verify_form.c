@@ -90,33 +90,34 @@ a_record_that_does_not_say_what_it_must_is_found(void **state)
 		{ EVENT_AGREEMENT, { 8, 1 }, GAP, "agreement: slot 8 has no index" },
 		{ EVENT_KEY, { 8, 1 }, GAP, "key: slot 8 has no index" },
 		{ EVENT_INTAKE, { 3, 5 }, GAP, "intake: slot 3 has no index" },
-		{ EVENT_INTAKE, { 3, ALL }, GAP, "intake: slot 3 has no index" },
+		{ EVENT_INTAKE, { 3, ALL }, BAD, "intake: slot 3 has no agent" },
 		{ EVENT_INTAKE, { 3, 3 }, BAD, "intake: slot 3 has no manifest" },
-		{ EVENT_INTAKE, { 4, 3 }, BAD, "intake: slot 4 has no policy" },
+		{ EVENT_INTAKE, { 4, 3 }, GAP, "intake: slot 4 has no policy" },
 		{ EVENT_INTAKE, { 4, 4 }, BAD, "intake: slot 4 has no facts" },
 		{ EVENT_INTAKE, { 5, ALL }, BAD, "intake: slot 5 has no node" },
 		{ EVENT_DECISION, { 2, 1 }, BAD, "decision: slot 2 has no recipient" },
-		{ EVENT_DECISION, { 2, 3 }, BAD, "decision: slot 2 has no marking" },
-		{ EVENT_DECISION, { 2, 4 }, BAD, "decision: slot 2 has no released digest" },
+		{ EVENT_DECISION, { 2, 2 }, VERIFY_CONTENT, "outcome and what is released" },
+		{ EVENT_DECISION, { 2, 3 }, VERIFY_CONTENT, "outcome and what is released" },
+		{ EVENT_DECISION, { 2, 4 }, VERIFY_CONTENT, "outcome and what is released" },
 		{ EVENT_DECISION, { 3, 5 }, GAP, "decision: slot 3 has no index" },
-		{ EVENT_DECISION, { 3, ALL }, GAP, "decision: slot 3 has no index" },
+		{ EVENT_DECISION, { 3, ALL }, BAD, "decision: slot 3 has no agent" },
 		{ EVENT_DECISION, { 4, 1 }, BAD, "decision: slot 4 has no outcome" },
 		{ EVENT_DECISION, { 4, 2 }, BAD, "decision: slot 4 has no reasons" },
-		{ EVENT_DECISION, { 4, 3 }, BAD, "decision: slot 4 has no policy" },
+		{ EVENT_DECISION, { 4, 3 }, GAP, "decision: slot 4 has no policy" },
 		{ EVENT_DECISION, { 4, 4 }, BAD, "decision: slot 4 has no facts" },
-		{ EVENT_DECISION, { 4, 5 }, BAD, "decision: slot 4 has no link" },
+		{ EVENT_DECISION, { 4, 5 }, GAP, "decision: slot 4 has no link" },
 		{ EVENT_DELIVERY, { 2, 4 }, BAD, "delivery: slot 2 has no released digest" },
-		{ EVENT_DELIVERY, { 3, ALL }, GAP, "delivery: slot 3 has no index" },
-		{ EVENT_DELIVERY, { 4, 5 }, BAD, "delivery: slot 4 has no link" },
+		{ EVENT_DELIVERY, { 3, ALL }, GAP, "delivery: slot 3 has no party" },
+		{ EVENT_DELIVERY, { 4, 5 }, GAP, "delivery: slot 4 has no link" },
 		{ EVENT_DELIVERY, { 8, 1 }, GAP, "delivery: slot 8 has no index" },
 		{ EVENT_ACK, { 2, 1 }, BAD, "ack: slot 2 has no recipient" },
 		{ EVENT_ACK, { 3, 5 }, GAP, "ack: slot 3 has no index" },
 		{ EVENT_ACK, { 8, 1 }, GAP, "ack: slot 8 has no index" },
-		{ EVENT_NARROWED, { 3, ALL }, GAP, "narrowed: slot 3 has no index" },
+		{ EVENT_NARROWED, { 3, ALL }, BAD, "narrowed: slot 3 has no agent" },
 		{ EVENT_NARROWED, { 4, 2 }, BAD, "narrowed: slot 4 has no reasons" },
 		{ EVENT_NARROWED, { 4, 4 }, BAD, "narrowed: slot 4 has no facts" },
 		{ EVENT_NARROWED, { 8, 1 }, GAP, "it follows a delivery, but is left out" },
-		{ EVENT_EXPIRE, { 3, ALL }, GAP, "expire: slot 3 has no index" },
+		{ EVENT_EXPIRE, { 3, ALL }, GAP, "expire: slot 3 has no party" },
 		{ EVENT_EXPIRE, { 3, 5 }, GAP, "expire: slot 3 has no index" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -139,7 +140,7 @@ fields_that_a_type_does_not_have_are_refused(void **state)
 	uint64_t decision = released(g->s);
 	struct slot_person person = { bytes_of("CN=alice"), { NULL, 0 } };
 	small_begin(g->s, &r, EVENT_DELIVERY, true);
-	assert_int_equal(form_check(&r, EVENT_DELIVERY, NULL), FORM_OUTSIDE);
+	assert_int_equal(form_check(&r, EVENT_DELIVERY, NULL), FORM_WRONG);
 	small_publication(g->s, &r, true);
 	small_by_hub(g->s, &r);
 	assert_true(record_set_person(&r, &g->s->a, &person, NULL));
@@ -281,6 +282,18 @@ a_partys_bundle_opens_all_that_the_party_may_see_of_a_record(void **state)
 }
 
 static void
+a_closed_slot_is_a_gap_and_judges_nothing(void **state)
+{
+	struct rig *g = *state;
+	small_deliver(g->s, "NOR", released(g->s), 3);
+	for (unsigned slot = 2; slot <= 8; slot++) {
+		small_bundle(g->s, "", 0);
+		close_slot(g, EVENT_DECISION, slot);
+		expect(g, VERIFY_GAP, slot == 6 ? "its person is erased" : "is not opened");
+	}
+}
+
+static void
 an_intake_is_followed_by_a_decision(void **state)
 {
 	struct rig *g = *state;
@@ -407,6 +420,7 @@ main(void)
 		T(several_recipients_share_only_a_decision_that_withholds),
 		T(a_recipient_verifies_what_stopped_its_delivery),
 		T(a_partys_bundle_opens_all_that_the_party_may_see_of_a_record),
+		T(a_closed_slot_is_a_gap_and_judges_nothing),
 		T(an_intake_is_followed_by_a_decision),
 		T(an_intake_that_nobody_may_receive_needs_no_decision),
 		T(nobody_who_may_receive_is_passed_over),

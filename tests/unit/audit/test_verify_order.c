@@ -33,7 +33,7 @@ a_decision_must_say_what_its_digest_and_outcome_say(void **state)
 	d = (struct small_decision){ EVENT_DECISION, "USA", OUTCOME_WITHHOLD, SMALL_WITHHOLD, 1,
 		intake, NULL };
 	small_decide(g->s, &d);
-	expect_log(g, VERIFY_MALFORMED, "decision: slot 2 should have no agreements");
+	expect_log(g, VERIFY_CONTENT, "outcome and what is released (slot 2) do not fit");
 }
 
 static void

@@ -11,10 +11,16 @@ fake_real(void *arg)
 	return real_us;
 }
 
+static void (*meanwhile)(void); /* what another thread does while one looks at the clock */
+
 static uint64_t
 fake_boot(void *arg)
 {
+	void (*does)(void) = meanwhile;
 	(void)arg;
+	meanwhile = NULL;
+	if (does != NULL)
+		does();
 	return boot_us;
 }
 
@@ -84,6 +90,31 @@ doubt_stays_until_somebody_accepts_the_clock(void **state)
 	assert_int_equal(wall_accept(&w), 7200ll * S);
 	assert_true(wall_now(&w, &now));
 	assert_int_equal(now, real_us);
+}
+
+static struct wall shared;
+
+static void
+doubt_and_accept(void)
+{
+	uint64_t now;
+	assert_false(wall_now(&shared, &now));
+	(void)wall_accept(&shared);
+}
+
+static void
+a_jump_that_was_accepted_is_not_doubted_by_a_thread_that_was_looking_meanwhile(void **state)
+{
+	(void)state;
+	start(&shared);
+	uint64_t now = 0;
+	wall_committed(&shared, real_us);
+	real_us += 7200ull * S;
+	meanwhile = doubt_and_accept;
+	assert_true(wall_now(&shared, &now));
+	assert_null(meanwhile);
+	assert_int_equal(now, real_us);
+	assert_false(wall_in_doubt(&shared));
 }
 
 static void
@@ -182,6 +213,8 @@ main(void)
 		cmocka_unit_test(a_clock_put_back_stands_still_at_the_last_commit),
 		cmocka_unit_test(sixty_seconds_ahead_of_the_boot_clock_is_believed_and_more_is_not),
 		cmocka_unit_test(doubt_stays_until_somebody_accepts_the_clock),
+		cmocka_unit_test(
+		    a_jump_that_was_accepted_is_not_doubted_by_a_thread_that_was_looking_meanwhile),
 		cmocka_unit_test(a_commit_that_nobody_asked_the_time_for_does_not_let_a_jump_in),
 		cmocka_unit_test(a_jump_while_we_were_down_is_found_at_the_start),
 		cmocka_unit_test(after_a_reboot_only_a_gap_beyond_the_setting_is_doubted),

@@ -16,7 +16,7 @@ import witness  # noqa: E402
 from test_again import AgainTest, tables  # noqa: E402
 from test_path import TEARLINE, canary, publish  # noqa: E402
 
-PARTIES, AGREEMENTS = 40, 100
+PARTIES, AGREEMENTS = 40, 60
 MANY = "policy/agreements.d/many.policy"
 STEP = 1024  # records that a commit takes at most
 
@@ -145,7 +145,7 @@ class Steps(StepsTest):
 
 class Killed(StepsTest):
     def test_a_start_after_a_kill_between_two_steps_tells_what_is_missing(self):
-        for records in (1, 900, 2000):
+        for records in (1, 600, 1200):
             version = self.next()
             said = self.begin(records)
             self.lab.kill()
@@ -161,7 +161,7 @@ class Killed(StepsTest):
         self.next()
         self.reload()
         self.next()
-        self.begin(1500)
+        self.begin(900)
         self.lab.kill()
         said = len(self.lab.messages())
         self.put(self.version - 1)

@@ -8,6 +8,8 @@
 
 /* Before the records of this file of record/ are walked. */
 MUST_USE bool verify_content_file(struct verify *v, uint64_t file, struct err *e);
+/* The line of report/ of a record that does not show what it is, if there is one, says nothing. */
+void verify_content_pass(struct verify *v, uint64_t index);
 /* Behind the last of them: nothing of report/ may be left. */
 void verify_content_file_end(struct verify *v);
 /* After verify_order_record. */

@@ -30,14 +30,6 @@ next_name(struct bytes *names, struct bytes *name)
 	return true;
 }
 
-/* What is closed here cannot be held against what it names. */
-static bool
-all_open(const struct verify_slots *s, unsigned i, unsigned k)
-{
-	const struct record *r = s->r.record;
-	return RECORD_SLOT(r, 2)->open && RECORD_SLOT(r, i)->open && RECORD_SLOT(r, k)->open;
-}
-
 static void
 check_time(struct verify *v, const struct verify_slots *s)
 {
@@ -62,6 +54,13 @@ current_of(struct verify *v, const struct verify_slots *s, struct bytes recipien
 {
 	const struct bytes parts[3] = { s->publication.party, s->r.common.report, recipient };
 	return verify_run_current(v, parts, out, e);
+}
+
+/* A link is held against what it names only where both slots and the recipient are shown. */
+static bool
+all_open(const struct verify_slots *s, unsigned i, unsigned k)
+{
+	return verify_slot_open(s, 2) && verify_slot_open(s, i) && verify_slot_open(s, k);
 }
 
 static void
@@ -175,7 +174,7 @@ check_place(
     struct verify *v, const struct verify_slots *s, const struct verify_current *c, bool ever)
 {
 	bool placed = s->place != SLOT_ABSENT;
-	if (!RECORD_SLOT(s->r.record, 8)->open || !c->known)
+	if (!verify_slot_open(s, 8) || !c->known)
 		return; /* nothing can be said of it */
 	if (c->delivered && !placed)
 		verify_run_find(v, VERIFY_GAP, s->r.index,
@@ -251,7 +250,6 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	return true;
 }
 
-/* Where publisher, decision and recipient are open. */
 static bool
 check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 {
@@ -414,7 +412,7 @@ needs_body(enum event_type type)
 static bool
 by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	if (needs_body(s->r.type) && !RECORD_SLOT(s->r.record, 7)->open)
+	if (needs_body(s->r.type) && !verify_slot_open(s, 7))
 		return true;
 	switch ((int)s->r.type) {
 	case EVENT_INTAKE:
@@ -472,7 +470,7 @@ verify_order_record(struct verify *v, const struct verify_slots *s, struct err *
 	check_form(v, s);
 	if (!verify_judged_next(v, s, e))
 		return false;
-	if (!RECORD_SLOT(s->r.record, 6)->open && v->about.party.len == 0) {
+	if (!verify_slot_open(s, 6) && verify_run_hub(v)) {
 		struct verify_erasure *x;
 		if (!erasure(v, s->r.index, &x, e))
 			return false;

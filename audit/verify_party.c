@@ -167,7 +167,7 @@ static struct bytes
 owner_of_place(const struct verify *v, const struct verify_slots *s)
 {
 	struct bytes named = view_recipient(s->r.record);
-	bool closed = !RECORD_SLOT(s->r.record, 2)->open || !RECORD_SLOT(s->r.record, 7)->open;
+	bool closed = !verify_slot_open(s, 2) || !verify_slot_open(s, 7);
 	return named.len == 0 && closed ? v->about.party : named;
 }
 
@@ -184,9 +184,7 @@ grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 			return false;
 	}
 	if (s->place != SLOT_ABSENT) {
-		if (recipient.len == 0)
-			verify_run_find(v, VERIFY_MALFORMED, s->r.index, "slot 8 of nobody");
-		else if (!grow_tree(v, s, recipient, s->place, e))
+		if (recipient.len != 0 && !grow_tree(v, s, recipient, s->place, e))
 			return false;
 		placed = placed || bytes_equal(recipient, mine);
 	}
@@ -200,13 +198,13 @@ grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 static void
 check_own_view(struct verify *v, const struct verify_slots *s)
 {
-	struct viewer me = { v->about.party, false };
-	const struct record *r = s->r.record;
-	unsigned may = view_slots(r, &me);
-	if (RECORD_SLOT(r, 8)->open && !RECORD_SLOT(r, 3)->open)
+	unsigned may = s->r.type == EVENT_PARTY_HEAD ? 1u << 7 : 0;
+	if (verify_slot_open(s, 3))
+		may |= view_slots_published(s->r.type);
+	if (verify_slot_open(s, 8))
 		may |= view_slots_placed(s->r.type);
 	for (unsigned i = 1; i <= RECORD_SLOTS; i++)
-		if ((may >> i & 1) != 0 && !RECORD_SLOT(r, i)->open)
+		if ((may >> i & 1) != 0 && !verify_slot_open(s, i))
 			verify_run_find(v, VERIFY_GAP, s->r.index,
 			    "slot %u, which the party may open, is not opened", i);
 }

@@ -114,6 +114,12 @@ struct verify {
 	struct bytes report_file;
 };
 
+static inline bool
+verify_slot_open(const struct verify_slots *s, unsigned i)
+{
+	return RECORD_SLOT(s->r.record, i)->open;
+}
+
 /* True for the bundle of an auditor of the hub party: everything is open. */
 static inline bool
 verify_run_hub(const struct verify *v)

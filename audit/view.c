@@ -95,6 +95,12 @@ is_party(struct bytes named, struct bytes who)
 }
 
 unsigned
+view_slots_published(enum event_type type)
+{
+	return BIT(1) | BIT(2) | BIT(3) | BIT(4) | (type == EVENT_APPROVAL ? 0 : BIT(7));
+}
+
+unsigned
 view_slots_placed(enum event_type type)
 {
 	switch ((int)type) {
@@ -127,8 +133,7 @@ view_slots(const struct record *r, const struct viewer *who)
 		return 0;
 	unsigned slots = 0;
 	if (is_party(n.publisher, who->party))
-		slots |=
-		    BIT(1) | BIT(2) | BIT(3) | BIT(4) | (n.type == EVENT_APPROVAL ? 0 : BIT(7));
+		slots |= view_slots_published(n.type);
 	if (is_party(n.recipient, who->party))
 		slots |= view_slots_placed(n.type);
 	if (is_party(n.head, who->party))

@@ -15,7 +15,8 @@ struct viewer {
  * sees everything. */
 unsigned view_slots(const struct record *r, const struct viewer *who);
 
-/* What the party opens in whose tree slot 8 places a record of this type. */
+/* The same by type: what its publisher opens, and the party in whose tree slot 8 places it. */
+unsigned view_slots_published(enum event_type type);
 unsigned view_slots_placed(enum event_type type);
 
 /* How a record stands in the tree of a party: as what the party published, as what it was given,

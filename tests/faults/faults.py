@@ -132,8 +132,8 @@ class FaultTest(AgainTest):
         self.lab.process = None
         return code
 
-    def verdict(self):
-        """Against the log of a broker that runs; what waits is received first."""
+    def verdict(self, proof=True):
+        """Against the log of a broker that runs; what waits is received first.  The proof takes a second."""
         for party in READERS:
             self.ledger.drain(party)
         log = self.log()
@@ -144,7 +144,8 @@ class FaultTest(AgainTest):
         owed = [(p, r.hex()) for p in READERS for r in self.ledger.owed(p)]
         self.assertEqual(owed, [], "receipts, and nothing came of them")
         self.assertEqual(set(self.ledger.delivered) - released, set(), "bytes without a DELIVERY")
-        self.proven()
+        if proof:
+            self.proven()
 
 
 def until_gone(process, seconds):

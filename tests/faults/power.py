@@ -372,8 +372,8 @@ class Image:
             name, size, root = rest.split()
             self.kept[name] = (int(size), root)
         elif kind == "saved":
-            report, digest = rest.split()
-            self.saved[bytes.fromhex(report.replace("-", ""))] = digest
+            name, digest = rest.split()  # PARTY.ID
+            self.saved[bytes.fromhex(name.rpartition(".")[2].replace("-", ""))] = digest
         elif kind:
             raise AssertionError("power_replay says %r" % line)
 

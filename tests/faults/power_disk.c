@@ -30,7 +30,7 @@ struct naming {
 	struct naming *moved;  /* ..because this gave the file another name */
 	const void *asked_for; /* the chance for which.. */
 	bool kept;	       /* ..this was the answer */
-	bool durable;
+	bool durable, failed;  /* as of a change */
 	size_t entry;
 };
 struct name {
@@ -246,13 +246,22 @@ flushed(struct node *n)
 	for (size_t i = 0; i < n->change_count; i++)
 		n->changes[i].durable |= n->changes[i].entry < n->flush && !n->changes[i].failed;
 	for (struct naming *s = n->first; s != NULL; s = s->next)
-		if (s->entry < n->flush) {
+		if (s->entry < n->flush && !s->failed) {
 			s->durable = true;
 			if (s->moved != NULL) /* a file never loses both its names */
 				s->moved->durable = true;
 		}
 	fold_changes(n);
 	fold_names(n);
+}
+
+static void
+flush_failed(struct node *n)
+{
+	for (size_t i = 0; i < n->change_count; i++)
+		n->changes[i].failed = true;
+	for (struct naming *s = n->first; s != NULL; s = s->next)
+		s->failed = true;
 }
 
 static void
@@ -276,7 +285,7 @@ static void
 step_file(struct power_disk *d, const struct power_entry *e, const char *name, const uint8_t *data)
 {
 	struct node *n = must_find(d, name, NULL);
-	bool sync = e->kind == POWER_SYNC || e->kind == POWER_SYNC_DONE;
+	bool sync = e->kind == POWER_SYNC || e->kind == POWER_SYNC_DONE || e->kind == POWER_FAILED;
 	if (n->folder && !sync)
 		stop("bytes were written to the folder", name);
 	if (e->kind == POWER_SYNC)
@@ -287,8 +296,7 @@ step_file(struct power_disk *d, const struct power_entry *e, const char *name, c
 		n->changes[n->change_count - 1].durable = true;
 		fold_changes(n);
 	} else if (e->kind == POWER_FAILED)
-		for (size_t i = 0; i < n->change_count; i++)
-			n->changes[i].failed = true;
+		flush_failed(n);
 	else if (e->kind == POWER_MAPPED)
 		n->mapped = true;
 	else if (e->kind == POWER_WRITE || e->kind == POWER_SIZE || e->kind == POWER_GROW)

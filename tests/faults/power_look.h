@@ -10,7 +10,7 @@
  *	queued PARTY NAME REPORT
  *	held PARTY REPORT
  *	kept FILE SIZE ROOT		a checkpoint in the state folder of a context
- *	saved ID DIGEST			a report that relto sub saved: of all its contents
+ *	saved NAME DIGEST		a report that relto sub saved: of all its contents
  * Ids and digests are in hex, "-" is nothing; ROOT is that of the log up to this record.  MORE is,
  *of a DECISION or NARROWED, its outcome; of an ACK the DELIVERY records it names; of a POLICY its
  * digest; of a SUBSCRIPTION its name.

@@ -35,7 +35,7 @@ STARTED = 40 if FULL else 8  # every so manieth image is given to a real reltod,
 CUT_AGAIN = 4  # ..and every so manieth of these starts is recorded and cut again,..
 AGAIN = 12  # ..so often
 CREATIONS = 8  # images for each step at which the first start dies
-FAILURES = 120 if FULL else 16  # flushes that fail
+FAILURES = 120 if FULL else 24  # flushes that fail
 CONTROLS = 96
 PROCESSES = 2
 ATLAS = "policy/agreements.d/atlas.policy"
@@ -116,9 +116,9 @@ def receive(client, name, r, share, idle):
 def traffic(lab, count, r, idle=0.5):
     """Reports for everybody."""
     failed, threads = [], []
-    saver = lab.begin("ken", "sub", "--name", power.SAVER[1], "--save", lab.path("home", "saved"), "--wait", "1s")
     jobs = [(publish, lab.client("gbr"), count, r), (receive, lab.client("nor"), "inbox", r, 1.0, idle),
             (receive, lab.client("ken"), "inbox", r, 0.5, idle), (receive, lab.client("nor"), "second", r, 0.7, idle)]
+    saver = lab.begin("ken", "sub", "--name", power.SAVER[1], "--save", lab.path("home", "saved"), "--wait", "1s")
 
     def run(work, *args):
         try:
@@ -131,9 +131,13 @@ def traffic(lab, count, r, idle=0.5):
         threads[-1].start()
     for t in threads:
         t.join(60)
+        if t.is_alive():
+            failed.append("a client hangs")
     for job in jobs:
         job[1].close()
     if failed:
+        saver.kill()
+        saver.communicate()
         raise AssertionError("\n".join(failed))
     try:
         lab.finish(saver)
@@ -517,7 +521,7 @@ class Failure(PowerTest):
         for n in range(FAILURES):
             fresh(lab, self.folder)
             try:
-                lab.start(fail_at=self.r.randrange(1, 12) if n % 4 == 0 else self.r.randrange(12, 150))
+                lab.start(fail_at=n + 1 if n < 12 else self.r.randrange(12, 150))  # each one of the first start
                 until_death(lab, self.r)
             except AssertionError:
                 if lab.process.poll() is None:

@@ -279,6 +279,28 @@ a_partys_bundle_opens_all_that_the_party_may_see_of_a_record(void **state)
 		close_slot(g, EVENT_DELIVERY, nor ? recipient[i] : publisher[i - 2]);
 		expect(g, VERIFY_GAP, "which the party may open, is not opened");
 	}
+	small_head(g->s, "NOR");
+	small_bundle(g->s, "NOR", 0);
+	close_slot(g, EVENT_PARTY_HEAD, 7);
+	expect(g, VERIFY_GAP, "slot 7, which the party may open, is not opened");
+}
+
+/* What a closed slot would have said is held against nobody. */
+static void
+a_slot_that_the_hubs_auditor_should_see_is_a_gap_and_no_more(void **state)
+{
+	struct rig *g = *state;
+	static const struct {
+		enum event_type type;
+		unsigned slot;
+	} cases[] = { { EVENT_INTAKE, 3 }, { EVENT_INTAKE, 4 }, { EVENT_INTAKE, 7 },
+		{ EVENT_DELIVERY, 2 }, { EVENT_DELIVERY, 4 }, { EVENT_DELIVERY, 8 } };
+	small_deliver(g->s, "NOR", released(g->s), 3);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		small_bundle(g->s, "", 0);
+		close_slot(g, cases[i].type, cases[i].slot);
+		expect(g, VERIFY_GAP, "is not opened");
+	}
 }
 
 static void
@@ -420,6 +442,7 @@ main(void)
 		T(several_recipients_share_only_a_decision_that_withholds),
 		T(a_recipient_verifies_what_stopped_its_delivery),
 		T(a_partys_bundle_opens_all_that_the_party_may_see_of_a_record),
+		T(a_slot_that_the_hubs_auditor_should_see_is_a_gap_and_no_more),
 		T(a_closed_slot_is_a_gap_and_judges_nothing),
 		T(an_intake_is_followed_by_a_decision),
 		T(an_intake_that_nobody_may_receive_needs_no_decision),

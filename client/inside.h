@@ -220,6 +220,10 @@ MUST_USE bool inside_publish(struct relto_connection *c, const struct relto_repo
 MUST_USE bool inside_is_about(
     struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e);
 
+/* Takes what Welcome says, as soon as it comes: what comes behind it goes on from there. */
+MUST_USE bool inside_welcome(
+    struct relto_connection *c, const struct msg_welcome *w, struct err *e);
+
 /* ---- the log (inside_heads.c) ---- */
 
 /* What Hello says of the log, loaded from the state. */

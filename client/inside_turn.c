@@ -167,11 +167,15 @@ hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 		last_word(c, &msg->error);
 		return true;
 	}
+	bool answer = msg->request == c->awaited && c->awaited != 0;
+	if (msg->type == MSG_WELCOME && answer && c->session.party == NULL &&
+	    !inside_welcome(c, &msg->welcome, e))
+		return false;
 	if (!keep_proof(c, msg, e))
 		return false;
 	if (answers_pending(c, m))
 		return true;
-	if (msg->request != c->awaited || c->awaited == 0) {
+	if (!answer) {
 		settle(c, msg); /* else the answer to a keep-alive, or one we gave up on */
 		return true;
 	}

@@ -120,8 +120,8 @@ add_chain(struct relto_connection *c, struct msg_hello *hello, struct err *e)
 	       err_set(e, ERR_NOMEM, "the signer's chain");
 }
 
-static bool
-take_session(struct relto_connection *c, const struct msg_welcome *w, struct err *e)
+bool
+inside_welcome(struct relto_connection *c, const struct msg_welcome *w, struct err *e)
 {
 	struct relto_identity *s = &c->session;
 	s->party = inside_text(&c->arena, w->party);
@@ -136,6 +136,7 @@ take_session(struct relto_connection *c, const struct msg_welcome *w, struct err
 		return err_set(e, ERR_NOMEM, "session");
 	if (w->version != VERSION)
 		return err_set(e, ERR_VERSION, "the broker chose version %u", w->version);
+	link_limit(c->link, LIMIT_MESSAGE_BYTES);
 	return inside_heads_welcome(c, w, e);
 }
 
@@ -151,19 +152,17 @@ say_hello(struct relto_connection *c, struct relto_error *e)
 		return inside_fail(e, &why);
 	struct inside_message *answer = NULL;
 	struct relto_error refused;
-	if (!inside_ask(c, &m, MSG_WELCOME, &answer, &refused)) {
-		if (strcmp(refused.code, err_token(ERR_FORK)) == 0 && c->has_head)
-			return inside_heads_disowned(c, &why) || inside_fail(e, &why);
-		if (e != NULL)
-			*e = refused;
-		return false;
-	}
-	bool ok = take_session(c, &answer->msg.welcome, &why);
-	inside_message_free(answer);
-	if (!ok)
-		return inside_fail(e, &why);
-	link_limit(c->link, LIMIT_MESSAGE_BYTES);
-	return true;
+	bool ok = inside_ask(c, &m, MSG_WELCOME, &answer, &refused);
+	inside_message_free(answer); /* it was taken when it came */
+	if (ok)
+		return true;
+	bool ours =
+	    strcmp(c->failed.code, refused.code) == 0; /* found here, not said by the broker */
+	if (strcmp(refused.code, err_token(ERR_FORK)) == 0 && c->has_head && !ours)
+		return inside_heads_disowned(c, &why) || inside_fail(e, &why);
+	if (e != NULL)
+		*e = refused;
+	return false;
 }
 
 static struct relto_connection *

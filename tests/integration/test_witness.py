@@ -102,6 +102,24 @@ class Heads(Receiving):
         ps = [subprocess.Popen([self.lab.relto_path, "sub", "--wait", "10ms"], env=env, stderr=subprocess.PIPE) for _ in heads]
         return [(p.communicate(timeout=60)[1].decode(), p.returncode) for p in ps]
 
+    def test_a_head_right_behind_welcome_goes_on_from_it(self):
+        tree = hub.Tree(*(bytes([n]) * 32 for n in range(8)))
+        self.hub(shown=lambda session, hello, w: self.show(w, tree, 3, hello.log_size))
+        self.ping()
+
+        def answer(session, m):
+            hub.welcome(session, m)
+            heads = wire.pb.Heads(checkpoint=self.log.note(8, tree.root(0, 8)), consistency=tree.proof(5, 8))
+            setattr(heads, "from", 5)
+            session.send(heads=heads)
+
+        self.hub(shown=lambda session, hello, w: self.show(w, tree, 5, hello.log_size), hello=answer)
+        slow = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:delay_exit=300000"]
+        env = dict(self.lab.environment(), RELTO_CONTEXT=self.context_name, RELTO_SERVER=self.lab.address,
+                   ASAN_OPTIONS="detect_leaks=0")  # which cannot be traced
+        got = subprocess.run(slow + [self.lab.relto_path, "sub", "--wait", "10ms"], env=env, capture_output=True, timeout=60)
+        self.assertEqual((got.returncode, self.notes(), self.kept("fork")), (0, [8], []), got.stderr)
+
     def test_heads_that_processes_were_shown_at_once_are_joined(self):
         tree = hub.Tree(*(bytes([n]) * 32 for n in range(8)))
         barrier, hellos = threading.Barrier(2), []

@@ -362,8 +362,6 @@ again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision)
 	struct store_held one, after = { .deadline_us = deadline_us, .decision = decision - 1 };
 	struct err e = { 0 };
 	size_t count = 1;
-	if (d->rules == NULL)
-		return; /* the committer was faster than main: with the rules all holds are due */
 	if (read_holds(d, &after, &one, &count, &e) && count == 1 && one.decision == decision &&
 	    is_mine(d, &one) && !hold(d, &one, &e))
 		d->holds_due = true;

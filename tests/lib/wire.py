@@ -443,11 +443,20 @@ class Client:
         self.memory = memory or (witness.Memory(witness.Key(agent.log_key)) if agent.log_key else None)
         host, _, port = agent.server.rpartition(":")
         raw = socket.create_connection((host.strip("[]"), int(port)), timeout)
-        self.tls = self.secure(raw, tls_context(agent, certificate))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Hello waits for no ACK of the handshake
+        self.tls = raw
+        try:
+            self.begin(tls_context(agent, certificate), hello)
+        except Exception:
+            self.close()
+            raise
+
+    def begin(self, context, hello):
+        self.tls = self.secure(self.tls, context)
         if self.tls.selected_alpn_protocol() not in ("relto/1", None):
             raise Bad("ALPN %s" % self.tls.selected_alpn_protocol())
-        if ("URI", agent.hub_id) not in self.tls.getpeercert().get("subjectAltName", ()):
-            raise Bad("the broker is not %s" % agent.hub_id)
+        if ("URI", self.agent.hub_id) not in self.tls.getpeercert().get("subjectAltName", ()):
+            raise Bad("the broker is not %s" % self.agent.hub_id)
         self.welcome = self.hello() if hello else None
 
     def secure(self, raw, context):

@@ -4,6 +4,8 @@
 The NATO facts are those of ADatP-4774, Table 17 and Annex A (docs/design.md, section 3); the vocabulary and the labels
 are read from the shared vectors, and the test is skipped, loudly, where they are missing.
 """
+import glob
+import hashlib
 import json
 import os
 import sys
@@ -15,8 +17,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import gen  # noqa: E402
 import model  # noqa: E402
+import read  # noqa: E402
 
 VECTORS = os.environ.get("RELTO_VECTORS", os.path.join(HERE, "..", "..", "..", "shared", "vectors"))
+GOLDEN = os.path.join(HERE, "..", "vectors", "golden", "policy")
 SPIF = "{http://www.xmlspif.org/spif}"
 SLAB = "{urn:nato:stanag:4774:confidentialitymetadatalabel:1:0}"
 
@@ -256,6 +260,31 @@ class Sample(unittest.TestCase):
                 f = facts([atlas("UNCLASSIFIED", "ATLAS")])
                 gen.at_limit(f, what, more)
                 self.assertEqual(model.decide(sample(), f) == {"refused": "limit"}, more == 1, (what, more))
+
+
+class Export(unittest.TestCase):
+    """read.py, held against the golden export and terms."""
+
+    def setUp(self):
+        with open(os.path.join(GOLDEN, "export.txt"), encoding="utf-8") as f:
+            self.text = f.read()
+
+    def test_the_terms_are_those_that_were_pinned(self):
+        for name, text in read.terms(self.text).items():
+            with open(os.path.join(GOLDEN, name + ".terms"), encoding="utf-8") as f:
+                self.assertEqual(text, f.read())
+
+    def test_a_policy_that_was_read_back_decides_like_the_one_written_here(self):
+        spifs = {}
+        for path in glob.glob(os.path.join(GOLDEN, "in", "vocab", "*.xml")):
+            with open(path, "rb") as f:
+                spifs[hashlib.sha256(f.read()).hexdigest()] = path
+        policy = model.Policy(read.read_policy(self.text, lambda digest: read_spif(spifs[digest])))
+        for portion in ([atlas("SECRET", "GBR", "NOR"), tlp("AMBER")], [atlas("RESTRICTED", "ATLAS", handling=["FININT"])],
+                        [atlas("RESTRICTED", "ATLAS"), tlp("GREEN")], [atlas("UNCLASSIFIED")], [tlp("RED")]):
+            for precedence in model.PRECEDENCES:
+                f = facts(portion, precedence=precedence)
+                self.assertEqual(model.decide(policy, f), model.decide(sample(), f), f)
 
 
 if __name__ == "__main__":

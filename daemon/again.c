@@ -24,6 +24,7 @@ struct scene {
 	const struct recipient_decision *mine;
 	struct bytes publisher;
 	struct bytes agreements_before; /* slot 2 of the decision that this follows */
+	struct bytes banner;		/* ..and slot 3: its vocabulary may not know it any more */
 };
 
 static bool
@@ -81,10 +82,13 @@ read_recorded(struct scene *s, struct err *e)
 	struct record r;
 	uint8_t leaf[32];
 	struct slot_release release;
+	struct slot_publication publication;
 	if (!explain_record(s->desk, s->ask->given.decision, &r, leaf, e) ||
-	    !slot_get_release(RECORD_SLOT(&r, 2)->value, &release, e))
+	    !slot_get_release(RECORD_SLOT(&r, 2)->value, &release, e) ||
+	    !slot_get_publication(RECORD_SLOT(&r, 3)->value, &publication, e))
 		return false;
 	s->agreements_before = release.agreements;
+	s->banner = publication.banner;
 	return true;
 }
 
@@ -234,7 +238,6 @@ fill_job(struct scene *s, struct drafts *d, struct job *j, struct err *e)
 	j->records = 1;
 	j->bytes = 8192;
 	if (!envelope_leaf(&s->desk->sha, s->report.manifest_bytes, d->manifest, e) ||
-	    !policy_banner(s->desk->rules->epoch, d->facts, s->a, &d->banner, e) ||
 	    !drafts_facts(d, &to->facts, e) || !drafts_masks(d, s->mine, &to->masks, e) ||
 	    !drafts_narrowed(d, s->mine, &to->record, e))
 		return false;
@@ -270,6 +273,7 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		.report = &s->report,
 		.party = s->publisher,
 		.agent = s->report.manifest.originator,
+		.banner = s->banner,
 		.hub = { .node = desk->shell->node,
 		    .connection = SLOT_ABSENT,
 		    .clock = bytes_of(wall_quality(&desk->shell->wall)) } };

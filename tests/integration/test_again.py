@@ -16,7 +16,7 @@ import bundle  # noqa: E402
 import wire  # noqa: E402
 import witness  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
-from wire import pb  # noqa: E402
+from wire import label, pb  # noqa: E402
 
 TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "relto_verify.py")
 ATLAS = "policy/agreements.d/atlas.policy"
@@ -261,6 +261,31 @@ class Narrower(AgainTest):
         self.assertNotIn(big[-64:], b"".join(stream))
         nor.ack(got)
         self.drain("ken")
+
+
+class Vocabulary(AgainTest):
+    SPIF = "policy/vocab/atlas.spif.xml"
+
+    def test_a_label_that_its_vocabulary_no_longer_knows_is_withheld_and_stands_in_the_log(self):
+        bodies, known = [canary(), canary()], self.lab.read(self.SPIF)
+        lost = [label("ATLAS", "RESTRICTED", Releasable_To=["ATLAS", "INTERPOL"])]
+        reports = [publish(self.client("gbr"), portions)[1]
+                   for portions in ([(lost, bodies[0])], list(zip((lost, TEARLINE), bodies)))]
+        self.policy(lambda: self.lab.edit(self.SPIF, r'(?s)<spif:tagCategory name="INTERPOL".*?</spif:tagCategory>', ""))
+        nor = self.reader("nor")
+        got = nor.receive()
+        self.assertEqual((got.manifest.id, got.contents), (reports[1], bodies[1:]))
+        nor.ack(got)
+        self.assertIsNone(nor.receive(timeout=QUIET))
+        for report, reasons in zip(reports, (["invalid-label"], ["invalid-label", "release"])):
+            narrowed, decision = self.recorded(report, "NARROWED"), self.recorded(report, "DECISION")
+            self.assertEqual(narrowed.reasons, reasons)
+            self.assertEqual(narrowed.text(3, 3), decision.text(3, 3), "its banner is what it was accepted with")
+        self.lab.stop()
+        self.lab.start()  # which verifies the log
+        self.proven()
+        self.policy(lambda: self.lab.write(self.SPIF, known))
+        self.drain("nor", "ken")
 
 
 class Suspended(AgainTest):

@@ -26,8 +26,8 @@ def settle(flight):
         line.pump()
         if line.alive:
             line.end()
-    w.trust.unlisted.clear()
-    w.trust.revoked.clear()
+    w.trust.peace()
+    w.without = False
     for a in w.agreements:
         a.peace()
     if flight.doubt:

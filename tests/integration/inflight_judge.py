@@ -214,6 +214,8 @@ class Judge:
         change = changes[self.changes]
         if refused != change.refused:
             self.fault("%d: not usable are %s, not %s", r.index, sorted(refused), sorted(change.refused))
+        # what the log has not accepted yet waits for a member's bundle, and nobody can publish by it
+        terms = {name: t for name, t in terms.items() if self.accepted.get(name, (0, b""))[1] == t}
         self.in_force.append(InForce(r.index, policy, terms, change))
         self.changes += 1
 

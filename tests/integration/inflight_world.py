@@ -5,6 +5,7 @@ from the POLICY records of the log; this module only notes what the files said, 
 """
 import datetime
 import os
+import re
 import time
 
 from cryptography import x509
@@ -56,6 +57,8 @@ RULES = {  # name: (usually there, statements)
     "review-orcon": (False, ["label ATLAS has Handling ORCON", "hold for-approval-of recipient within %ds"]),
     "review-gbr": (False, ["from [ GBR ]", "topic cyber.>", "hold for-approval-of GBR within %ds"]),
 }
+SPIF = "policy/vocab/atlas.spif.xml"
+VALUE = re.compile(r'(?s)<spif:tagCategory name="INTERPOL".*?</spif:tagCategory>\s*')  # comes and goes
 STATES = ["draft", "in-force", "terminated"]
 MODES = {"atlas": "live", "nordic": "live", "drill": "exercise"}
 BROKEN = [("policy/agreements.d/atlas.policy", lambda text: text[:len(text) // 2]),
@@ -76,8 +79,8 @@ def choose(r, values, toward_usual):
 
 
 class Agreement:
-    def __init__(self, name):
-        self.name, self.version, self.suspended, self.written = name, 1, False, None
+    def __init__(self, name, world):
+        self.name, self.world, self.version, self.suspended, self.written = name, world, 1, False, None
         self.choices = usual(AGREEMENT)
         self.members = {p: usual(MEMBER) for p in PARTIES}
         self.rules = {n: there for n, (there, _) in RULES.items()}
@@ -109,11 +112,12 @@ class Agreement:
     def peace(self):
         """Everything usual; what was agreed under odd terms may end there."""
         version, written = self.version, self.written
-        self.__init__(self.name)
+        self.__init__(self.name, self.world)
         self.version, self.written = version, written
 
     def text(self, version):
-        present = [p for p in PARTIES if self.members[p]["in"]] or ["GBR"]
+        parties = [p for p in PARTIES if p != self.world.trust.gone]
+        present = [p for p in parties if self.members[p]["in"]] or parties[:1]
         c = self.choices
         out = ["agreement %s {" % self.name, "version %d" % version, "valid from 2026-01-01 until %s" % self.until,
                "state " + c["state"], "mode " + MODES[self.name], "topics [ %s ]" % " ".join(c["topics"]),
@@ -150,19 +154,32 @@ class Agreement:
         return False
 
     def said(self):
-        """What parties agree to, without a version, and the state."""
+        """What parties agree to, the vocabulary included, without a version; and the state."""
         text, state = self.text(0), self.choices["state"]
-        return text.replace("state " + state, ""), state
+        return (text.replace("state " + state, ""), self.world.without), state
 
 
 class Trust:
-    """Which agents are listed, and whose certificates are revoked."""
+    """Which agents are listed, and whose certificates are revoked; which party is gone, or has files that say nothing."""
 
     def __init__(self, lab):
-        self.lab, self.unlisted, self.revoked, self.lists = lab, set(), set(), 0
+        self.lab, self.unlisted, self.revoked, self.lists, self.gone, self.spoiled = lab, set(), set(), 0, None, {}
         self.authorities = {p: certs.Authority.of_lab(lab.dir, p) for p in PARTIES}
+        self.bundles = {p: lab.read(bundle_file(p)) for p in PARTIES}
+
+    def peace(self):
+        self.unlisted.clear()
+        self.revoked.clear()
+        self.spoiled.clear()
+        self.gone = None
 
     def change(self, r):
+        self.spoiled.clear()
+        self.gone = None
+        if r.random() < 0.15:
+            self.gone = r.choice(PARTIES)
+        elif r.random() < 0.2:
+            self.spoiled[r.choice(PARTIES)] = r.choice((bundle_file, list_file))
         agent = (r.choice(PARTIES), r.choice(PATHS))
         gone = r.choice((self.unlisted, self.revoked))
         gone.discard(agent)
@@ -171,14 +188,24 @@ class Trust:
 
     def bad(self):
         """The SPIFFE ids that nothing may come from."""
-        return {agent_id(*a) for a in self.unlisted | self.revoked}
+        out = set(self.spoiled) | {self.gone}
+        return {agent_id(*a) for a in self.unlisted | self.revoked} | {agent_id(p, path) for p in PARTIES if p in out
+                                                                      for path in PATHS}
 
     def party(self, party):
+        if party == self.gone:
+            return []
         agents = ["agent %s { roles [ publish subscribe ] }" % path for path in PATHS
                   if (party, path) not in self.unlisted]
         domain = party.lower()
         return ["party %s {" % party, "trust-domain %s.example" % domain, 'trust-bundle "trust/%s-ca.pem"' % domain,
                 'crl "trust/%s.crl"' % domain] + agents + ["agent /inspector { roles [ audit ] }", "}"]
+
+    def write(self, party):
+        self.lab.write(bundle_file(party), self.bundles[party])
+        self.write_list(party)
+        if party in self.spoiled:
+            self.lab.write(self.spoiled[party](party), "nothing of use\n")
 
     def write_list(self, party):
         self.lists += 1
@@ -191,7 +218,15 @@ class Trust:
             b = b.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(leaf.serial_number)
                                           .revocation_date(now - datetime.timedelta(minutes=5)).build())
         crl = b.sign(authority.key, hashes.SHA256())
-        self.lab.write("policy/trust/%s.crl" % party.lower(), crl.public_bytes(serialization.Encoding.PEM).decode())
+        self.lab.write(list_file(party), crl.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def bundle_file(party):
+    return "policy/trust/%s-ca.pem" % party.lower()
+
+
+def list_file(party):
+    return "policy/trust/%s.crl" % party.lower()
 
 
 def agent_id(party, path):
@@ -258,13 +293,14 @@ class World:
         self.lab = rig.Lab()
         self.clock = Clock(self.lab, can_step)
         self.trust = Trust(self.lab)
-        self.agreements = [Agreement(n) for n in MODES]
+        self.spif, self.without = self.lab.read(SPIF), False
+        self.agreements = [Agreement(n, self) for n in MODES]
         self.changes = []  # in the order of the POLICY records
         self.heard, self.refused = 0, set()
         self.lab.write("reltod.conf", self.lab.read("reltod.conf") + "limits {\n ack-wait 700ms\n idle 6h\n drain 500ms\n}\n")
-        self.write(PARTIES)
+        self.write()
 
-    def write(self, lists=(), same_version=None):
+    def write(self, same_version=None):
         top = ["hub HUB"] + ["suspend " + a.name for a in self.agreements if a.suspended]
         top += ['vocabulary ATLAS {', 'spif "vocab/atlas.spif.xml"', 'releasability "Releasable To"', "}",
                 'vocabulary GBR-NATIONAL {', 'spif "vocab/gbr-national.spif.xml"', 'releasability "Eyes Only"', "}",
@@ -276,8 +312,9 @@ class World:
                 'include-dir "agreements.d"', ""]
         self.lab.write("policy/relto.policy", "\n".join(top))
         self.refused = {a.name for a in self.agreements if a.write(self.lab, same_version is a)}
-        for p in lists:
-            self.trust.write_list(p)
+        self.lab.write(SPIF, VALUE.sub("", self.spif) if self.without else self.spif)
+        for p in PARTIES:
+            self.trust.write(p)
 
     # ---- telling the broker ----
     def told(self, cause):

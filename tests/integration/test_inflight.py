@@ -51,7 +51,7 @@ def random_label(r):
                           Eyes_Only=r.sample(["UK", "UKNOR"], r.randint(1, 2)))
     categories = {}
     if r.random() < 0.95:
-        categories["Releasable_To"] = r.choice([["ATLAS"], ["ATLAS"], ["GBR", "NOR"], ["NOR", "KEN"], ["KEN"], ["GBR"]])
+        categories["Releasable_To"] = r.choice([["ATLAS"], ["ATLAS"], ["ATLAS", "INTERPOL"], ["GBR", "NOR"], ["NOR", "KEN"], ["KEN"], ["GBR"]])
     if r.random() < 0.25:
         categories["Handling"] = [r.choice(["FININT", "FININT", "ORCON", "HUMINT"] + ["no such"] * (r.random() < 0.1))]
     return wire.label("ATLAS", r.choice(["UNCLASSIFIED", "RESTRICTED", "RESTRICTED", "CONFIDENTIAL", "SECRET", "SECRET"]),
@@ -270,8 +270,11 @@ class Flight:
 
     def change_policy(self, r):
         for _ in range(r.choice([1, 1, 2, 4])):
-            if r.random() < 0.2:
+            kind = r.random()
+            if kind < 0.2:
                 self.world.trust.change(r)
+            elif kind < 0.23:
+                self.world.without = not self.world.without
             else:
                 r.choice(self.world.agreements).change(r, self.clock.today(), USUAL)
         self.reload()
@@ -279,11 +282,12 @@ class Flight:
     def same_version(self, r):
         """Other terms under a version that was used: that agreement must not be usable, and the others are."""
         a = r.choice(self.world.agreements)
-        a.change(r, self.clock.today(), USUAL)
-        self.reload(same_version=a)
+        if not self.world.trust.spoiled:  # new terms wait then, whatever they are
+            a.change(r, self.clock.today(), USUAL)
+            self.reload(same_version=a)
 
     def reload(self, same_version=None):
-        self.world.write(world.PARTIES, same_version)
+        self.world.write(same_version)
         change = self.world.told("reload")
         self.signal(b"policy.in-force")
         self.world.in_force(change)
@@ -345,7 +349,7 @@ class Flight:
         self.publish(r)
         if r.random() < 0.3:
             r.choice(self.world.agreements).change(r, self.clock.today(), USUAL)
-            self.world.write(world.PARTIES)
+            self.world.write()
             self.world.told("reload").certain = False
             self.lab.signal(1)
             for _ in range(r.randrange(60)):
@@ -372,6 +376,8 @@ class Flight:
             line.pump()
             if line.alive:
                 line.end()
+        self.world.trust.spoiled.clear()  # a start does without nobody's files
+        self.world.write()
         self.world.start()
         self.new_terms()
         for _ in range(4):

@@ -243,9 +243,11 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 /* ---- rules ---- */
 
 static void
-give_rules(struct broker *b)
+give_rules(struct broker *b, struct job *j)
 {
 	ASSERT_ON(ROLE_MAIN);
+	j->policy.given = true;
+	atomic_init(&j->policy.untold, b->worker_count);
 	for (unsigned i = 0; i < b->worker_count; i++) {
 		struct rules_letter *l = calloc(1, sizeof(*l));
 		if (l == NULL) {
@@ -255,6 +257,7 @@ give_rules(struct broker *b)
 		}
 		l->letter.kind = LETTER_RULES;
 		l->rules = ruleset_ref(b->rules);
+		l->job = j;
 		worker_mail(b->workers[i], LETTER_RULES, &l->letter);
 	}
 }
@@ -386,28 +389,42 @@ tell_changes(const struct epoch *was, const struct epoch *now)
 }
 
 static void
-rules_home(struct broker *b, struct job *j)
+end_reload(struct broker *b, struct job *j)
 {
 	b->reloading = false;
-	b->has_rules |= j->fate == JOB_DONE;
-	if (j->fate == JOB_DONE) {
-		SCOPED(ruleset_unref) struct ruleset *was = b->rules;
-		b->rules = j->policy.rules;
-		give_rules(b);
-		tell_changes(was->epoch, b->rules->epoch);
-		log_info("policy.in-force", "record=%" PRIu64 " policy=%s", b->rules->number,
-		    log_hex(epoch_digest(b->rules->epoch), 32));
-	} else {
-		log_error("reload.failed", "code=%s why=%s action=%s", err_token(j->err.code),
-		    log_quote_text(j->err.text), log_quote_text("the old policy stays"));
-		ruleset_unref(j->policy.rules);
-	}
-	j->policy.rules = NULL;
 	answer(b, j);
 	if (b->reload_again) {
 		b->reload_again = false;
 		broker_reload(b, NULL);
 	}
+}
+
+/* The POLICY record is durable, or there is none. */
+static void
+rules_home(struct broker *b, struct job *j)
+{
+	SCOPED(ruleset_unref) struct ruleset *next = MOVE(j->policy.rules);
+	if (j->fate != JOB_DONE) {
+		log_error("reload.failed", "code=%s why=%s action=%s", err_token(j->err.code),
+		    log_quote_text(j->err.text), log_quote_text("the old policy stays"));
+		end_reload(b, j);
+		return;
+	}
+	struct ruleset *was = b->rules;
+	b->rules = MOVE(next);
+	tell_changes(was->epoch, b->rules->epoch);
+	ruleset_unref(was);
+	give_rules(b, j);
+}
+
+/* Every worker goes by them: who is told so now meets no decision under older ones. */
+static void
+rules_taken(struct broker *b, struct job *j)
+{
+	b->has_rules = true;
+	log_info("policy.in-force", "record=%" PRIu64 " policy=%s", b->rules->number,
+	    log_hex(epoch_digest(b->rules->epoch), 32));
+	end_reload(b, j);
 }
 
 void
@@ -419,7 +436,9 @@ broker_mail(struct broker *b)
 		next = item->next;
 		struct letter *l = MAILBOX_ENTRY(item, struct letter, item);
 		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
-		if (j->policy.rules == NULL)
+		if (j->policy.given)
+			rules_taken(b, j);
+		else if (j->policy.rules == NULL)
 			broker_reload(b, j);
 		else
 			rules_home(b, j);

@@ -289,6 +289,7 @@ take_rules(struct committer *c)
 		return;
 	ruleset_unref(c->rules);
 	c->rules = ruleset_ref(c->next);
+	atomic_store(&c->shell->in_force, c->rules->number);
 	c->ledger->fence.epoch = c->rules->number;
 	memcpy(c->ledger->fence.policy, epoch_digest(c->rules->epoch), STORE_HASH_BYTES);
 }

@@ -158,6 +158,8 @@ struct job_rules {
 	struct ruleset *rules; /* a reference */
 	struct job_rules_at at;
 	bool at_start;
+	bool given;		     /* main has handed them round.. */
+	_Atomic unsigned untold;     /* ..and so many workers have not taken them yet */
 	struct bytes crls, shut_out; /* fields of the POLICY body */
 	struct record *admin;	     /* the ADMIN record of who asked; NULL: a signal */
 	uint64_t asked_conn, asked_request;
@@ -215,4 +217,5 @@ struct notice {
 struct rules_letter {
 	struct letter letter;
 	struct ruleset *rules; /* a reference */
+	struct job *job;       /* goes back to main with whoever takes them last */
 };

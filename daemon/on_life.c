@@ -1,6 +1,7 @@
 /* on_life.c - the hooks of a worker's life (on.h): its desk, sessions, jobs that come home,
  * notices. */
 #include "daemon/again.h"
+#include "daemon/committer.h"
 #include "daemon/heads.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
@@ -90,6 +91,8 @@ on_rules(struct worker *w, struct letter *l)
 	struct outlet *o, *tmp;
 	ruleset_unref(d->rules);
 	d->rules = r->rules;
+	if (atomic_fetch_sub(&r->job->policy.untold, 1) == 1)
+		committer_return(d->shell, r->job);
 	free(r);
 	w->trust = d->rules->trust;
 	unpark(d);

@@ -317,6 +317,8 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 	bool found = false;
 	if (!wall_now(&s->desk->shell->wall, &now))
 		return false;
+	if (s->desk->rules->number != atomic_load(&s->desk->shell->in_force))
+		return false; /* the new rules are in the mail; they pump again */
 	bool ok = store_view_open(s->desk->view, s->a, e) && read_rows(s, &found, e);
 	store_view_close(s->desk->view);
 	if (!ok)

@@ -9,6 +9,8 @@ release_permit(struct desk *d, const struct release_token *t)
 	uint64_t now;
 	if (atomic_load(&d->shell->broken) || d->rules == NULL || d->rules->number != t->rules)
 		return false;
+	if (t->rules != atomic_load(&d->shell->in_force))
+		return false;
 	if (t->delivery == STORE_NONE || t->delivery >= atomic_load(&d->shell->signed_size))
 		return false;
 	if (!wall_now(&d->shell->wall, &now))

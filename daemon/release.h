@@ -2,8 +2,9 @@
  * release.h - the one door through which bytes of a report leave (S1, AUDIT I2).
  * release_send is the only caller of conn_stream_report, and it demands a token that only
  * release_permit gives out: the DELIVERY record of exactly these portions is below the signed head,
- * the decision is of the present rules and its good-until has not come.  The token is asked again
- * before every frame; when it no longer holds, a void frame ends the message.
+ * the decision is of the rules in force (as the log has them, even if this worker has older ones)
+ * and its good-until has not come.  The token is asked again before every frame; when it no
+ * longer holds, a void frame ends the message.
  * Threads: the recipient's worker.
  */
 #pragma once

@@ -25,6 +25,9 @@ struct shell {
 	struct wall wall;
 	/* committer: leaves covered by a signed head; nothing beyond it leaves (S1) */
 	_Atomic uint64_t signed_size;
+	/* committer: number of the newest rules with a durable POLICY record; under others nothing
+	 * leaves any more, whether or not a worker has them yet (S5) */
+	_Atomic uint64_t in_force;
 	/* committer: false once durable work stopped for good; no new work is taken */
 	_Atomic bool broken;
 	/* by subscription: how many more reports its readers have credit for, beyond all that waits

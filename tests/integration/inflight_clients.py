@@ -1,8 +1,9 @@
 """inflight_clients.py - the parties of test_inflight.py: connections that are read without waiting, and the ledger of what
 was published, came and was acknowledged, each with when it can have happened.
 
-Times are those of this process's monotonic clock.  What is read now can have come at any moment since the connection was
-last read empty, so every arrival is a pair (no earlier than, no later than).
+Times are those of this process's monotonic clock.  Bytes can wait in the kernel for as long as it likes, so that a
+connection was read empty says nothing about when the broker let go of what comes next.  A Pong does: what follows it left
+after its Ping was asked.  So every arrival is a pair (no earlier than, no later than).
 """
 import collections
 import re
@@ -17,6 +18,7 @@ from wire import pb
 CANARY = re.compile(rb"\xfe\xca\xa5\x1e.{12}", re.S)
 CANARY_BYTES = 16
 RECEIVE_BYTES = 1 << 17
+PING_EVERY = 0.02  # seconds between two Pings of a line
 TRANSIENT = ("clock", "busy", "draining", "full", "shut-out")  # of the codes of refusals
 VERIFIED_EVERY = 4  # one in so many is verified to the last signature; of the others, bodies and parts are compared
 
@@ -69,6 +71,23 @@ class Ledger:
         return self.acks.get((key, report), (None, None))[1]
 
 
+class Frames(wire.Assembler):
+    """Says of every canary in a frame, whatever becomes of its message."""
+
+    def __init__(self, begun, saw):
+        super().__init__()
+        self.data, self.lanes, self.saw, self.tails = begun.data, begun.lanes, saw, {}
+
+    def frame(self, flags, piece):
+        lane, ends = flags & 0x03, flags & 0xC0
+        tail = self.tails.pop(lane, b"")
+        for m in CANARY.finditer(tail + piece):
+            self.saw(m.group())
+        if not ends:
+            self.tails[lane] = (tail + piece)[-CANARY_BYTES + 1:]
+        return super().frame(flags, piece)
+
+
 class Line(wire.Client):
     """One connection of an agent."""
 
@@ -78,10 +97,11 @@ class Line(wire.Client):
         self.party, self.ledger, self.now_ms = party, ledger, now_ms
         Line.numbers += 1
         self.number, self.alive, self.stalled, self.expected, self.ended = Line.numbers, True, False, False, None
-        self.why, self.tail, self.voids, self.keys, self.waits = None, b"", 0, {}, {}
+        self.why, self.taken, self.voids, self.keys, self.waits = None, None, 0, {}, {}
         self.unacked = collections.OrderedDict()  # (subscription number, delivery number) -> (key, report)
-        self.drained = time.monotonic()
+        self.pinged = self.since = time.monotonic()  # the last Ping, and the last that was answered
         super().__init__(agent, memory=memory)
+        self.assembler = Frames(self.assembler, self.saw)
         self.tls.settimeout(0)
         # so that what a stalled reader does not take waits at the broker
         self.tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
@@ -155,11 +175,12 @@ class Line(wire.Client):
     # ---- reading ----
     def pump(self):
         """Takes everything that is there."""
+        if not self.stalled:
+            self.ping()
         while self.alive and not self.stalled:
             try:
                 data = self.tls.recv(1 << 16)
             except ssl.SSLWantReadError:
-                self.drained = time.monotonic()
                 return
             except OSError:
                 data = b""
@@ -173,31 +194,28 @@ class Line(wire.Client):
         self.stalled = True
 
     def resume(self):
-        """Reads on after a stall.  Only what comes after a Pong has left the broker since we asked."""
-        before, asked, done = self.drained, time.monotonic(), []
+        """Reads on after a stall."""
+        self.stalled = False
+        self.pump()
+
+    def ping(self):
+        """A Ping, one at a time."""
+        now = time.monotonic()
+        if self.since < self.pinged or now < self.pinged + PING_EVERY:
+            return
 
         def answer(what, body):
-            done.append(what)
-            self.drained = asked
+            self.since = now
 
-        self.stalled = False
+        self.pinged = now
         self.say("ping", pb.Ping(), answer)
-        while self.alive and not done and time.monotonic() < asked + self.timeout:
-            self.pump()
-            if self.alive and not done:
-                self.drained = before
-                select.select([self.tls], [], [], 0.01)
+
+    def saw(self, found):
+        self.ledger.sightings.append(Sighting(self.party, found, self.since, self.taken))
 
     def take(self, data, now):
-        text = self.tail + data
-        for m in CANARY.finditer(text):
-            if m.end() > len(self.tail):
-                self.ledger.sightings.append(Sighting(self.party, m.group(), self.drained, now))
-        self.tail = text[-CANARY_BYTES + 1:]
+        self.taken = now
         for raw in self.assembler.feed(data):
-            if len(raw) >= wire.FRAME_BYTES - 8:  # a canary may lie across two frames
-                for found in CANARY.findall(raw):
-                    self.ledger.sightings.append(Sighting(self.party, found, self.drained, now))
             self.handle(wire.canonical(pb.Message, raw), now)
         if self.assembler.voids > self.voids:
             self.ledger.voids += self.assembler.voids - self.voids
@@ -245,10 +263,10 @@ class Line(wire.Client):
                 self.ledger.fault("a body that is not its head's")
             portions.append(sent.bodies.index(head.body_digest))
         settled = self.ledger.settled(key, report.id)
-        if settled is not None and settled < self.drained:
+        if settled is not None and settled < self.since:
             self.ledger.fault("%s got %s again after its acknowledgement (attempt %d)", key, report.id.hex(), d.attempt)
         self.ledger.got.append(Got(key, report.id, portions, d.attempt, at not in self.ledger.had, d.evidence.leaf_hash,
-                                   list(d.agreements), self.drained, now, self.number))
+                                   list(d.agreements), self.since, now, self.number))
         self.ledger.had.add(at)
         self.unacked[(d.subscription, d.delivery)] = at
 

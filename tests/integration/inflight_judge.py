@@ -374,6 +374,19 @@ class Judge:
                 return True
         return False
 
+    def moments(self, d, since, until):
+        """What a fault about time needs to say; seconds from its earliest moment."""
+        then = lambda mono: mono and round(mono - since, 3)  # noqa: E731
+        at, near = self.world.clock.at_us(since), []
+        for now in self.in_force:
+            c = now.change
+            if c.since < until + 5 and (c.until is None or c.until > since - 5):
+                near.append("%d (%s) from %s, known %s, until %s: %s" % (
+                    now.index, c.cause, then(c.since), then(c.known), then(c.until),
+                    "".join("-+"[self.allows(d, n, now, at)] for n in d.released)))
+        return "left within %s s; by %d of %s, replaced %s; %s" % (
+            then(until), d.record.index, (d.record.time - at) / 1e6, d.until_us and (d.until_us - at) / 1e6, near)
+
     # ---- what came ----
     def judge_got(self):
         got = self.ledger.got
@@ -390,7 +403,8 @@ class Judge:
             self.fault("%s got %s without a DELIVERY record", g.key, g.report.hex())
             return
         if not all(self.could_go(d, n, g.since, g.until) for n in d.released):
-            self.fault("%s got %s by %d, which no longer held", g.key, g.report.hex(), d.record.index)
+            self.fault("%s got %s by %d, which no longer held; %s", g.key, g.report.hex(), d.record.index,
+                       self.moments(d, g.since, g.until))
         if g.portions != d.released:
             self.fault("%s got portions %s of %s; %d released %s", g.key, g.portions, g.report.hex(), d.record.index,
                        d.released)
@@ -424,7 +438,8 @@ class Judge:
         if not held:
             self.fault("%s got a byte of portion %d of %s, which no decision released to it", s.party, portion, report.hex())
         elif not any(self.could_go(d, portion, s.since, s.until) for d in held):
-            self.fault("%s got a byte of portion %d of %s, when the policy in force forbade it", s.party, portion, report.hex())
+            self.fault("%s got a byte of portion %d of %s, when the policy in force forbade it; %s", s.party, portion,
+                       report.hex(), [self.moments(d, s.since, s.until) for d in held])
         self.counts["sightings"] += 1
 
     def judge_all(self):
@@ -451,7 +466,8 @@ class Judge:
             if now.change.since > answered or (now.change.until is not None and now.change.until < sent):
                 continue
             if p.manifest.originator.decode() in now.change.bad:
-                said.add("bad-signature")  # its session is still on its way out
+                # its session is still on its way out
+                said.add("unknown-agent" if p.party == now.change.gone else "bad-signature")
             for at in (self.world.clock.at_us(sent), self.world.clock.at_us(answered)):
                 said.add(model.decide(now.policy, sent_facts(p, now.terms, at)).get("refused"))
         if code not in said:

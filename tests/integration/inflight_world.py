@@ -284,6 +284,7 @@ class Change:
 
     def __init__(self, world, cause):
         self.cause, self.bad, self.since, self.known, self.until = cause, world.trust.bad(), time.monotonic(), None, None
+        self.gone = world.trust.gone  # a party that the policy does not name
         self.refused = frozenset(world.refused)  # the agreements that the log must not accept
         self.certain = True  # unless the broker was killed on the way
 

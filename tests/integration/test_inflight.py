@@ -458,7 +458,4 @@ class PolicyInFlight(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if os.environ.get("RELTO_CHECK_FULL") != "1" and "RELTO_STEPS" not in os.environ:
-        print("NO policy in flight: one of its findings is not understood yet (docs/PLAN.md); RELTO_STEPS=5000 runs it")
-        sys.exit(77)
     unittest.main(verbosity=2)

@@ -2,7 +2,9 @@
 #include "tests/lib/test.h"
 
 #include "daemon/desk.h"
+#include "daemon/mailbox.h"
 #include "daemon/on.h"
+#include "daemon/ruleset.h"
 #include "tests/lib/store_rig.h"
 
 static struct notice *
@@ -34,11 +36,46 @@ a_hold_that_ran_out_while_the_broker_was_down_waits_for_the_rules(void **state)
 	assert_null(d.rules);
 }
 
+static struct letter *
+letter_of_rules(struct ruleset *rules, struct job *job)
+{
+	struct rules_letter *l = calloc(1, sizeof(*l));
+	assert_non_null(l);
+	*l = (struct rules_letter){ { .kind = LETTER_RULES }, ruleset_ref(rules), job };
+	return &l->letter;
+}
+
+/* Main says that rules are in force when it hears of it: from then on no worker goes by others. */
+static void
+the_last_worker_that_takes_new_rules_tells_main(void **state)
+{
+	enum { WORKERS = 3 };
+	struct shell shell = { 0 };
+	struct ruleset rules = { .number = 7 };
+	struct job job = { .kind = JOB_RULES, .home = JOB_HOME_MAIN };
+	struct err e = { 0 };
+	(void)state;
+	assert_true(mailbox_new(4, &shell.main, &e));
+	atomic_init(&rules.refs, 1);
+	atomic_init(&job.policy.untold, WORKERS);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct worker w = { .index = i };
+		struct desk d = { .worker = &w, .shell = &shell };
+		w.desk = &d;
+		assert_null(mailbox_take(shell.main, 1));
+		on_rules(&w, letter_of_rules(&rules, &job));
+		assert_ptr_equal(d.rules, &rules);
+	}
+	assert_ptr_equal(mailbox_take(shell.main, 1), &job.letter.item);
+	mailbox_free(shell.main);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_hold_that_ran_out_while_the_broker_was_down_waits_for_the_rules),
+		cmocka_unit_test(the_last_worker_that_takes_new_rules_tells_main),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -364,13 +364,14 @@ class Judge:
 
     def could_go(self, d, portion, since, until):
         """Whether it may have left between two moments of our clock, with what was then decided and in force."""
-        if d.until_us is not None and d.until_us < self.world.clock.at_us(since - LATE):
+        clock = self.world.clock
+        if d.until_us is not None and d.until_us < clock.least_us(since - LATE):
             return False
         for now in self.in_force:
             c = now.change
             if c.since > until or (c.until is not None and c.until < since - LATE):
                 continue
-            if self.allows(d, portion, now, self.world.clock.at_us(max(since - LATE, c.since))):
+            if self.allows(d, portion, now, clock.least_us(max(since - LATE, c.since), until)):
                 return True
         return False
 
@@ -468,7 +469,8 @@ class Judge:
             if p.manifest.originator.decode() in now.change.bad:
                 # its session is still on its way out
                 said.add("unknown-agent" if p.party == now.change.gone else "bad-signature")
-            for at in (self.world.clock.at_us(sent), self.world.clock.at_us(answered)):
+            clock = self.world.clock  # set back, the broker stands still at what it had said before
+            for at in (clock.at_us(sent), clock.at_us(answered), clock.furthest_us(answered)):
                 said.add(model.decide(now.policy, sent_facts(p, now.terms, at)).get("refused"))
         if code not in said:
             self.fault("%s of %s was refused with %s; the model says %s", p.id.hex(), p.party, code, said)

@@ -269,6 +269,11 @@ class Clock:
         offset = next(o for when, o in reversed(self.steps) if when <= mono)
         return int((time.time() - time.monotonic() + mono + offset) * 1e6)
 
+    def least_us(self, since, until=float("inf")):
+        """The earliest that it said between two moments: it may have been set back after the first."""
+        zero = time.time() - time.monotonic()
+        return min([self.at_us(since)] + [int((zero + when + o) * 1e6) for when, o in self.steps if since < when <= until])
+
     def furthest_us(self, mono):
         """The latest that it had ever said by then: the broker's time never falls."""
         ends = [when for when, _ in self.steps[1:]] + [mono]

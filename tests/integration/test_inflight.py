@@ -119,8 +119,13 @@ class Flight:
         self.hear()
 
     def must_be_gone(self, agent):
-        now = self.world.changes[-1]
-        return agent in now.bad and now.known is not None and time.monotonic() > now.known + SWEPT_SECONDS
+        """Whether nothing that was in force for so long allows the agent."""
+        known = None
+        for c in reversed(self.world.changes):
+            if agent not in c.bad:
+                break
+            known = c.known or known
+        return known is not None and time.monotonic() > known + SWEPT_SECONDS
 
     def hear(self):
         """What the broker's log says, which names no body and no failure of ours."""

@@ -42,7 +42,7 @@
 /* Connections [limits { .. }]. */
 #define LIMIT_CONNECTIONS 10000u	  /* [connections] */
 #define LIMIT_CONNECTIONS_PER_PARTY 256u  /* [connections-per-party] */
-#define LIMIT_HALF_OPEN 256u		  /* [half-open] before Hello */
+#define LIMIT_HALF_OPEN 256u		  /* [half-open] from the first byte of TLS to Hello */
 #define LIMIT_CONNECTIONS_PER_ADDRESS 64u /* [connections-per-address] */
 #define LIMIT_HANDSHAKE_MS 5000u	  /* [handshake] absolute */
 #define LIMIT_HELLO_MS 5000u		  /* [hello] absolute */

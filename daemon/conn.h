@@ -78,7 +78,8 @@ struct conn {
 	bool has_read;		 /* in this turn: it has had its share */
 	bool barred;		 /* no longer allowed */
 	bool bye_sent, peer_ended, wants_room;
-	uint8_t turn; /* which of the worker's lists it is in (worker.c) */
+	uint8_t turn;	     /* which of the worker's lists it is in.. */
+	struct share *share; /* ..and if it waits for the next turn, whose (worker.c) */
 };
 
 enum {
@@ -156,7 +157,8 @@ void conn_count(struct conn *c, enum metric which);
 bool conn_may_read(const struct conn *c);
 /* The loop's callback; 'arg' is the connection. */
 void conn_event(int fd, short what, void *arg);
-/* What the end of an event turn does: writes what is queued, reads on what was held back. */
+/* What the end of an event turn does: writes what is queued, reads on what was held back.  After
+ * the last step of a handshake it may be another worker's. */
 void conn_turn(struct conn *c);
 /* An Error, then the end, without on_refused(). */
 void conn_last_word(struct conn *c, uint64_t request, const struct complaint *why);

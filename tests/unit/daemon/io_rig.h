@@ -46,6 +46,7 @@ struct rig {
 	struct trust *trust;
 	struct io_limits limits;
 	_Atomic uint64_t now_ms;
+	_Atomic uint64_t us, tick_us; /* what each look at the clock takes, in an instant else */
 	_Atomic int64_t wall_s;
 	struct peer peer[RIG_PEERS];
 	unsigned peers;

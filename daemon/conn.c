@@ -218,6 +218,15 @@ conn_want_room(struct conn *c)
 	c->wants_room = true;
 }
 
+void
+conn_want_turn(struct conn *c)
+{
+	if (c->state != CONN_READY)
+		return;
+	c->wants_turn = true;
+	turns_again(c->worker, c);
+}
+
 /* ---- the publish window ---- */
 
 bool
@@ -455,6 +464,10 @@ conn_turn(struct conn *c)
 		return;
 	if (c->held && !c->has_read && conn_may_read(c))
 		read_step(c);
+	if (c->state == CONN_READY && c->wants_turn) {
+		c->wants_turn = false;
+		on_its_turn(c);
+	}
 	if (c->state == CONN_CLOSED || !write_step(c))
 		return;
 	if (c->state == CONN_DRAINING)

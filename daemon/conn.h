@@ -77,7 +77,7 @@ struct conn {
 	bool paused;		 /* ..of these, for the window: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */
 	bool barred;		 /* no longer allowed */
-	bool bye_sent, peer_ended, wants_room;
+	bool bye_sent, peer_ended, wants_room, wants_turn;
 	uint8_t turn;	     /* which of the worker's lists it is in.. */
 	struct share *share; /* ..and if it waits for the next turn, whose (worker.c) */
 };
@@ -130,6 +130,8 @@ void conn_ready(struct conn *c);
 size_t conn_room(const struct conn *c, unsigned lane);
 /* Asks for one call of on_room(c) when something was written and there is room again. */
 void conn_want_room(struct conn *c);
+/* Asks for one call of on_its_turn(c), when those who wait before it had theirs. */
+void conn_want_turn(struct conn *c);
 
 /* The publish window: a request of 'bytes' was taken on and not answered yet / is answered.  At the
  * window's edge (count or bytes) the connection is not read from. */

@@ -84,6 +84,14 @@ on_room(struct conn *c)
 }
 
 void
+on_its_turn(struct conn *c)
+{
+	rig.calls.its_turn++;
+	if (rig.its_turn != NULL)
+		rig.its_turn(c);
+}
+
+void
 on_gone(struct conn *c)
 {
 	rig.calls.gone++;

@@ -247,6 +247,32 @@ a_party_that_floods_over_many_connections_waits_behind_one_that_does_not(void **
 		rig_rounds(1); /* and nothing of it is lost */
 }
 
+static void
+takes_long(struct conn *c)
+{
+	(void)c;
+	rig.us += LIMIT_SLICE_US;
+}
+
+static void
+what_is_long_for_all_is_done_for_one_after_the_other(void **state)
+{
+	(void)state;
+	struct peer *p[8];
+	for (unsigned i = 0; i < 8; i++)
+		p[i] = rig_ready("NOR", 0);
+	rig.its_turn = takes_long;
+	for (unsigned i = 0; i < 8; i++)
+		conn_want_turn(rig_conn(p[i]));
+	conn_cut(rig_conn(p[3]));
+	rig_rounds(1);
+	assert_in_range(rig.calls.its_turn, 1, 2);
+	rig_ask(p[7], MSG_PING, 2);
+	assert_int_equal(rig_next_type(p[7]), MSG_PONG);
+	rig_rounds(16);
+	assert_int_equal(rig.calls.its_turn, 7);
+}
+
 int
 main(void)
 {
@@ -259,6 +285,7 @@ main(void)
 		UP_DOWN(
 		    a_connection_that_goes_while_it_waits_for_another_turn_leaves_the_rest_theirs),
 		UP_DOWN(a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs),
+		UP_DOWN(what_is_long_for_all_is_done_for_one_after_the_other),
 		UP_DOWN(a_party_that_floods_over_many_connections_waits_behind_one_that_does_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -349,6 +349,26 @@ read_failed(struct conn *c)
 	}
 }
 
+/* False: with it the party holds more than it may, and it is the one that goes. */
+static bool
+count_input(struct conn *c)
+{
+	struct worker_party *p = c->party;
+	if (p == NULL || c->state == CONN_CLOSED)
+		return true;
+	size_t held = inbox_held(&c->inbox);
+	bool grew = held > c->input_bytes;
+	p->input_bytes += held - c->input_bytes;
+	c->input_bytes = held;
+	if (!grew || p->input_bytes <= LIMIT_PARTY_INPUT_BYTES)
+		return true;
+	struct err e;
+	err_set(&e, ERR_QUOTA, "%zu bytes of unfinished messages of a party", p->input_bytes);
+	breach(c, &e);
+	inbox_done(&c->inbox);
+	return false;
+}
+
 static void
 read_step(struct conn *c)
 {
@@ -361,6 +381,8 @@ read_step(struct conn *c)
 	for (size_t len; r == PUMP_DONE && take_messages(c, began);)
 		r = read_some(c, &len);
 	inbox_settle(&c->inbox);
+	if (!count_input(c))
+		return;
 	if (r == PUMP_ENDED)
 		peer_end(c);
 	else if (r == PUMP_FAILED)

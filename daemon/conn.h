@@ -73,6 +73,7 @@ struct conn {
 	uint32_t unanswered;
 	size_t unanswered_bytes;
 	enum conn_ending ending; /* why it drains */
+	size_t input_bytes;	 /* of party->input_bytes */
 	bool held;		 /* input waits inside for the window or the next turn */
 	bool paused;		 /* ..of these, for the window: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */

@@ -128,7 +128,7 @@ on_committed(struct worker *w, struct letter *l)
 	struct job *j = MAILBOX_ENTRY(l, struct job, letter);
 	struct conn *waits = j->owed ? worker_find_conn(w, j->conn) : NULL;
 	if (waits != NULL)
-		conn_paid(waits, 0);
+		conn_paid(waits, j->owed_bytes);
 	switch (j->kind) {
 	case JOB_PUBLISH:
 		publish_home(w, j);

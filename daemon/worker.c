@@ -183,10 +183,12 @@ on_mail(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct worker *w = worker_of(arg);
-	struct mailbox_item *next, *i = mailbox_take(w->mail, WORKER_LETTERS);
-	for (; i != NULL; i = next) {
-		next = i->next; /* whoever takes the letter may post it again */
+	uint64_t began = worker_now_us(w);
+	struct mailbox_item *i;
+	for (unsigned n = 0; n < WORKER_LETTERS && (i = mailbox_take(w->mail, 1)) != NULL; n++) {
 		take_letter(w, MAILBOX_ENTRY(i, struct letter, item));
+		if (worker_now_us(w) - began >= LIMIT_SLICE_US)
+			break;
 	}
 }
 
@@ -316,6 +318,7 @@ worker_leave_party(struct worker *w, struct conn *c)
 {
 	turns_leave(w, c); /* if it waits, then for the party's share */
 	struct worker_party *p = MOVE(c->party);
+	p->input_bytes -= c->input_bytes;
 	LIST_REMOVE(c, of_party);
 	if (--p->conn_count > 0)
 		return;

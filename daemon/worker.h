@@ -55,7 +55,9 @@ struct worker_party {
 	LIST_HEAD(, conn) conns; /* those after their handshake, by of_party */
 	uint32_t conn_count;
 	struct share share;
-	void *delivery; /* the handlers' own; freed by on_party_gone */
+	size_t input_bytes;  /* unfinished messages */
+	size_t output_bytes; /* large reports on their way */
+	void *delivery;	     /* the handlers' own; freed by on_party_gone */
 	LIST_ENTRY(worker_party) of_bucket;
 };
 LIST_HEAD(conn_list, conn);

@@ -60,7 +60,11 @@
 				    */
 #define LIMIT_PUBLISH_WINDOW 1024u /* [publish-window] unanswered publishes of a connection */
 #define LIMIT_PUBLISH_WINDOW_BYTES (16u << 20)
-#define LIMIT_CREDIT 1024u    /* [credit] undelivered acks of a subscription's connection */
+#define LIMIT_CREDIT 1024u /* [credit] undelivered acks of a subscription's connection */
+#define LIMIT_PARTY_INPUT_BYTES \
+	(256u << 20) /* unfinished messages of all connections of a party: 15 of the largest */
+#define LIMIT_PARTY_OUTPUT_BYTES \
+	(64u << 20) /* large reports on their way to a party: 4 of the largest, each held twice */
 #define LIMIT_KEY_UPDATES 32u /* without application data between (FACTS 28) */
 #define LIMIT_CHAIN_DEPTH 3
 #define LIMIT_CERT_LIST_BYTES 16384

@@ -6,6 +6,7 @@
 #include "daemon/on.h"
 #include "daemon/sweep.h"
 #include "daemon/tls.h"
+#include "daemon/turns.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ come_home(struct conn *c)
 	conn_move(c, CONN_HELLO);
 	c->active_ms = c->since_ms;
 	c->held = true; /* Hello may have come with the end of the handshake, and wait inside TLS */
-	worker_touch(w, c);
+	turns_touch(w, c);
 	if (c->trust != w->trust)
 		sweep_judge(c); /* new rules came while it shook hands or travelled */
 	if (c->state != CONN_HELLO)

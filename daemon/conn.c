@@ -7,6 +7,7 @@
 #include "daemon/on.h"
 #include "daemon/role.h"
 #include "daemon/trust.h"
+#include "daemon/turns.h"
 #include "proto/arena.h"
 #include "proto/msg.h"
 
@@ -16,11 +17,6 @@
 #include <stdlib.h>
 
 #define BIT(state) (1u << (state))
-
-enum {
-	READ_TURN_BYTES = 65536, /* read from one connection before the others get their turn */
-	WRITE_TURN_ROUNDS = 16	 /* ..written: so many times a full record or more */
-};
 
 static const struct {
 	const char *name;
@@ -90,7 +86,7 @@ conn_end(struct conn *c, enum conn_ending ending)
 	c->ending = ending;
 	if (c->state != CONN_DRAINING)
 		conn_move(c, CONN_DRAINING);
-	worker_touch(c->worker, c);
+	turns_touch(c->worker, c);
 }
 
 void
@@ -173,7 +169,7 @@ conn_send(struct conn *c, unsigned lane, const struct msg *m, struct err *e)
 	if (!msg_encode(m, &a, &encoded, e) || !outbox_put(&c->outbox, lane, encoded, e))
 		return err_wrap(e, "sending %s", msg_name(m->type));
 	conn_count(c, METRIC_messages_out);
-	worker_touch(c->worker, c);
+	turns_touch(c->worker, c);
 	return true;
 }
 
@@ -203,7 +199,7 @@ conn_stream_report(struct conn *c, unsigned lane, const struct stream *s, struct
 		return err_set(e, ERR_OUT_OF_TURN, "a report for a connection that ends");
 	if (!outbox_put_stream(&c->outbox, lane, s, e))
 		return false;
-	worker_touch(c->worker, c);
+	turns_touch(c->worker, c);
 	return true;
 }
 
@@ -220,6 +216,15 @@ void
 conn_want_room(struct conn *c)
 {
 	c->wants_room = true;
+}
+
+void
+conn_want_turn(struct conn *c)
+{
+	if (c->state != CONN_READY)
+		return;
+	c->wants_turn = true;
+	turns_again(c->worker, c);
 }
 
 /* ---- the publish window ---- */
@@ -249,7 +254,7 @@ conn_paid(struct conn *c, size_t bytes)
 	c->unanswered--;
 	c->unanswered_bytes -= bytes;
 	c->active_ms = worker_now_ms(c->worker);
-	worker_touch(c->worker, c);
+	turns_touch(c->worker, c);
 }
 
 /* ---- reading ---- */
@@ -273,11 +278,15 @@ breach(struct conn *c, const struct err *e)
 
 /* False: nothing more is to be read now. */
 static bool
-take_messages(struct conn *c)
+take_messages(struct conn *c, uint64_t began_us)
 {
 	for (;;) {
 		if (!conn_may_read(c)) {
 			c->held = c->paused = true;
+			return false;
+		}
+		if (worker_now_us(c->worker) - began_us >= LIMIT_TURN_US) {
+			c->held = true; /* wait_step comes back to it */
 			return false;
 		}
 		struct inbox_message m;
@@ -340,6 +349,26 @@ read_failed(struct conn *c)
 	}
 }
 
+/* False: with it the party holds more than it may, and it is the one that goes. */
+static bool
+count_input(struct conn *c)
+{
+	struct worker_party *p = c->party;
+	if (p == NULL || c->state == CONN_CLOSED)
+		return true;
+	size_t held = inbox_held(&c->inbox);
+	bool grew = held > c->input_bytes;
+	p->input_bytes += held - c->input_bytes;
+	c->input_bytes = held;
+	if (!grew || p->input_bytes <= LIMIT_PARTY_INPUT_BYTES)
+		return true;
+	struct err e;
+	err_set(&e, ERR_QUOTA, "%zu bytes of unfinished messages of a party", p->input_bytes);
+	breach(c, &e);
+	inbox_done(&c->inbox);
+	return false;
+}
+
 static void
 read_step(struct conn *c)
 {
@@ -348,16 +377,12 @@ read_step(struct conn *c)
 	c->held = c->paused = false;
 	c->has_read = true;
 	enum pump_result r = PUMP_DONE;
-	for (size_t total = 0, len = 0; take_messages(c); total += len) {
-		if (total >= READ_TURN_BYTES) {
-			c->held = true; /* wait_step comes back to it */
-			break;
-		}
+	uint64_t began = worker_now_us(c->worker);
+	for (size_t len; r == PUMP_DONE && take_messages(c, began);)
 		r = read_some(c, &len);
-		if (r != PUMP_DONE)
-			break;
-	}
 	inbox_settle(&c->inbox);
+	if (!count_input(c))
+		return;
 	if (r == PUMP_ENDED)
 		peer_end(c);
 	else if (r == PUMP_FAILED)
@@ -383,14 +408,15 @@ write_step(struct conn *c)
 	struct err e;
 	size_t written = 0;
 	enum pump_result r = PUMP_DONE;
-	for (unsigned round = 0; r == PUMP_DONE; round++) {
+	uint64_t began = worker_now_us(c->worker);
+	while (r == PUMP_DONE) {
 		if (!outbox_fill(&c->outbox, &c->pump, c, &e))
 			r = PUMP_FAILED;
 		size_t before = pump_pending(&c->pump);
 		if (r != PUMP_DONE || before == 0)
 			break;
-		if (round == WRITE_TURN_ROUNDS) {
-			worker_again(c->worker, c);
+		if (written > 0 && worker_now_us(c->worker) - began >= LIMIT_TURN_US) {
+			turns_again(c->worker, c);
 			break;
 		}
 		r = pump_write(&c->pump, outbox_empty(&c->outbox));
@@ -445,17 +471,25 @@ wait_step(struct conn *c)
 	bool reading = c->ending == CONN_ENDING_FAIL ? c->pump.shut : conn_may_read(c) && !c->held;
 	pump_wait(&c->pump, reading, has_output(c));
 	if (c->held && conn_may_read(c))
-		worker_again(c->worker, c); /* its share was used up, or there is room again */
+		turns_again(c->worker, c); /* its share was used up, or there is room again */
 	c->has_read = false;
 }
 
 void
 conn_turn(struct conn *c)
 {
-	if (c->state == CONN_CLOSED || c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_HANDSHAKE) {
+		arrival_step(c); /* the last one may take it to another worker */
+		return;
+	}
+	if (c->state == CONN_CLOSED)
 		return;
 	if (c->held && !c->has_read && conn_may_read(c))
 		read_step(c);
+	if (c->state == CONN_READY && c->wants_turn) {
+		c->wants_turn = false;
+		on_its_turn(c);
+	}
 	if (c->state == CONN_CLOSED || !write_step(c))
 		return;
 	if (c->state == CONN_DRAINING)
@@ -473,25 +507,48 @@ conn_ready(struct conn *c)
 	conn_count(c, METRIC_sessions);
 }
 
+static void
+socket_ready(struct conn *c, short what)
+{
+	if (c->ending == CONN_ENDING_FAIL) {
+		if (c->pump.shut && pump_discard(&c->pump) == PUMP_ENDED)
+			conn_cut(c);
+		else
+			turns_touch(c->worker, c);
+		return;
+	}
+	if (((what & EV_READ) != 0 || c->pump.read_wants_write) && conn_may_read(c))
+		read_step(c);
+	if (c->state != CONN_CLOSED)
+		turns_touch(c->worker, c);
+}
+
+/* Its party has had its share: what the socket has waits for a turn. */
+static void
+put_off(struct conn *c)
+{
+	c->held = true;
+	pump_wait(&c->pump, false, false);
+	turns_again(c->worker, c);
+}
+
 void
 conn_event(int fd, short what, void *arg)
 {
 	(void)fd;
 	struct conn *c = arg;
 	assert(c->magic == CONN_MAGIC);
-	if (c->state == CONN_HANDSHAKE) {
+	struct worker *w = c->worker; /* the last step of a handshake may take it to another */
+	struct share *share = turns_share(w, c);
+	uint64_t began = worker_now_us(w);
+	if (share_is_spent(share, began) && c->ending != CONN_ENDING_FAIL) {
+		put_off(c);
+	} else if (c->state == CONN_HANDSHAKE) {
 		arrival_step(c);
-		return;
+		share_spend(share, began, worker_now_us(w));
+	} else {
+		socket_ready(c, what);
+		if (c->state != CONN_CLOSED) /* else its party may be gone with it */
+			share_spend(share, began, worker_now_us(w));
 	}
-	if (c->ending == CONN_ENDING_FAIL) {
-		if (c->pump.shut && pump_discard(&c->pump) == PUMP_ENDED)
-			conn_cut(c);
-		else
-			worker_touch(c->worker, c);
-		return;
-	}
-	if (((what & EV_READ) != 0 || c->pump.read_wants_write) && conn_may_read(c))
-		read_step(c);
-	if (c->state != CONN_CLOSED)
-		worker_touch(c->worker, c);
 }

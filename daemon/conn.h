@@ -73,12 +73,14 @@ struct conn {
 	uint32_t unanswered;
 	size_t unanswered_bytes;
 	enum conn_ending ending; /* why it drains */
+	size_t input_bytes;	 /* of party->input_bytes */
 	bool held;		 /* input waits inside for the window or the next turn */
 	bool paused;		 /* ..of these, for the window: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */
 	bool barred;		 /* no longer allowed */
-	bool bye_sent, peer_ended, wants_room;
-	uint8_t turn; /* which of the worker's lists it is in (worker.c) */
+	bool bye_sent, peer_ended, wants_room, wants_turn;
+	uint8_t turn;	     /* which of the worker's lists it is in.. */
+	struct share *share; /* ..and if it waits for the next turn, whose (worker.c) */
 };
 
 enum {
@@ -129,6 +131,8 @@ void conn_ready(struct conn *c);
 size_t conn_room(const struct conn *c, unsigned lane);
 /* Asks for one call of on_room(c) when something was written and there is room again. */
 void conn_want_room(struct conn *c);
+/* Asks for one call of on_its_turn(c), when those who wait before it had theirs. */
+void conn_want_turn(struct conn *c);
 
 /* The publish window: a request of 'bytes' was taken on and not answered yet / is answered.  At the
  * window's edge (count or bytes) the connection is not read from. */
@@ -156,7 +160,8 @@ void conn_count(struct conn *c, enum metric which);
 bool conn_may_read(const struct conn *c);
 /* The loop's callback; 'arg' is the connection. */
 void conn_event(int fd, short what, void *arg);
-/* What the end of an event turn does: writes what is queued, reads on what was held back. */
+/* What the end of an event turn does: writes what is queued, reads on what was held back.  After
+ * the last step of a handshake it may be another worker's. */
 void conn_turn(struct conn *c);
 /* An Error, then the end, without on_refused(). */
 void conn_last_word(struct conn *c, uint64_t request, const struct complaint *why);

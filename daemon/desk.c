@@ -29,9 +29,10 @@ desk_post(struct conn *c, struct job **j)
 	(*j)->conn = c->id;
 	uint64_t request = (*j)->request;
 	(*j)->owed = request != 0;
+	size_t bytes = (*j)->owed_bytes;
 	if (committer_take(desk_of(c)->shell, j)) {
 		if (request != 0)
-			conn_owes(c, 0);
+			conn_owes(c, bytes);
 		return true;
 	}
 	job_free(MOVE(*j));
@@ -341,6 +342,8 @@ desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e
 	j->notes.errand = (int)n->errand;
 	j->notes.from = n->from;
 	j->notes.wanted = n->count;
+	if (n->errand == DESK_LIST) /* a large answer: nothing more is read until it is there */
+		j->owed_bytes = c->worker->limits->publish_window_bytes;
 	*posted = desk_post(c, &j);
 	return true;
 }

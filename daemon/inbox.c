@@ -130,11 +130,18 @@ inbox_inside(const struct inbox *in)
 	return in->at != in->len || frame_lanes_inside(&in->lanes);
 }
 
+size_t
+inbox_held(const struct inbox *in)
+{
+	return in->len - in->at + frame_lanes_held(&in->lanes);
+}
+
 void
 inbox_settle(struct inbox *in)
 {
 	if (in->at == in->len)
 		buffer_free(in);
+	frame_lanes_settle(&in->lanes);
 }
 
 void

@@ -35,6 +35,8 @@ MUST_USE enum frame_result inbox_next(
     struct inbox *in, uint64_t now_ms, struct inbox_message *out, struct err *e);
 /* True if the stream must not end here. */
 bool inbox_inside(const struct inbox *in);
+/* Bytes of messages that are not complete. */
+size_t inbox_held(const struct inbox *in);
 /* Gives memory back when nothing is left; to be called when reading pauses. */
 void inbox_settle(struct inbox *in);
 /* Reading was paused by us until now: the peer is not to blame for that time. */

@@ -24,12 +24,18 @@ io_limits_default(void)
 }
 
 static uint64_t
-mono_ms(void *arg)
+mono_us(void *arg)
 {
 	(void)arg;
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static uint64_t
+mono_ms(void *arg)
+{
+	return mono_us(arg) / 1000u;
 }
 
 static int64_t
@@ -44,5 +50,5 @@ wall_s(void *arg)
 struct io_clock
 io_clock_system(void)
 {
-	return (struct io_clock){ mono_ms, wall_s, NULL };
+	return (struct io_clock){ mono_ms, mono_us, wall_s, NULL };
 }

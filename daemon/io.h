@@ -20,9 +20,10 @@ struct io_limits {
 	uint32_t publish_window_bytes;
 };
 
-/* Both are called on the worker's own thread. */
+/* All are called on the worker's own thread. */
 struct io_clock {
 	uint64_t (*mono_ms)(void *arg); /* never steps; deadlines */
+	uint64_t (*mono_us)(void *arg); /* never steps; shares of a thread's time */
 	int64_t (*wall_s)(void *arg);	/* seconds since 1970 UTC; ends of certificates and CRLs */
 	void *arg;
 };

@@ -171,7 +171,8 @@ struct job {
 	enum job_kind kind;
 	unsigned home; /* index of a worker, or JOB_HOME_* */
 	uint64_t conn, request;
-	bool owed; /* the connection counts its answer among what it owes (conn_owes) */
+	bool owed;	   /* the connection counts its answer among what it owes (conn_owes).. */
+	size_t owed_bytes; /* ..as so many */
 	struct arena *arena;
 	uint64_t rules;	       /* number of the ruleset that it was decided under */
 	size_t records, bytes; /* what it adds to a batch */

@@ -1,5 +1,6 @@
 #include "daemon/listener.h"
 
+#include "daemon/lobby.h"
 #include "daemon/log.h"
 #include "daemon/role.h"
 
@@ -13,23 +14,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	LISTENER_MAGIC = 0x6c736e31,
 	ACCEPTS_A_TURN = 64,
 	BACKLOG = 1024,
-	SOURCE_BUCKETS = 1024,
-	PAUSE_MS = 50 /* then the half-open and the descriptors are looked at again */
+	PAUSE_MS = 50 /* then those who wait and the descriptors are looked at again */
 };
-
-/* One source address: IPv4 as mapped, IPv6 cut to its /64. */
-struct source {
-	uint8_t key[16];
-	_Atomic uint32_t open; /* workers count down, main counts up */
-	LIST_ENTRY(source) of_bucket;
-};
-LIST_HEAD(source_list, source);
 
 union address {
 	struct sockaddr sa;
@@ -51,9 +44,10 @@ struct listener {
 	int reserve; /* a descriptor to give up when there is no other (FACTS 22) */
 	uint64_t last_id;
 	unsigned next_worker; /* where the search for the least loaded begins */
-	struct source_list sources[SOURCE_BUCKETS];
+	struct lobby lobby;
 	struct listener_counts counts; /* but for the two below */
 	_Atomic uint32_t open, half_open;
+	atomic_bool crowded; /* somebody waits */
 };
 
 /* ---- tickets ---- */
@@ -61,10 +55,25 @@ struct listener {
 void
 ticket_admitted(struct ticket *t)
 {
-	if (t->listener == NULL || t->admitted)
+	if (t->listener == NULL || !t->half_open)
 		return;
-	t->admitted = true;
+	t->half_open = false;
+	atomic_fetch_sub(&t->source->half_open, 1);
 	atomic_fetch_sub(&t->listener->half_open, 1);
+}
+
+bool
+ticket_in_a_crowd(const struct ticket *t)
+{
+	return t->listener != NULL && atomic_load(&t->listener->crowded);
+}
+
+static void
+ticket_let_in(struct ticket *t)
+{
+	t->half_open = true;
+	atomic_fetch_add(&t->source->half_open, 1);
+	atomic_fetch_add(&t->listener->half_open, 1);
 }
 
 void
@@ -110,35 +119,15 @@ address_text(const union address *a, char *to, size_t size)
 	}
 }
 
-/* The entry of this address; sources without connections are dropped on the way. */
-static struct source *
-find_source(struct listener *l, const uint8_t key[16])
-{
-	uint32_t h = 2166136261u;
-	for (unsigned i = 0; i < 16; i++)
-		h = (h ^ key[i]) * 16777619u;
-	struct source_list *bucket = &l->sources[h % SOURCE_BUCKETS];
-	struct source *s, *next, *found = NULL;
-	LIST_FOREACH_SAFE(s, bucket, of_bucket, next)
-	{
-		if (memcmp(s->key, key, sizeof(s->key)) == 0) {
-			found = s;
-		} else if (atomic_load(&s->open) == 0) {
-			LIST_REMOVE(s, of_bucket);
-			free(s);
-		}
-	}
-	if (found != NULL)
-		return found;
-	s = calloc(1, sizeof(*s));
-	if (s != NULL) {
-		memcpy(s->key, key, sizeof(s->key));
-		LIST_INSERT_HEAD(bucket, s, of_bucket);
-	}
-	return s;
-}
-
 /* ---- accepting ---- */
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 static void
 set_accepting(struct listener *l, bool on)
@@ -154,20 +143,6 @@ pause_accepting(struct listener *l)
 	const struct timeval wait = { 0, PAUSE_MS * 1000 };
 	set_accepting(l, false);
 	(void)event_add(l->pause_event, &wait);
-}
-
-static void
-on_pause_over(int fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	struct listener *l = arg;
-	assert(l->magic == LISTENER_MAGIC);
-	if (l->reserve < 0)
-		l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (l->reserve < 0 || atomic_load(&l->half_open) >= l->setup.limits->half_open)
-		pause_accepting(l);
-	else
-		set_accepting(l, true);
 }
 
 /* Least loaded first, the others if its mailbox is full. */
@@ -187,32 +162,94 @@ hand_over(struct listener *l, struct ticket **t)
 	return false;
 }
 
+/* Those whose turn it is go to a worker, as long as places are left; the others are looked at again
+ * soon. */
+static void
+let_in(struct listener *l)
+{
+	const struct timeval soon = { 0, PAUSE_MS * 1000 };
+	uint32_t places = l->setup.limits->half_open;
+	for (;;) {
+		uint32_t taken = atomic_load(&l->half_open);
+		struct ticket *t = lobby_next(&l->lobby, taken < places ? places - taken : 0);
+		if (t == NULL)
+			break;
+		ticket_let_in(t);
+		if (!hand_over(l, &t)) {
+			l->counts.refused_full++;
+			ticket_free(t);
+		}
+	}
+	atomic_store(&l->crowded, l->lobby.waiting > 0);
+	if (l->lobby.waiting > 0 && !event_pending(l->pause_event, EV_TIMEOUT, NULL))
+		(void)event_add(l->pause_event, &soon);
+}
+
+/* Whoever waited as long as a handshake may take has waited in vain. */
+static void
+end_late(struct listener *l)
+{
+	uint64_t now = now_ms(), most = l->setup.limits->handshake_ms;
+	for (struct ticket *t; now > most && (t = lobby_late(&l->lobby, now - most)) != NULL;) {
+		l->counts.refused_waiting++;
+		ticket_free(t);
+	}
+}
+
+static void
+on_pause_over(int fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct listener *l = arg;
+	assert(l->magic == LISTENER_MAGIC);
+	end_late(l);
+	let_in(l);
+	if (l->reserve < 0)
+		l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (l->reserve < 0)
+		pause_accepting(l);
+	else
+		set_accepting(l, true);
+}
+
+/* Whether there is room for one more of 's'; whoever waits in a line longer than its makes it. */
+static bool
+make_room(struct listener *l, const struct source *s)
+{
+	if (atomic_load(&l->open) < l->setup.limits->connections)
+		return true;
+	struct ticket *t = lobby_greediest(&l->lobby, s->waiting);
+	if (t == NULL)
+		return false;
+	l->counts.refused_waiting++;
+	ticket_free(t);
+	return true;
+}
+
 /* Takes the descriptor. */
 static void
 take_in(struct listener *l, int fd, const union address *from)
 {
-	uint8_t key[16];
-	const struct io_limits *limits = l->setup.limits;
+	uint8_t key[SOURCE_KEY_BYTES];
 	source_key(from, key);
-	struct source *s = find_source(l, key);
-	struct ticket *t = calloc(1, sizeof(*t));
-	bool full = atomic_load(&l->open) >= limits->connections || s == NULL || t == NULL;
-	if (full || atomic_load(&s->open) >= limits->connections_per_address) {
-		*(full ? &l->counts.refused_full : &l->counts.refused_address) += 1;
-		free(t);
+	struct source *s = lobby_source(&l->lobby, key);
+	bool greedy =
+	    s != NULL && atomic_load(&s->open) >= l->setup.limits->connections_per_address;
+	struct ticket *t = s == NULL || greedy || !make_room(l, s) ? NULL : calloc(1, sizeof(*t));
+	if (t == NULL) {
+		*(greedy ? &l->counts.refused_address : &l->counts.refused_full) += 1;
 		close(fd);
 		return;
 	}
-	*t = (struct ticket){ .id = ++l->last_id, .fd = fd, .listener = l, .source = s };
+	*t = (struct ticket){
+		.id = ++l->last_id, .fd = fd, .listener = l, .source = s, .since_ms = now_ms()
+	};
 	address_text(from, t->address, sizeof(t->address));
 	atomic_fetch_add(&l->open, 1);
-	atomic_fetch_add(&l->half_open, 1);
 	atomic_fetch_add(&s->open, 1);
 	l->counts.accepted++;
-	if (!hand_over(l, &t)) {
-		l->counts.refused_full++;
-		ticket_free(t);
-	}
+	lobby_enter(&l->lobby, t);
+	let_in(l);
 }
 
 /* Out of descriptors: the reserve lets one peer be turned away properly, then a pause. */
@@ -238,10 +275,6 @@ listener_accept(int listening, short what, void *arg)
 	assert(l->magic == LISTENER_MAGIC);
 	ASSERT_ON(ROLE_MAIN);
 	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
-		if (atomic_load(&l->half_open) >= l->setup.limits->half_open) {
-			pause_accepting(l);
-			return;
-		}
 		union address from = { 0 };
 		socklen_t len = sizeof(from);
 		int fd = accept4(listening, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -275,6 +308,7 @@ listener_new(const struct listener_setup *s, struct listener **out, struct err *
 	}
 	l->magic = LISTENER_MAGIC;
 	l->setup = *s;
+	lobby_init(&l->lobby);
 	l->reserve = reserve;
 	l->pause_event = pause;
 	*out = l;
@@ -393,6 +427,8 @@ listener_stop(struct listener *l)
 		free(b);
 	}
 	(void)event_del(l->pause_event);
+	for (struct ticket *t; (t = lobby_greediest(&l->lobby, 0)) != NULL;)
+		ticket_free(t); /* nobody has turned to them yet */
 }
 
 void
@@ -402,12 +438,7 @@ listener_free(struct listener *l)
 		return;
 	listener_stop(l);
 	event_free(l->pause_event);
-	for (unsigned i = 0; i < SOURCE_BUCKETS; i++) {
-		for (struct source *s; (s = LIST_FIRST(&l->sources[i])) != NULL;) {
-			LIST_REMOVE(s, of_bucket);
-			free(s);
-		}
-	}
+	lobby_done(&l->lobby);
 	if (l->reserve >= 0)
 		close(l->reserve);
 	free(l);

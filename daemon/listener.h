@@ -1,9 +1,9 @@
 /*
  * listener.h - accepts connections and mails them to the least loaded worker (HOUSE section 2.1).
  * Limits (DESIGN 11): connections and connections per source address: the socket is closed at once;
- * half-open: nothing is accepted until some are through, the kernel's backlog waits.  Out of
- * descriptors: a reserve one lets the waiting peer be told, then a pause (FACTS 22).
- * Threads: main's, except ticket_* which workers call: a ticket's counters are atomic.
+ * half-open: whoever comes waits in the lobby, by source address, at most as long as a handshake
+ * may take.  Out of descriptors: a reserve one lets the waiting peer be told, then a pause (FACTS
+ * 22). Threads: main's, except ticket_* which workers call: a ticket's counters are atomic.
  */
 #pragma once
 #include "daemon/io.h"
@@ -36,7 +36,7 @@ SCOPED_FOR(struct listener, listener_free)
 
 struct listener_counts {
 	uint32_t open, half_open;
-	uint64_t accepted, refused_full, refused_address, out_of_fds;
+	uint64_t accepted, refused_full, refused_address, refused_waiting, out_of_fds;
 };
 struct listener_counts listener_counts(const struct listener *l);
 
@@ -47,11 +47,15 @@ struct ticket {
 	int fd;			   /* -1 once a connection has it */
 	struct listener *listener; /* NULL: not counted (tests) */
 	struct source *source;
-	bool admitted;
-	char address[64]; /* "192.0.2.7:50112", for the operator's log */
+	bool half_open; /* counted so */
+	uint64_t since_ms;
+	STAILQ_ENTRY(ticket) of_line; /* in the lobby */
+	char address[64];	      /* "192.0.2.7:50112", for the operator's log */
 };
 /* It is past Hello: no longer half-open. */
 void ticket_admitted(struct ticket *t);
+/* Others wait for the place that it has. */
+bool ticket_in_a_crowd(const struct ticket *t);
 /* It is gone; closes the socket if no connection took it.  NULL is accepted. */
 void ticket_free(struct ticket *t);
 SCOPED_FOR(struct ticket, ticket_free)

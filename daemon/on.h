@@ -58,6 +58,8 @@ void on_tick(struct worker *w);
 MUST_USE bool on_arrived(struct conn *c, struct err *e);
 /* There is room again after conn_want_room(). */
 void on_room(struct conn *c);
+/* Its turn after conn_want_turn(). */
+void on_its_turn(struct conn *c);
 /* The connection ends: free c->session, forget the id.  Nothing can be sent any more. */
 void on_gone(struct conn *c);
 /* The last connection of the party is gone from this worker: free p->delivery. */

@@ -6,7 +6,7 @@
 #include "daemon/pull.h"
 
 enum {
-	LIST_SCAN = 20000, /* entries looked at for one answer */
+	LIST_SCAN = 2000, /* entries looked at for one answer: some milliseconds */
 	LIST_BYTES = 1 << 20,
 	LIST_PAGE = 64,
 	LIST_ARENA = 64 << 20

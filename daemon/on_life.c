@@ -131,7 +131,7 @@ on_committed(struct worker *w, struct letter *l)
 	struct job *j = MAILBOX_ENTRY(l, struct job, letter);
 	struct conn *waits = j->owed ? worker_find_conn(w, j->conn) : NULL;
 	if (waits != NULL)
-		conn_paid(waits, 0);
+		conn_paid(waits, j->owed_bytes);
 	switch (j->kind) {
 	case JOB_PUBLISH:
 		publish_home(w, j);
@@ -189,10 +189,8 @@ on_notice(struct worker *w, struct letter *l)
 		again_hold(d, n->holds[i].deadline_us, n->holds[i].decision);
 	if (n->heads) {
 		struct conn *c;
-		TAILQ_FOREACH (c, &w->conns, of_worker) {
-			heads_tell(c);
-			pull_step(c);
-		}
+		TAILQ_FOREACH (c, &w->conns, of_worker)
+			conn_want_turn(c); /* half a millisecond each */
 	}
 	free(n);
 }
@@ -217,6 +215,13 @@ on_room(struct conn *c)
 	struct session *s = c->session;
 	for (unsigned i = 0; s != NULL && i < s->consumer_count; i++)
 		outlet_pump(s->consumers[i]->outlet);
+	pull_step(c);
+}
+
+void
+on_its_turn(struct conn *c)
+{
+	heads_tell(c);
 	pull_step(c);
 }
 

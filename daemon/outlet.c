@@ -408,8 +408,9 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 {
 	struct flight *f = arg;
 	struct outlet *o = f->outlet;
-	(void)c;
 	assert(f->state == FLIGHT_STREAM);
+	c->party->output_bytes -= f->large;
+	f->large = 0;
 	struct sent *s = f->to == NULL ? NULL : flight_sent_to(f, f->to);
 	if (how == RELEASE_SENT && s != NULL) {
 		s->whole = true;

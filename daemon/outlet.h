@@ -71,6 +71,7 @@ struct flight {
 	struct outlet *outlet;
 	struct consumer *to; /* whose credit it takes; NULL: nobody's at present */
 	enum flight_state state;
+	size_t large;		   /* on its way, of worker_party.output_bytes */
 	bool acked;		   /* while it was on its way, or with the committer.. */
 	uint64_t acked_record;	   /* ..and what for */
 	struct ack_ticket *ticket; /* who waits for its ack */

@@ -270,9 +270,27 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 	return s;
 }
 
+/* Readers that stop could make us hold a large report for each of them: the party's other reports
+ * of that size wait.  What fits into the output buffer of a connection is bounded by that. */
+static bool
+has_room(struct scene *s, struct consumer *k, struct err *e)
+{
+	struct worker_party *p = k->conn->party;
+	size_t size = s->row.body_bytes;
+	s->f->large = 0;
+	if (size <= LIMIT_OUTPUT_BYTES)
+		return true;
+	if (p->output_bytes + size > LIMIT_PARTY_OUTPUT_BYTES)
+		return err_set(e, ERR_BUSY, "large reports are on their way to the party");
+	s->f->large = size;
+	return true;
+}
+
 static bool
 send(struct scene *s, struct consumer *k, struct err *e)
 {
+	if (!has_room(s, k, e))
+		return false;
 	SCOPED(release_free) struct release *r = calloc(1, sizeof(*r));
 	if (r == NULL || (r->memory = calloc(1, sizeof(*r->memory))) == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
@@ -300,6 +318,7 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	given->record = s->given.delivery;
 	f->to = k;
 	k->out++;
+	k->conn->party->output_bytes += f->large;
 	flight_unlist(f);
 	f->state = FLIGHT_STREAM;
 	return true;

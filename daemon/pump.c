@@ -133,10 +133,9 @@ pump_read(struct pump *p, uint8_t *to, size_t cap, size_t *len)
 		*len = got;
 		return PUMP_DONE;
 	}
-	enum pump_result r = outcome(p, rc, &p->read_wants_write, SSL_ERROR_WANT_WRITE);
 	if (tls_key_updates(p->ssl) > LIMIT_KEY_UPDATES)
 		return PUMP_FAILED;
-	return r;
+	return outcome(p, rc, &p->read_wants_write, SSL_ERROR_WANT_WRITE);
 }
 
 static void

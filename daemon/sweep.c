@@ -102,7 +102,8 @@ sweep_deadlines(struct conn *c)
 		return;
 	switch (c->state) {
 	case CONN_HANDSHAKE:
-		if (age >= l->handshake_ms)
+		/* whoever dawdles while others wait has half the time */
+		if (age >= l->handshake_ms / (ticket_in_a_crowd(c->ticket) ? 2 : 1))
 			time_out(c, "handshake");
 		return;
 	case CONN_HELLO:

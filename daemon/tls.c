@@ -127,6 +127,15 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsig
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* OpenSSL works off whatever it has read ahead before it comes back, AUTO_RETRY or not; but nothing
+ * behind a shutdown. */
+static void
+count_key_update(SSL *ssl)
+{
+	if (++session_of(ssl)->key_updates > LIMIT_KEY_UPDATES)
+		SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
 static void
 on_message(int is_write, int version, int content_type, const void *message, size_t len, SSL *ssl,
     void *argument)
@@ -135,7 +144,7 @@ on_message(int is_write, int version, int content_type, const void *message, siz
 	(void)argument;
 	if (is_write == 0 && content_type == SSL3_RT_HANDSHAKE && len > 0 &&
 	    *(const uint8_t *)message == SSL3_MT_KEY_UPDATE)
-		session_of(ssl)->key_updates++;
+		count_key_update(ssl);
 }
 
 /* ---- the context ---- */

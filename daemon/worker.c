@@ -7,6 +7,7 @@
 #include "daemon/on.h"
 #include "daemon/role.h"
 #include "daemon/sweep.h"
+#include "daemon/turns.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -17,11 +18,8 @@
 
 enum {
 	WORKER_MAGIC = 0x774b7231,
-	LETTERS_A_TURN = 256,
 	JUDGED_A_TURN = 64 /* chains verified between two looks at the sockets */
 };
-enum { TURN_NONE = 0, TURN_NOW, TURN_UNDER_WAY, TURN_AGAIN, TURN_DEAD }; /* the list it stands in */
-
 static struct worker *
 worker_of(void *arg)
 {
@@ -32,105 +30,11 @@ worker_of(void *arg)
 
 /* ---- turns ---- */
 
-static struct conn_queue *
-queue_of(struct worker *w, uint8_t turn)
-{
-	assert(turn != TURN_NONE);
-	return turn == TURN_NOW		? &w->turn
-	       : turn == TURN_UNDER_WAY ? &w->under_way
-	       : turn == TURN_AGAIN	? &w->again
-					: &w->dead;
-}
-
-static void
-enlist(struct worker *w, struct conn *c, uint8_t turn)
-{
-	TAILQ_INSERT_TAIL(queue_of(w, turn), c, of_turn);
-	c->turn = turn;
-}
-
-static void
-delist(struct worker *w, struct conn *c)
-{
-	if (c->turn == TURN_NONE || c->turn == TURN_DEAD)
-		return;
-	TAILQ_REMOVE(queue_of(w, c->turn), c, of_turn);
-	c->turn = TURN_NONE;
-}
-
-/* One by one: a connection may go at any time, and is then taken out of the list that it names. */
-static void
-move_all(struct worker *w, uint8_t from, uint8_t to)
-{
-	for (struct conn *c; (c = TAILQ_FIRST(queue_of(w, from))) != NULL;) {
-		delist(w, c);
-		enlist(w, c, to);
-	}
-}
-
-static void
-schedule(struct event *ev)
-{
-	static const struct timeval at_once = { 0, 0 };
-	if (!event_pending(ev, EV_TIMEOUT, NULL))
-		(void)event_add(ev, &at_once); /* if it fails, the tick runs the turn */
-}
-
-void
-worker_touch(struct worker *w, struct conn *c)
-{
-	if (c->turn != TURN_NONE)
-		return;
-	enlist(w, c, TURN_NOW);
-	/* behind what is active already: the end of this round of events */
-	event_active(w->turn_event, 0, 0);
-}
-
-void
-worker_again(struct worker *w, struct conn *c)
-{
-	if (c->turn != TURN_NONE)
-		return;
-	enlist(w, c, TURN_AGAIN);
-	schedule(w->again_event);
-}
-
-static void
-bury_dead(struct worker *w)
-{
-	for (struct conn *c; (c = TAILQ_FIRST(&w->dead)) != NULL;) {
-		TAILQ_REMOVE(&w->dead, c, of_turn);
-		conn_free(c);
-	}
-	if (w->stopping && TAILQ_EMPTY(&w->conns) && !w->drained_told) {
-		w->drained_told = true;
-		sem_post(&w->drained);
-	}
-}
-
-/*
- * Those touched while the list is worked through wait for the next round, so that sockets and
- * timers are looked at in between.
- */
-static void
-run_turn(struct worker *w)
-{
-	move_all(w, TURN_NOW, TURN_UNDER_WAY);
-	for (struct conn *c; (c = TAILQ_FIRST(&w->under_way)) != NULL;) {
-		delist(w, c);
-		conn_turn(c);
-	}
-	move_all(w, TURN_NOW, TURN_AGAIN);
-	bury_dead(w);
-	if (!TAILQ_EMPTY(&w->again))
-		schedule(w->again_event);
-}
-
 static void
 on_turn(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run_turn(worker_of(arg));
+	turns_run(worker_of(arg));
 }
 
 static void
@@ -145,7 +49,7 @@ judge_some(struct worker *w)
 		worker_judged(w, c);
 		sweep_judge(c);
 	}
-	schedule(w->again_event);
+	turns_wake(w);
 }
 
 static void
@@ -155,8 +59,8 @@ on_again(int fd, short what, void *arg)
 	struct worker *w = worker_of(arg);
 	if (w->judging)
 		judge_some(w);
-	move_all(w, TURN_AGAIN, TURN_NOW);
-	run_turn(w);
+	turns_serve(w);
+	turns_run(w);
 }
 
 void
@@ -200,7 +104,7 @@ on_tick_event(int fd, short what, void *arg)
 	notice_standstill(w);
 	worker_sweep(w);
 	on_tick(w);
-	run_turn(w);
+	turns_run(w);
 }
 
 /* ---- mail ---- */
@@ -231,7 +135,7 @@ end_all(struct worker *w)
 {
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
-	bury_dead(w);
+	turns_bury(w);
 	event_base_loopbreak(w->base);
 }
 
@@ -241,7 +145,7 @@ take_rules(struct worker *w, struct letter *l)
 	w->trust_serial++; /* from here on nobody counts as judged */
 	on_rules(w, l);
 	w->judging = true;
-	schedule(w->again_event);
+	turns_wake(w);
 }
 
 static void
@@ -266,7 +170,7 @@ take_letter(struct worker *w, struct letter *l)
 		return;
 	case LETTER_STOP:
 		drain_all(w);
-		bury_dead(w);
+		turns_bury(w);
 		return;
 	case LETTER_END:
 		end_all(w);
@@ -279,10 +183,12 @@ on_mail(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct worker *w = worker_of(arg);
-	struct mailbox_item *next, *i = mailbox_take(w->mail, LETTERS_A_TURN);
-	for (; i != NULL; i = next) {
-		next = i->next; /* whoever takes the letter may post it again */
+	uint64_t began = worker_now_us(w);
+	struct mailbox_item *i;
+	for (unsigned n = 0; n < WORKER_LETTERS && (i = mailbox_take(w->mail, 1)) != NULL; n++) {
 		take_letter(w, MAILBOX_ENTRY(i, struct letter, item));
+		if (worker_now_us(w) - began >= LIMIT_SLICE_US)
+			break;
 	}
 }
 
@@ -324,7 +230,7 @@ worker_add_conn(struct worker *w, struct conn *c)
 void
 worker_remove_conn(struct worker *w, struct conn *c)
 {
-	delist(w, c);
+	turns_leave(w, c);
 	TAILQ_REMOVE(&w->conns, c, of_worker);
 	LIST_REMOVE(c, of_bucket);
 	atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
@@ -342,8 +248,7 @@ void
 worker_bury(struct worker *w, struct conn *c)
 {
 	worker_remove_conn(w, c);
-	enlist(w, c, TURN_DEAD);
-	event_active(w->turn_event, 0, 0);
+	turns_end(w, c);
 }
 
 struct conn *
@@ -397,24 +302,35 @@ worker_enter_party(struct worker *w, struct conn *c, struct bytes name, struct e
 			return err_set(e, ERR_NOMEM, "party of a connection");
 		}
 		memcpy(p->name, name.data, name.len);
+		share_init(&p->share);
 		LIST_INSERT_HEAD(&w->parties[name_hash(name) % WORKER_BUCKETS], p, of_bucket);
 	}
 	LIST_INSERT_HEAD(&p->conns, c, of_party);
 	p->conn_count++;
+	turns_leave(w, c); /* among the strangers */
 	c->party = p;
+	turns_touch(w, c);
 	return true;
 }
 
 void
 worker_leave_party(struct worker *w, struct conn *c)
 {
+	turns_leave(w, c); /* if it waits, then for the party's share */
 	struct worker_party *p = MOVE(c->party);
+	p->input_bytes -= c->input_bytes;
 	LIST_REMOVE(c, of_party);
 	if (--p->conn_count > 0)
 		return;
 	on_party_gone(w, p);
 	LIST_REMOVE(p, of_bucket);
 	free(p);
+}
+
+uint64_t
+worker_now_us(const struct worker *w)
+{
+	return w->clock.mono_us(w->clock.arg);
 }
 
 uint64_t
@@ -467,6 +383,7 @@ worker_new(const struct worker_setup *setup, struct worker **out, struct err *e)
 	TAILQ_INIT(&w->turn);
 	TAILQ_INIT(&w->under_way);
 	TAILQ_INIT(&w->again);
+	share_init(&w->strangers);
 	TAILQ_INIT(&w->dead);
 	sem_init(&w->started, 0, 0);
 	sem_init(&w->drained, 0, 0);
@@ -492,7 +409,7 @@ worker_free(struct worker *w)
 		worker_join(w); /* a start of the broker that failed half way */
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
-	bury_dead(w);
+	turns_bury(w);
 	free_event(w->mail_event);
 	free_event(w->tick_event);
 	free_event(w->turn_event);

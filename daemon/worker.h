@@ -10,6 +10,7 @@
 #include "daemon/io.h"
 #include "daemon/mailbox.h"
 #include "daemon/metrics.h"
+#include "daemon/share.h"
 #include "proto/bytes.h"
 #include "proto/err.h"
 #include <pthread.h>
@@ -29,6 +30,7 @@ enum {
 	WORKER_STILL_MS = 1000, /* a tick that comes so late did not come for a reason of ours */
 	WORKER_TICK_MS = 250,	/* sweep of deadlines: no deadline is missed by more */
 	WORKER_BUCKETS = 1024,	/* of the connection and party tables */
+	WORKER_LETTERS = 32,	/* taken from the mailbox between two looks at the sockets */
 	WORKER_MAIL = 1024	/* new sockets that may wait; full: the next worker, or closed */
 };
 
@@ -52,12 +54,14 @@ struct worker_party {
 	char name[65];		 /* NUL-terminated */
 	LIST_HEAD(, conn) conns; /* those after their handshake, by of_party */
 	uint32_t conn_count;
-	void *delivery; /* the handlers' own; freed by on_party_gone */
+	struct share share;
+	size_t input_bytes;  /* unfinished messages */
+	size_t output_bytes; /* large reports on their way */
+	void *delivery;	     /* the handlers' own; freed by on_party_gone */
 	LIST_ENTRY(worker_party) of_bucket;
 };
 LIST_HEAD(conn_list, conn);
 TAILQ_HEAD(conn_order, conn);
-TAILQ_HEAD(conn_queue, conn);
 LIST_HEAD(worker_party_list, worker_party);
 
 struct worker {
@@ -81,7 +85,8 @@ struct worker {
 	struct worker_party_list parties[WORKER_BUCKETS];
 	struct conn_queue turn;	      /* touched in this event turn */
 	struct conn_queue under_way;  /* what is left of those that have their turn now */
-	struct conn_queue again;      /* with work left for the next one */
+	struct share_queue again;     /* with work left for the next one, by party */
+	struct share strangers;	      /* connections without a party */
 	struct conn_queue dead;	      /* freed at the end of the turn */
 	uint64_t ticked_ms, still_ms; /* the last tick; how long the thread stood still before it */
 	bool judging; /* some connections were not judged under the present trust yet */
@@ -133,13 +138,10 @@ struct worker_party *worker_find_party(struct worker *w, struct bytes name);
 /* The worker on which all connections of this party live. */
 struct worker *worker_of_party(const struct worker *w, struct bytes name);
 uint64_t worker_now_ms(const struct worker *w);
+uint64_t worker_now_us(const struct worker *w);
 
 /* ---- for conn.c ---- */
 
-/* Puts a connection into this event turn's list: its output is written when the turn ends. */
-void worker_touch(struct worker *w, struct conn *c);
-/* ..into the next turn's: it has used up its share of this one. */
-void worker_again(struct worker *w, struct conn *c);
 void worker_add_conn(struct worker *w, struct conn *c);
 void worker_remove_conn(struct worker *w, struct conn *c);
 /* ERR_QUOTA: the party has its connections already. */

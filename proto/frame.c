@@ -156,8 +156,8 @@ append(struct frame_lanes *l, unsigned i, struct bytes in, struct err *e)
 	return true;
 }
 
-static size_t
-held(const struct frame_lanes *l)
+size_t
+frame_lanes_held(const struct frame_lanes *l)
 {
 	size_t sum = 0;
 	for (unsigned i = 0; i < LIMIT_LANES; i++)
@@ -165,14 +165,20 @@ held(const struct frame_lanes *l)
 	return sum;
 }
 
+void
+frame_lanes_settle(struct frame_lanes *l)
+{
+	for (unsigned k = 0; k < LIMIT_LANES; k++)
+		if (l->lane[k].taken)
+			drop(l, k);
+}
+
 bool
 frame_lanes_take(struct frame_lanes *l, const struct frame *f, struct bytes *message, struct err *e)
 {
 	unsigned i = f->lane;
 	assert(i < LIMIT_LANES);
-	for (unsigned k = 0; k < LIMIT_LANES; k++)
-		if (l->lane[k].taken)
-			drop(l, k);
+	frame_lanes_settle(l);
 	if (f->voided) {
 		drop(l, i);
 		*message = (struct bytes){ NULL, 0 };
@@ -185,7 +191,7 @@ frame_lanes_take(struct frame_lanes *l, const struct frame *f, struct bytes *mes
 		*message = f->body;
 		return true;
 	}
-	if (f->body.len > l->total_max || held(l) > l->total_max - f->body.len)
+	if (f->body.len > l->total_max || frame_lanes_held(l) > l->total_max - f->body.len)
 		return err_set(
 		    e, ERR_LIMIT, "unfinished messages of more than %zu bytes", l->total_max);
 	if (!append(l, i, f->body, e))

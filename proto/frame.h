@@ -89,6 +89,10 @@ MUST_USE bool frame_lanes_take(
     struct frame_lanes *l, const struct frame *f, struct bytes *message, struct err *e);
 /* True if some lane is inside a message: a stream that ends here did not say goodbye. */
 bool frame_lanes_inside(const struct frame_lanes *l);
+/* Bytes that the lanes hold. */
+size_t frame_lanes_held(const struct frame_lanes *l);
+/* Gives up the message that was taken last. */
+void frame_lanes_settle(struct frame_lanes *l);
 
 static inline void
 frame_lanes_done_scoped(struct frame_lanes *l)

@@ -42,7 +42,7 @@
 /* Connections [limits { .. }]. */
 #define LIMIT_CONNECTIONS 10000u	  /* [connections] */
 #define LIMIT_CONNECTIONS_PER_PARTY 256u  /* [connections-per-party] */
-#define LIMIT_HALF_OPEN 256u		  /* [half-open] before Hello */
+#define LIMIT_HALF_OPEN 256u		  /* [half-open] from the first byte of TLS to Hello */
 #define LIMIT_CONNECTIONS_PER_ADDRESS 64u /* [connections-per-address] */
 #define LIMIT_HANDSHAKE_MS 5000u	  /* [handshake] absolute */
 #define LIMIT_HELLO_MS 5000u		  /* [hello] absolute */
@@ -60,10 +60,19 @@
 				    */
 #define LIMIT_PUBLISH_WINDOW 1024u /* [publish-window] unanswered publishes of a connection */
 #define LIMIT_PUBLISH_WINDOW_BYTES (16u << 20)
-#define LIMIT_CREDIT 1024u    /* [credit] undelivered acks of a subscription's connection */
+#define LIMIT_CREDIT 1024u /* [credit] undelivered acks of a subscription's connection */
+#define LIMIT_PARTY_INPUT_BYTES \
+	(256u << 20) /* unfinished messages of all connections of a party: 15 of the largest */
+#define LIMIT_PARTY_OUTPUT_BYTES \
+	(64u << 20) /* large reports on their way to a party: 4 of the largest, each held twice */
 #define LIMIT_KEY_UPDATES 32u /* without application data between (FACTS 28) */
 #define LIMIT_CHAIN_DEPTH 3
 #define LIMIT_CERT_LIST_BYTES 16384
+
+/* A worker's time (daemon/share.h). */
+#define LIMIT_TURN_US 100u  /* one connection, then the next: it may end within a message later */
+#define LIMIT_SHARE_US 200u /* one party in a millisecond, before it waits for the others */
+#define LIMIT_SLICE_US 200u /* those who wait, between two looks at the sockets */
 
 /* Mailboxes. */
 #define LIMIT_SUBSCRIPTIONS_PER_PARTY 256u /* [subscriptions-per-party] */

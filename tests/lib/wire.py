@@ -442,7 +442,7 @@ class Client:
         self.inbox, self.assembler, self.request, self.signers = [], Assembler(), 0, {}
         self.memory = memory or (witness.Memory(witness.Key(agent.log_key)) if agent.log_key else None)
         host, _, port = agent.server.rpartition(":")
-        raw = socket.create_connection((host.strip("[]"), int(port)), timeout)
+        raw = self.connect((host.strip("[]"), int(port)), timeout)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Hello waits for no ACK of the handshake
         self.tls = raw
         try:
@@ -458,6 +458,10 @@ class Client:
         if ("URI", self.agent.hub_id) not in self.tls.getpeercert().get("subjectAltName", ()):
             raise Bad("the broker is not %s" % self.agent.hub_id)
         self.welcome = self.hello() if hello else None
+
+    def connect(self, to, timeout):
+        """The socket; a test may want it to come from elsewhere."""
+        return socket.create_connection(to, timeout)
 
     def secure(self, raw, context):
         """TLS on the socket; a test may want its own."""

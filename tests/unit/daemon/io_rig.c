@@ -84,6 +84,14 @@ on_room(struct conn *c)
 }
 
 void
+on_its_turn(struct conn *c)
+{
+	rig.calls.its_turn++;
+	if (rig.its_turn != NULL)
+		rig.its_turn(c);
+}
+
+void
 on_gone(struct conn *c)
 {
 	rig.calls.gone++;
@@ -170,6 +178,13 @@ mono_ms(void *arg)
 	return rig.now_ms;
 }
 
+static uint64_t
+mono_us(void *arg)
+{
+	(void)arg;
+	return rig.now_ms * 1000 + (rig.us += rig.tick_us);
+}
+
 static int64_t
 wall_s(void *arg)
 {
@@ -245,7 +260,7 @@ rig_up(void **state)
 			.count = RIG_WORKERS,
 			.all = rig.worker,
 			.limits = &rig.limits,
-			.clock = { mono_ms, wall_s, NULL },
+			.clock = { mono_ms, mono_us, wall_s, NULL },
 		};
 		if (!worker_new(&setup, &rig.worker[i], &e))
 			fail_msg("%s", e.text);

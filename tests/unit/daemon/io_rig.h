@@ -31,7 +31,8 @@ struct peer {
 };
 
 struct rig_calls { /* atomic: some tests run the workers as threads */
-	atomic_uint hello, other, arrived, gone, party_gone, refused, turned_away, room, committed;
+	atomic_uint hello, other, arrived, gone, party_gone, refused, turned_away, room, its_turn,
+	    committed;
 	atomic_uint notices, rules, ticks, started, stopped;
 	enum msg_type last_type;
 	enum err_code refused_code;
@@ -46,6 +47,7 @@ struct rig {
 	struct trust *trust;
 	struct io_limits limits;
 	_Atomic uint64_t now_ms;
+	_Atomic uint64_t us, tick_us; /* what each look at the clock takes, in an instant else */
 	_Atomic int64_t wall_s;
 	struct peer peer[RIG_PEERS];
 	unsigned peers;
@@ -56,6 +58,7 @@ struct rig {
 	bool (*start)(struct worker *w, struct err *e);
 	bool (*arrived)(struct conn *c, struct err *e);
 	void (*room)(struct conn *c);
+	void (*its_turn)(struct conn *c);
 	void (*gone)(struct conn *c);
 };
 extern struct rig rig;

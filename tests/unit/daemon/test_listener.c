@@ -56,14 +56,23 @@ down(void **state)
 }
 
 static int
-dial(void)
+dial_from(const char *source)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	inet_pton(AF_INET, source, &from.sin_addr);
 	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	return fd;
+}
+
+static int
+dial(void)
+{
+	return dial_from("127.0.0.1");
 }
 
 static void
@@ -144,30 +153,113 @@ connections_are_spread_over_the_workers(void **state)
 	turn();
 }
 
+static uint32_t
+half_open(void)
+{
+	return listener_counts(listener).half_open;
+}
+
 static void
-half_open_connections_make_the_next_wait_until_one_is_through(void **state)
+a_source_waits_once_it_has_as_many_half_open_as_are_left_and_others_do_not(void **state)
+{
+	(void)state;
+	int fd[8];
+	rig.limits.half_open = 4;
+	open_listener();
+	for (unsigned i = 0; i < 5; i++)
+		fd[i] = dial_from("127.0.0.2");
+	turn();
+	assert_int_equal(listener_counts(listener).accepted, 5);
+	assert_int_equal(half_open(), 2);
+	fd[5] = dial_from("127.0.0.3"); /* behind three that wait */
+	turn();
+	assert_int_equal(half_open(), 3);
+	fd[6] = dial_from("127.0.0.4");
+	turn();
+	assert_int_equal(half_open(), 4);
+	fd[7] = dial_from("127.0.0.5"); /* all places are taken */
+	turn();
+	assert_int_equal(half_open(), 4);
+	close(fd[0]);
+	close(fd[1]);
+	turn();
+	while (half_open() < 4)
+		event_base_loop(base, EVLOOP_ONCE); /* one of .2 and .5 each */
+	turn();
+	assert_int_equal(worker_load(rig.worker[0]) + worker_load(rig.worker[1]), 4);
+	for (unsigned i = 2; i < 8; i++)
+		assert_false(is_closed(fd[i]));
+	for (unsigned i = 2; i < 8; i++)
+		close(fd[i]);
+	turn();
+}
+
+/* Through what workers ask: sweep_deadlines halves a handshake's time then. */
+static void
+a_crowd_is_one_as_long_as_somebody_waits(void **state)
 {
 	(void)state;
 	rig.limits.half_open = 2;
 	open_listener();
-	int a = dial(), b = dial(), c = dial();
+	int a = dial(), b = dial();
 	turn();
-	struct listener_counts n = listener_counts(listener);
-	assert_int_equal(n.accepted, 2);
-	assert_false(is_closed(c));	    /* it waits, it is not turned away */
-	event_base_loop(base, EVLOOP_ONCE); /* the pause is over, but nobody is through */
-	turn();
-	assert_int_equal(listener_counts(listener).accepted, 2);
+	const struct ticket *t = worker_find_conn(rig.worker[0], 1) != NULL
+				     ? worker_find_conn(rig.worker[0], 1)->ticket
+				     : worker_find_conn(rig.worker[1], 1)->ticket;
+	assert_true(ticket_in_a_crowd(t));
+	close(b);
+	rig.limits.handshake_ms = 1;
+	while (listener_counts(listener).refused_waiting == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_false(ticket_in_a_crowd(t));
 	close(a);
 	turn();
-	while (listener_counts(listener).accepted == 2)
-		event_base_loop(base, EVLOOP_ONCE);
-	n = listener_counts(listener);
-	assert_int_equal(n.half_open, 2);
-	close(b);
-	close(c);
+}
+
+static void
+whoever_waits_as_long_as_a_handshake_may_take_is_closed(void **state)
+{
+	(void)state;
+	rig.limits.half_open = 1;
+	open_listener();
+	int a = dial(), b = dial();
 	turn();
-	rig_rounds(2);
+	assert_int_equal(half_open(), 1);
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_false(is_closed(b));
+	rig.limits.handshake_ms = 1;
+	while (listener_counts(listener).refused_waiting == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_true(is_closed(b));
+	assert_int_equal(listener_counts(listener).open, 1);
+	close(a);
+	close(b);
+	turn();
+}
+
+static void
+those_who_wait_take_no_place_from_a_newcomer(void **state)
+{
+	(void)state;
+	int fd[5];
+	rig.limits.connections = 4;
+	rig.limits.half_open = 2;
+	open_listener();
+	for (unsigned i = 0; i < 4; i++)
+		fd[i] = dial_from("127.0.0.2");
+	turn();
+	assert_int_equal(half_open(), 1);
+	fd[4] = dial_from("127.0.0.3");
+	turn();
+	assert_int_equal(half_open(), 2);
+	assert_true(is_closed(fd[3])); /* the last of the longest line */
+	struct listener_counts n = listener_counts(listener);
+	assert_int_equal(n.open, 4);
+	assert_int_equal(n.refused_waiting, 1);
+	assert_int_equal(n.refused_full, 0);
+	for (unsigned i = 0; i < 5; i++)
+		close(fd[i]);
+	turn();
 }
 
 static void
@@ -267,7 +359,10 @@ main(void)
 		UP_DOWN(an_address_has_its_number_of_connections_and_not_one_more),
 		UP_DOWN(the_broker_has_its_number_of_connections_and_not_one_more),
 		UP_DOWN(connections_are_spread_over_the_workers),
-		UP_DOWN(half_open_connections_make_the_next_wait_until_one_is_through),
+		UP_DOWN(a_source_waits_once_it_has_as_many_half_open_as_are_left_and_others_do_not),
+		UP_DOWN(a_crowd_is_one_as_long_as_somebody_waits),
+		UP_DOWN(whoever_waits_as_long_as_a_handshake_may_take_is_closed),
+		UP_DOWN(those_who_wait_take_no_place_from_a_newcomer),
 		UP_DOWN(a_session_past_hello_is_not_half_open),
 		UP_DOWN(out_of_descriptors_the_listener_pauses_and_comes_back),
 		UP_DOWN(what_cannot_be_listened_on_is_named),

@@ -336,7 +336,7 @@ key_updates_are_counted_until_data_comes(void **state)
 	rig_join(&x, rig_client(&w.agent, NULL));
 	rig_shake(&x);
 	assert_true(x.accepted);
-	for (unsigned i = 1; i <= LIMIT_KEY_UPDATES + 1; i++) {
+	for (unsigned i = 1; i <= LIMIT_KEY_UPDATES; i++) {
 		assert_int_equal(SSL_key_update(x.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
 		assert_int_equal(SSL_do_handshake(x.client), 1);
 		assert_int_equal(SSL_read(x.server, &byte, 1), -1);
@@ -346,6 +346,27 @@ key_updates_are_counted_until_data_comes(void **state)
 	assert_int_equal(SSL_read(x.server, &byte, 1), 1);
 	tls_saw_data(x.server);
 	assert_int_equal(tls_key_updates(x.server), 0);
+	rig_part(&x);
+}
+
+/* OpenSSL would work off all that it has read ahead in one call, 20 us each. */
+static void
+of_a_flood_of_key_updates_one_more_than_is_legal_is_looked_at(void **state)
+{
+	(void)state;
+	struct ends x;
+	char byte = 'x';
+	rig_join(&x, rig_client(&w.agent, NULL));
+	rig_shake(&x);
+	for (unsigned i = 0; i < 500; i++) {
+		assert_int_equal(SSL_key_update(x.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(x.client), 1);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(SSL_read(x.server, &byte, 1) <= 0);
+		assert_true(tls_key_updates(x.server) <= LIMIT_KEY_UPDATES + 1);
+	}
+	assert_int_equal(tls_key_updates(x.server), LIMIT_KEY_UPDATES + 1);
 	rig_part(&x);
 }
 
@@ -372,6 +393,7 @@ main(void)
 		T(older_tls_other_protocols_and_other_ciphers_are_refused),
 		T(a_peer_is_given_out_once_and_never_before_the_handshake),
 		T(key_updates_are_counted_until_data_comes),
+		T(of_a_flood_of_key_updates_one_more_than_is_legal_is_looked_at),
 	};
 #undef T
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Workers as threads: start, mail, handing over, the end. */
 #include "tests/unit/daemon/io_rig.h"
 
+#include "daemon/turns.h"
+
 #define UP_DOWN(test) cmocka_unit_test_setup_teardown(test, rig_up, rig_down)
 
 static void
@@ -126,7 +128,7 @@ a_worker_takes_so_many_sockets_and_none_after_the_stop(void **state)
 	assert_false(worker_mail_socket(rig.worker[0], &tickets[WORKER_MAIL]));
 	assert_non_null(tickets[WORKER_MAIL]);
 	rig.worker[0]->trust = NULL; /* they are turned away; that they are freed is what counts */
-	rig_rounds(WORKER_MAIL / 256 + 1);
+	rig_rounds(WORKER_MAIL / WORKER_LETTERS + 1);
 	worker_stop(rig.worker[0]);
 	assert_false(worker_mail_socket(rig.worker[0], &tickets[WORKER_MAIL]));
 	rig_rounds(1);
@@ -141,7 +143,7 @@ static void
 one_turn_more(struct conn *c)
 {
 	victim = c;
-	worker_touch(c->worker, c);
+	turns_touch(c->worker, c);
 }
 
 static struct conn *pair[2];
@@ -202,6 +204,75 @@ a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs(void **stat
 	assert_int_equal(rig_state(p[victim == pair[1]]), CONN_CLOSED);
 }
 
+/* ---- shares ---- */
+
+enum { FLOODERS = 24, MESSAGES = 100, LOOK_US = 10 };
+
+static void
+flood(struct peer *p)
+{
+	static uint8_t many[MESSAGES * 32];
+	size_t n = 0, sent = 0;
+	for (uint64_t r = 2; r < MESSAGES; r++)
+		n += rig_frame(MSG_EXPLAIN, r, 0, many + n, sizeof(many) - n);
+	p->silent = true;
+	assert_int_equal(SSL_write_ex(p->ssl, many, n, &sent), 1);
+}
+
+/* Every message takes the time of a look at the clock or more. */
+static void
+a_party_that_floods_over_many_connections_waits_behind_one_that_does_not(void **state)
+{
+	(void)state;
+	struct peer *quiet = rig_ready("GBR", 0), *loud[FLOODERS];
+	for (unsigned i = 0; i < FLOODERS; i++)
+		loud[i] = rig_ready("NOR", 0);
+	assert_ptr_equal(rig_conn(quiet)->worker, rig_conn(loud[0])->worker);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		flood(loud[i]);
+	rig.tick_us = LOOK_US;
+	rig_rounds(1);
+	assert_true(rig.calls.other > 0);
+	assert_true(
+	    rig.calls.other <= (LIMIT_SHARE_US + LIMIT_SLICE_US + 2 * LIMIT_TURN_US) / LOOK_US);
+	for (uint64_t request = 2; request < 6; request++) {
+		unsigned before = rig.calls.other;
+		rig_ask(quiet, MSG_PING, request);
+		assert_int_equal(rig_next_type(quiet), MSG_PONG);
+		unsigned taken = rig.calls.other - before;
+		assert_true(taken <= 2 * (LIMIT_SHARE_US + LIMIT_SLICE_US) / LOOK_US);
+	}
+	rig.tick_us = 0;
+	while (rig.calls.other < FLOODERS * (MESSAGES - 2))
+		rig_rounds(1); /* and nothing of it is lost */
+}
+
+static void
+takes_long(struct conn *c)
+{
+	(void)c;
+	rig.us += LIMIT_SLICE_US;
+}
+
+static void
+what_is_long_for_all_is_done_for_one_after_the_other(void **state)
+{
+	(void)state;
+	struct peer *p[8];
+	for (unsigned i = 0; i < 8; i++)
+		p[i] = rig_ready("NOR", 0);
+	rig.its_turn = takes_long;
+	for (unsigned i = 0; i < 8; i++)
+		conn_want_turn(rig_conn(p[i]));
+	conn_cut(rig_conn(p[3]));
+	rig_rounds(1);
+	assert_in_range(rig.calls.its_turn, 1, 2);
+	rig_ask(p[7], MSG_PING, 2);
+	assert_int_equal(rig_next_type(p[7]), MSG_PONG);
+	rig_rounds(16);
+	assert_int_equal(rig.calls.its_turn, 7);
+}
+
 int
 main(void)
 {
@@ -214,6 +285,8 @@ main(void)
 		UP_DOWN(
 		    a_connection_that_goes_while_it_waits_for_another_turn_leaves_the_rest_theirs),
 		UP_DOWN(a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs),
+		UP_DOWN(what_is_long_for_all_is_done_for_one_after_the_other),
+		UP_DOWN(a_party_that_floods_over_many_connections_waits_behind_one_that_does_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

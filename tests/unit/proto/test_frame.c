@@ -257,10 +257,33 @@ a_message_is_voided_only_in_its_middle(void **state)
 	assert_int_equal(frame_writer_void(&w, out), 0);
 }
 
+static void
+a_message_of_several_frames_is_given_up_when_it_was_handled(void **state)
+{
+	(void)state;
+	struct frame_lanes l;
+	struct bytes whole;
+	struct err e = { 0 };
+	const struct frame part = { .lane = 1, .body = bytes_of("half") };
+	const struct frame last = { .lane = 1, .last = true, .body = bytes_of("half") };
+	const struct frame other = { .lane = 2, .body = bytes_of("begun") };
+	frame_lanes_init(&l, 1000, 1000);
+	assert_true(frame_lanes_take(&l, &other, &whole, &e));
+	assert_true(frame_lanes_take(&l, &part, &whole, &e));
+	assert_true(frame_lanes_take(&l, &last, &whole, &e));
+	assert_true(bytes_is(whole, "halfhalf"));
+	assert_int_equal(frame_lanes_held(&l), 8 + 5);
+	frame_lanes_settle(&l);
+	assert_int_equal(frame_lanes_held(&l), 5);
+	assert_true(frame_lanes_inside(&l));
+	frame_lanes_done(&l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_of_several_frames_is_given_up_when_it_was_handled),
 		cmocka_unit_test(a_frame_is_whole_only_when_its_last_byte_is_there),
 		cmocka_unit_test(a_length_past_the_limit_is_refused_from_its_four_bytes_alone),
 		cmocka_unit_test(flags_that_mean_nothing_are_refused),

@@ -85,7 +85,6 @@ apply_enqueue(
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
 			return false;
 		batch_tell(c, p, s);
-		shell_count_down(c->shell, s->id);
 		*count += 1;
 	}
 	return true;
@@ -180,14 +179,16 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	return true;
 }
 
-/* Some subscription that gets it has a reader with credit for it and all that waits before it. */
+/* Some subscription that gets it has readers with credit for it and all that is in its queue. */
 static bool
 is_awaited(const struct committer *c, const struct job_publish *p, const struct roll_party *r)
 {
-	for (size_t i = 0; i < r->sub_count; i++)
-		if (shell_is_eager(c->shell, r->subs[i].id) &&
+	for (size_t i = 0; i < r->sub_count; i++) {
+		uint32_t id = r->subs[i].id;
+		if (store_waiting(c->ledger->store, id) < shell_credit(c->shell, id) &&
 		    matches(&r->subs[i], p->mode, p->topic))
 			return true;
+	}
 	return false;
 }
 

@@ -21,7 +21,7 @@ outlet_find(struct desk *d, uint32_t id)
 	return o;
 }
 
-static void set_eager(struct outlet *o);
+static void tell_credit(struct outlet *o);
 
 struct outlet *
 outlet_open(struct desk *d, const struct store_subscription *s)
@@ -121,7 +121,7 @@ outlet_leave(struct consumer *k)
 	free(back);
 	LIST_REMOVE(k, of_outlet);
 	free(k);
-	set_eager(o);
+	tell_credit(o);
 }
 
 void
@@ -207,7 +207,7 @@ restock(struct outlet *o, unsigned lane)
 		return false;
 	}
 	l->at = 0;
-	l->more = l->backlog = count == OUTLET_STOCK;
+	l->more = count == OUTLET_STOCK;
 	if (count > 0)
 		l->after = l->stock[count - 1].key.decision;
 	l->count = leave_dormant(o, l, count);
@@ -295,13 +295,19 @@ wake_dormant(struct outlet *o, unsigned lane)
 
 /* ---- sending ---- */
 
-/* Credit, the role, and judged under the present rules (S9). */
+/* The role, and judged under the present rules (S9). */
+static bool
+may_read(const struct consumer *k)
+{
+	const struct conn *c = k->conn;
+	return c->state == CONN_READY && c->peer != NULL &&
+	       (c->peer->roles & ROLE_SUBSCRIBE) != 0 && c->judged == c->worker->trust_serial;
+}
+
 static bool
 may_take(const struct consumer *k)
 {
-	const struct conn *c = k->conn;
-	return k->out < k->credit && c->state == CONN_READY && c->peer != NULL &&
-	       (c->peer->roles & ROLE_SUBSCRIBE) != 0 && c->judged == c->worker->trust_serial;
+	return k->out < k->credit && may_read(k);
 }
 
 static struct consumer *
@@ -348,36 +354,17 @@ free_credit(const struct outlet *o)
 	return n;
 }
 
-static uint32_t
-count_list(const struct flight_list *list)
-{
-	const struct flight *f;
-	uint32_t n = 0;
-	TAILQ_FOREACH (f, list, of_lane)
-		n++;
-	return n;
-}
-
-/* For the committer (decision 0007): credit beyond what waits.  While a lane may have more than we
- * have seen the last word stands, since the committer counts down from it. */
+/* For the committer, which knows how many entries the queue has (decision 0008). */
 static void
-set_eager(struct outlet *o)
+tell_credit(struct outlet *o)
 {
 	struct shell *s = o->desk->shell;
-	uint32_t credit = any_reader(o) ? free_credit(o) : 0, waits = 0;
-	if (o->id >= s->eager_count)
-		return;
-	for (size_t i = 0; i < OUTLET_LANES && credit > 0; i++) {
-		const struct lane *l = &o->lanes[i];
-		if (l->more && !l->backlog)
-			return;
-		if (l->backlog)
-			credit = 0;
-		waits +=
-		    count_list(&l->ready) + count_list(&l->pending) + (uint32_t)(l->count - l->at);
-	}
-	atomic_store_explicit(
-	    &s->eager[o->id], credit > waits ? credit - waits : 0, memory_order_relaxed);
+	const struct consumer *k;
+	uint32_t credit = 0;
+	LIST_FOREACH (k, &o->consumers, of_outlet)
+		credit += may_read(k) ? k->credit : 0;
+	if (o->id < s->credit_count)
+		atomic_store_explicit(&s->credit[o->id], credit, memory_order_relaxed);
 }
 
 void
@@ -400,7 +387,7 @@ outlet_pump(struct outlet *o)
 			break; /* cannot go now: tick or notice tries again */
 	}
 	o->pumping = false;
-	set_eager(o);
+	tell_credit(o);
 }
 
 void

@@ -105,8 +105,7 @@ struct outlet {
 		struct store_queued stock[OUTLET_STOCK];
 		size_t at, count;
 		uint64_t after; /* decision index of the last one fetched */
-		bool more;	/* the store may have more.. */
-		bool backlog;	/* ..and has, as far as we looked */
+		bool more;	/* the store may have more */
 		struct dormant *dormant;
 		size_t dormant_count, dormant_room;
 		uint64_t wake_ms; /* the earliest of them; UINT64_MAX: none */

@@ -215,6 +215,8 @@ struct store_usage {
 /* What waits in all queues of a party, the open batch included.  Counted at open, then kept; for
  * the committer. */
 struct store_usage store_usage(const struct store *s, uint32_t party);
+/* Entries of one queue, likewise. */
+uint32_t store_waiting(const struct store *s, uint32_t subscription);
 /* Some queue entry or hold stands on this INTAKE, so its bodies must stay; likewise. */
 bool store_is_needed(const struct store *s, uint64_t intake);
 

@@ -33,13 +33,13 @@ bool
 store_tally_own(struct store *s, uint32_t subscription, uint32_t party, struct err *e)
 {
 	struct tally *l = &s->tally;
-	void *owners = l->party_of, *usage = l->usage;
-	bool ok = array_reach(&owners, &l->party_room, subscription, sizeof(*l->party_of), e);
-	l->party_of = owners;
+	void *owners = l->owners, *usage = l->usage;
+	bool ok = array_reach(&owners, &l->owner_room, subscription, sizeof(*l->owners), e);
+	l->owners = owners;
 	ok = ok && array_reach(&usage, &l->usage_room, party, sizeof(*l->usage), e);
 	l->usage = usage;
 	if (ok)
-		l->party_of[subscription] = party;
+		l->owners[subscription].party = party;
 	return ok;
 }
 
@@ -47,7 +47,7 @@ static uint32_t
 owner_of(const struct store *s, uint32_t subscription)
 {
 	const struct tally *l = &s->tally;
-	return subscription < l->party_room ? l->party_of[subscription] : 0;
+	return subscription < l->owner_room ? l->owners[subscription].party : 0;
 }
 
 static void
@@ -55,9 +55,10 @@ usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 {
 	if (step->reports != 0)
 		store_needs_change(&l->needs, step->intake, sign * step->reports);
-	if (step->party == 0)
+	if (step->subscription == 0)
 		return;
 	struct store_usage *u = &l->usage[step->party];
+	l->owners[step->subscription].waits += (uint32_t)(sign * step->reports);
 	u->reports += (uint64_t)(sign * step->reports);
 	u->bytes += (uint64_t)(sign * step->bytes);
 }
@@ -105,7 +106,7 @@ void
 store_tally_free(struct store *s)
 {
 	free(s->tally.usage);
-	free(s->tally.party_of);
+	free(s->tally.owners);
 	free(s->tally.undo);
 	store_needs_free(&s->tally.needs);
 }
@@ -115,6 +116,13 @@ store_usage(const struct store *s, uint32_t party)
 {
 	const struct tally *l = &s->tally;
 	return party < l->usage_room ? l->usage[party] : (struct store_usage){ 0, 0 };
+}
+
+uint32_t
+store_waiting(const struct store *s, uint32_t subscription)
+{
+	const struct tally *l = &s->tally;
+	return subscription < l->owner_room ? l->owners[subscription].waits : 0;
 }
 
 bool
@@ -294,8 +302,8 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 	store_value_u32(&v, q->bytes);
 	store_value_u32(&v, q->report.originator);
 	store_value_bytes(&v, bytes_from(q->report.id, sizeof(q->report.id)));
-	struct usage_step step = { party, replaced ? 0 : 1, (int64_t)q->bytes - old.bytes,
-		q->intake };
+	struct usage_step step = { q->key.subscription, party, replaced ? 0 : 1,
+		(int64_t)q->bytes - old.bytes, q->intake };
 	return store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e) &&
 	       store_tally_step(s, step, e);
 }
@@ -310,8 +318,8 @@ store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped,
 		return false;
 	struct key k;
 	queue_key(&k, key);
-	struct usage_step step = { owner_of(s, key->subscription), -1, -(int64_t)old.bytes,
-		old.intake };
+	struct usage_step step = { key->subscription, owner_of(s, key->subscription), -1,
+		-(int64_t)old.bytes, old.intake };
 	if (there && (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) ||
 			 !store_tally_step(s, step, e)))
 		return false;
@@ -395,7 +403,8 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 			    s, T_QUEUE, key, "there is no such subscription", e);
 		if (!store_needs_reserve(&s->tally.needs, e))
 			return false;
-		usage_add(&s->tally, &(struct usage_step){ party, 1, q.bytes, q.intake }, 1);
+		usage_add(&s->tally,
+		    &(struct usage_step){ q.key.subscription, party, 1, q.bytes, q.intake }, 1);
 	}
 }
 

@@ -22,6 +22,25 @@ desk_party(const struct conn *c)
 }
 
 bool
+desk_look(struct desk *d, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	if (d->looking)
+		return true;
+	d->looks++;
+	d->looking = store_view_open(d->view, &d->scratch, e);
+	return d->looking;
+}
+
+void
+desk_look_away(struct desk *d)
+{
+	if (d->looking)
+		store_view_close(d->view);
+	d->looking = false;
+}
+
+bool
 desk_post(struct conn *c, struct job **j)
 {
 	ASSERT_ON(ROLE_WORKER);

@@ -154,6 +154,9 @@ const char *store_lmdb_table(enum table t);
  * refuses is an error like any. */
 MUST_USE bool store_row_put(struct store *s, enum table t, struct bytes key, struct bytes payload,
     unsigned flags, struct err *e);
+/* The same, unless there is one under this key: then nothing is done and *added is false. */
+MUST_USE bool store_row_add(struct store *s, enum table t, struct bytes key, struct bytes payload,
+    bool *added, struct err *e);
 MUST_USE bool store_row_drop(
     struct store *s, enum table t, struct bytes key, bool *dropped, struct err *e);
 /* The payload, borrowed from the map: valid until the next write of the batch or the view's end. */

@@ -275,6 +275,21 @@ store_find_queued(struct store_view *v, const struct store_queue_key *key, struc
 	return true;
 }
 
+static void
+queue_row(struct value *v, const struct store_queued *q)
+{
+	v->len = 0;
+	store_value_u32(v, q->attempts);
+	store_value_u64(v, q->not_before_ms);
+	store_value_u64(v, q->epoch);
+	store_value_u64(v, q->good_until_us);
+	store_value_u64(v, q->expires_us);
+	store_value_u64(v, q->intake);
+	store_value_u32(v, q->bytes);
+	store_value_u32(v, q->report.originator);
+	store_value_bytes(v, bytes_from(q->report.id, sizeof(q->report.id)));
+}
+
 bool
 store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 {
@@ -285,27 +300,21 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 		return err_set(e, ERR_STORE, "store: there is no subscription %u",
 		    (unsigned)q->key.subscription);
 	}
-	struct store_queued old = { 0 };
-	bool replaced;
-	if (!store_find_queued(&s->batch.view, &q->key, &old, &replaced, e))
-		return false;
 	struct key k;
 	struct value v;
-	v.len = 0;
+	struct store_queued old = { 0 };
+	bool added, found = false;
 	queue_key(&k, &q->key);
-	store_value_u32(&v, q->attempts);
-	store_value_u64(&v, q->not_before_ms);
-	store_value_u64(&v, q->epoch);
-	store_value_u64(&v, q->good_until_us);
-	store_value_u64(&v, q->expires_us);
-	store_value_u64(&v, q->intake);
-	store_value_u32(&v, q->bytes);
-	store_value_u32(&v, q->report.originator);
-	store_value_bytes(&v, bytes_from(q->report.id, sizeof(q->report.id)));
-	struct usage_step step = { q->key.subscription, party, replaced ? 0 : 1,
+	queue_row(&v, q);
+	if (!store_row_add(s, T_QUEUE, store_key_view(&k), store_value_view(&v), &added, e))
+		return false;
+	if (!added &&
+	    (!store_find_queued(&s->batch.view, &q->key, &old, &found, e) ||
+		!store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e)))
+		return false;
+	struct usage_step step = { q->key.subscription, party, added ? 1 : 0,
 		(int64_t)q->bytes - old.bytes, q->intake };
-	return store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e) &&
-	       store_tally_step(s, step, e);
+	return store_tally_step(s, step, e);
 }
 
 bool

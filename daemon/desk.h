@@ -70,6 +70,7 @@ struct session {
 	struct desk *desk;
 	struct arena memory;	     /* of the chain */
 	struct names chain;	     /* of the signer, as Hello gave it */
+	struct bytes actor;	     /* the certificate's subject, once it was asked for */
 	struct trust_signer *signer; /* judged at the first publication under the present rules */
 	uint64_t signer_rules;
 	struct envelope_verifier verifier;

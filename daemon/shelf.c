@@ -11,44 +11,42 @@ slot_of(struct shelf *s, uint64_t intake, uint32_t what)
 	return &s->slots[h >> 32 & (SHELF_SLOTS - 1)];
 }
 
-static bool
-holds(const struct shelf_slot *at, uint64_t intake, uint32_t what)
+/* What is there of it; absent: nothing. */
+static struct bytes
+look(struct shelf *s, uint64_t intake, uint32_t what)
 {
-	return at->len > 0 && at->intake == intake && at->what == what;
+	const struct shelf_slot *is = slot_of(s, intake, what);
+	if (is->intake != intake || is->what != what || s->end - is->at > SHELF_BYTES)
+		return bytes_from(NULL, 0);
+	return bytes_from(s->ring + is->at % SHELF_BYTES, is->len);
 }
 
 static void
-wipe(struct shelf_slot *at)
+keep(struct shelf *s, uint64_t intake, uint32_t what, struct bytes item)
 {
-	explicit_bzero(at->data, at->len);
-	at->len = 0;
-}
-
-static void
-keep(struct shelf_slot *at, uint64_t intake, uint32_t what, const void *data, size_t len)
-{
-	if (len == 0 || len > SHELF_BYTES)
+	size_t tail = SHELF_BYTES - s->end % SHELF_BYTES;
+	if (item.len == 0 || item.len > SHELF_ITEM_BYTES)
 		return;
-	wipe(at);
-	at->intake = intake;
-	at->what = what;
-	at->len = (uint32_t)len;
-	memcpy(at->data, data, len);
+	if (tail < item.len)
+		s->end += tail; /* an item lies in one piece */
+	memcpy(s->ring + s->end % SHELF_BYTES, item.data, item.len);
+	*slot_of(s, intake, what) = (struct shelf_slot){ intake, s->end, what, (uint32_t)item.len };
+	s->end += item.len;
 }
 
 bool
 shelf_part(struct shelf *s, struct store_view *v, uint64_t intake, uint16_t number, struct arena *a,
     struct bytes *out, struct err *e)
 {
-	struct shelf_slot *at = slot_of(s, intake, number);
+	struct bytes known = look(s, intake, number);
 	bool found = false;
-	if (holds(at, intake, number))
-		return arena_copy(a, bytes_from(at->data, at->len), out, e);
+	if (known.len > 0)
+		return arena_copy(a, known, out, e);
 	if (!store_read_part(v, intake, number, out, &found, e))
 		return false;
 	if (!found)
 		return err_set(e, ERR_CORRUPT, "part %u is missing", number);
-	keep(at, intake, number, out->data, out->len);
+	keep(s, intake, number, *out);
 	return true;
 }
 
@@ -56,22 +54,25 @@ bool
 shelf_report(struct shelf *s, struct store_view *v, const struct store_queued *of,
     struct store_report *out, bool *found, struct err *e)
 {
-	struct shelf_slot *at = slot_of(s, of->intake, SHELF_ROW);
-	*found = true;
-	if (holds(at, of->intake, SHELF_ROW)) {
-		memcpy(out, at->data, sizeof(*out));
+	struct bytes known = look(s, of->intake, SHELF_ROW);
+	if (known.len == sizeof(*out)) {
+		memcpy(out, known.data, sizeof(*out));
+		*found = true;
 		return true;
 	}
 	if (!store_find_report(v, &of->report, out, found, e))
 		return false;
 	if (*found)
-		keep(at, of->intake, SHELF_ROW, out, sizeof(*out));
+		keep(s, of->intake, SHELF_ROW, bytes_from(out, sizeof(*out)));
 	return true;
 }
 
 void
 shelf_wipe(struct shelf *s)
 {
-	for (size_t i = 0; i < SHELF_SLOTS; i++)
-		wipe(&s->slots[i]);
+	if (s->end == 0)
+		return;
+	explicit_bzero(s->ring, s->end < SHELF_BYTES ? s->end : SHELF_BYTES);
+	memset(s->slots, 0, sizeof(s->slots));
+	s->end = 0;
 }

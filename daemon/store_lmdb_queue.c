@@ -317,21 +317,32 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 	return store_tally_step(s, step, e);
 }
 
+/* Found and taken by one search. */
 bool
 store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped, struct err *e)
 {
 	ASSERT_ON(ROLE_COMMITTER);
+	struct key k;
+	struct bytes at, row;
 	struct store_queued old;
 	bool there;
-	if (!store_find_queued(&s->batch.view, key, &old, &there, e))
-		return false;
-	struct key k;
 	queue_key(&k, key);
-	struct usage_step step = { key->subscription, owner_of(s, key->subscription), -1,
-		-(int64_t)old.bytes, old.intake };
-	if (there && (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) ||
-			 !store_tally_step(s, step, e)))
+	SCOPED(store_walk_end) struct walk w = { 0 };
+	if (!store_walk_start(&w, &s->batch.view, T_QUEUE, store_key_view(&k), e) ||
+	    !store_walk_next(&w, &at, &row, &there, e))
 		return false;
+	there = there && bytes_equal(at, store_key_view(&k));
+	if (there && !queue_parse(&s->batch.view, at, row, &old, e))
+		return false;
+	int code = there ? mdb_cursor_del(w.cursor, 0) : 0;
+	if (code != 0)
+		return store_lmdb_fail(s, code, store_lmdb_table(T_QUEUE), e);
+	if (there) {
+		struct usage_step step = { key->subscription, owner_of(s, key->subscription), -1,
+			-(int64_t)old.bytes, old.intake };
+		if (!store_tally_step(s, step, e))
+			return false;
+	}
 	if (dropped != NULL)
 		*dropped = there;
 	return true;

@@ -124,7 +124,8 @@ ask_for_delivery(struct scene *s, struct err *e)
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
 	struct job_delivery *d = &j->deliver.items[j->deliver.count];
-	if (!explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) ||
+	if (!desk_look(s->desk, e) || /* it may have been decided again in between */
+	    !explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) ||
 	    !draft_delivery(s, j->arena, &d->record, e) ||
 	    !arena_copy(j->arena, s->given.masks, &s->given.masks, e))
 		return false;

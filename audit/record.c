@@ -229,8 +229,7 @@ record_opening_write(const struct record *r, unsigned mask, uint8_t *to)
 bool
 record_opening_parse(struct bytes in, struct record *out, struct err *e)
 {
-	struct record r;
-	memset(&r, 0, sizeof(r));
+	struct record r = { .time = NULL };
 	struct cursor c = cursor_over(in);
 	struct bytes magic = cursor_take(&c, 4);
 	if (!bytes_is(magic, "RLO1") || cursor_u16(&c) != RECORD_SLOTS)

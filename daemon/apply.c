@@ -356,7 +356,7 @@ apply_deliver(struct committer *c, struct job *j, struct err *e)
 		return true;
 	}
 	for (size_t i = 0; i < j->deliver.count; i++) {
-		struct job_delivery *d = &j->deliver.items[i];
+		struct job_delivery *d = j->deliver.items[i];
 		bool due = false;
 		if (!still_due(c, d, &due, e) || (due && !record_delivery(c, d, e)))
 			return false;

@@ -100,7 +100,7 @@ struct job_delivery {
 };
 enum { JOB_DELIVERIES = 64 };
 struct job_deliver {
-	struct job_delivery *items; /* room for JOB_DELIVERIES */
+	struct job_delivery **items; /* room for JOB_DELIVERIES */
 	size_t count;
 };
 struct job_again {

@@ -266,11 +266,11 @@ void
 outlet_delivered(struct desk *d, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct flight *first = j->deliver.items[0].flight;
+	struct flight *first = j->deliver.items[0]->flight;
 	struct outlet *o = first->outlet;
 	(void)d;
 	for (size_t i = 0; i < j->deliver.count; i++)
-		home(j->deliver.items[i].flight, j, "delivery.not-recorded");
+		home(j->deliver.items[i]->flight, j, "delivery.not-recorded");
 	job_free(j);
 	outlet_pump(o);
 }

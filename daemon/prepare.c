@@ -109,7 +109,7 @@ asking(struct outlet *o)
 	SCOPED(job_free) struct job *j = job_new(JOB_DELIVER, NULL, JOB_DELIVERIES * DELIVERY_ROOM);
 	if (j == NULL)
 		return NULL;
-	j->deliver.items = arena_zalloc(j->arena, JOB_DELIVERIES, sizeof(*j->deliver.items));
+	j->deliver.items = arena_zalloc(j->arena, JOB_DELIVERIES, sizeof(struct job_delivery *));
 	if (j->deliver.items == NULL)
 		return NULL;
 	j->rules = o->desk->rules->number;
@@ -123,7 +123,9 @@ ask_for_delivery(struct scene *s, struct err *e)
 	struct job *j = asking(o);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
-	struct job_delivery *d = &j->deliver.items[j->deliver.count];
+	struct job_delivery *d = arena_zalloc(j->arena, 1, sizeof(*d));
+	if (d == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
 	if (!desk_look(s->desk, e) || /* it may have been decided again in between */
 	    !explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) ||
 	    !draft_delivery(s, j->arena, &d->record, e) ||
@@ -133,7 +135,7 @@ ask_for_delivery(struct scene *s, struct err *e)
 	d->queued = s->f->entry.key;
 	d->good_until_us = good_until(s);
 	d->flight = s->f;
-	j->deliver.count++;
+	j->deliver.items[j->deliver.count++] = d;
 	j->records++;
 	j->bytes += 4096;
 	flight_wait(s->f, FLIGHT_JOB);
@@ -153,7 +155,7 @@ prepare_ask(struct outlet *o)
 		return;
 	o->jobs -= (unsigned)j->deliver.count; /* the committer is busy: the tick tries again */
 	for (size_t i = 0; i < j->deliver.count; i++)
-		flight_ready(j->deliver.items[i].flight);
+		flight_ready(j->deliver.items[i]->flight);
 }
 
 /* True if the decision must be looked at again before these bytes leave (S5). */

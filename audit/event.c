@@ -57,6 +57,8 @@ event_body_fields(enum event_type type, enum body_field *first)
 {
 	size_t count = 0;
 	for (unsigned f = 0; f < BODY_FIELD_COUNT; f++) {
+		if (defs[f].type != type && count > 0)
+			break; /* they stand together */
 		if (defs[f].type != type)
 			continue;
 		if (count++ == 0)

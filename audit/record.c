@@ -90,18 +90,23 @@ record_set_body(struct record *r, struct arena *a, const struct body *v, struct 
 }
 
 static bool
+commitment(struct sha256 *h, unsigned number, const uint8_t *salt, struct bytes value,
+    uint8_t out[32], struct err *e)
+{
+	uint8_t head[3 + RECORD_SALT] = { 0x02, 0, (uint8_t)number };
+	memcpy(head + 3, salt, RECORD_SALT);
+	sha256_begin(h);
+	sha256_add(h, bytes_from(head, sizeof(head)));
+	sha256_add(h, value);
+	return sha256_end(h, out, e);
+}
+
+static bool
 hash_slot(struct sha256 *h, struct record *r, unsigned number, struct err *e)
 {
 	struct record_slot *s = RECORD_SLOT(r, number);
-	uint8_t head[3 + RECORD_SALT] = { 0x02, 0, (uint8_t)number };
-	memcpy(head + 3, s->salt, RECORD_SALT);
-	sha256_begin(h);
-	sha256_add(h, bytes_from(head, sizeof(head)));
-	sha256_add(h, s->value);
-	if (!sha256_end(h, s->c, e))
-		return false;
-	s->hashed = true;
-	return true;
+	s->hashed = commitment(h, number, s->salt, s->value, s->c, e);
+	return s->hashed;
 }
 
 bool
@@ -115,22 +120,33 @@ record_hash_early(struct sha256 *h, struct record *r, struct err *e)
 	return true;
 }
 
+/* 0x03, u16 8, and the eight commitments. */
+enum { ALL_HEAD = 3, ALL_BYTES = ALL_HEAD + RECORD_SLOTS * 32 };
+
+static bool
+leaf_data_of(struct sha256 *h, uint8_t all[ALL_BYTES], uint8_t out[RECORD_LEAF_DATA], struct err *e)
+{
+	uint8_t data[RECORD_LEAF_DATA] = "RLT1";
+	all[0] = 0x03;
+	put_u16(all + 1, RECORD_SLOTS);
+	put_u16(data + 4, RECORD_SLOTS);
+	if (!sha256_of(h, bytes_from(all, ALL_BYTES), data + 6, e))
+		return false;
+	memcpy(out, data, sizeof(data));
+	return true;
+}
+
 bool
 record_leaf_data(struct sha256 *h, struct record *r, uint8_t out[RECORD_LEAF_DATA], struct err *e)
 {
-	uint8_t all[3 + RECORD_SLOTS * 32] = { 0x03, 0, RECORD_SLOTS };
+	uint8_t all[ALL_BYTES];
 	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
 		struct record_slot *s = RECORD_SLOT(r, i);
 		if (!s->hashed && !hash_slot(h, r, i, e))
 			return false;
-		memcpy(all + 3 + (size_t)(i - 1) * 32, s->c, 32);
+		memcpy(all + ALL_HEAD + (size_t)(i - 1) * 32, s->c, 32);
 	}
-	uint8_t data[RECORD_LEAF_DATA] = "RLT1";
-	put_u16(data + 4, RECORD_SLOTS);
-	if (!sha256_of(h, bytes_from(all, sizeof(all)), data + 6, e))
-		return false;
-	memcpy(out, data, sizeof(data));
-	return true;
+	return leaf_data_of(h, all, out, e);
 }
 
 bool
@@ -213,8 +229,7 @@ record_opening_write(const struct record *r, unsigned mask, uint8_t *to)
 bool
 record_opening_parse(struct bytes in, struct record *out, struct err *e)
 {
-	struct record r;
-	memset(&r, 0, sizeof(r));
+	struct record r = { .time = NULL };
 	struct cursor c = cursor_over(in);
 	struct bytes magic = cursor_take(&c, 4);
 	if (!bytes_is(magic, "RLO1") || cursor_u16(&c) != RECORD_SLOTS)
@@ -263,6 +278,40 @@ record_entry_parse(struct bytes in, struct record *out, uint8_t leaf[32], struct
 		return err_wrap(e, "entry");
 	memcpy(leaf, hash.data, 32);
 	return true;
+}
+
+/* One slot of an opening; its commitment.  What is no slot fails the cursor. */
+static bool
+take_commitment(struct sha256 *h, struct cursor *c, unsigned number, uint8_t out[32], struct err *e)
+{
+	uint8_t kind = cursor_u8(c);
+	if (kind == 0) {
+		cursor_copy(c, out, 32);
+		return true;
+	}
+	struct bytes salt = cursor_take(c, RECORD_SALT);
+	struct bytes value = cursor_take(c, cursor_u32(c));
+	c->failed |= kind != 1;
+	return c->failed || commitment(h, number, salt.data, value, out, e);
+}
+
+bool
+record_entry_leaf(struct sha256 *h, struct bytes in, uint8_t leaf[32], struct err *e)
+{
+	uint8_t all[ALL_BYTES], data[RECORD_LEAF_DATA];
+	struct cursor c = cursor_over(in);
+	(void)cursor_take(&c, 32);
+	struct bytes magic = cursor_take(&c, 4);
+	if (!bytes_is(magic, "RLO1") || cursor_u16(&c) != RECORD_SLOTS)
+		c.failed = true;
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++)
+		if (!take_commitment(h, &c, i, all + ALL_HEAD + (size_t)(i - 1) * 32, e))
+			return false;
+	if (!cursor_finished(&c))
+		return err_set(
+		    e, ERR_MALFORMED, "entry: opening of %zu bytes", in.len < 32 ? 0 : in.len - 32);
+	return leaf_data_of(h, all, data, e) &&
+	       merkle_leaf(h, bytes_from(data, sizeof(data)), leaf, e);
 }
 
 /* A present slot of its own form; slot 7 needs the type. */

@@ -94,6 +94,10 @@ void record_entry_write(const struct record *r, const uint8_t leaf[32], uint8_t 
 MUST_USE bool record_entry_parse(
     struct bytes in, struct record *out, uint8_t leaf[32], struct err *e);
 
+/* The leaf of an entry with every slot open or not, hashed where it lies: the same as
+ * record_entry_parse and record_leaf.  ERR_MALFORMED. */
+MUST_USE bool record_entry_leaf(struct sha256 *h, struct bytes in, uint8_t leaf[32], struct err *e);
+
 /* All that can be said of one record alone: slot 1 open and well-formed, every open slot
  * well-formed, slots that the type may not use empty where open, the body that of the type.
  * ERR_MALFORMED. */

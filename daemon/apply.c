@@ -85,7 +85,6 @@ apply_enqueue(
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
 			return false;
 		batch_tell(c, p, s);
-		shell_count_down(c->shell, s->id);
 		*count += 1;
 	}
 	return true;
@@ -180,14 +179,16 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	return true;
 }
 
-/* Some subscription that gets it has a reader with credit for it and all that waits before it. */
+/* Some subscription that gets it has readers with credit for it and all that is in its queue. */
 static bool
 is_awaited(const struct committer *c, const struct job_publish *p, const struct roll_party *r)
 {
-	for (size_t i = 0; i < r->sub_count; i++)
-		if (shell_is_eager(c->shell, r->subs[i].id) &&
+	for (size_t i = 0; i < r->sub_count; i++) {
+		uint32_t id = r->subs[i].id;
+		if (store_waiting(c->ledger->store, id) < shell_credit(c->shell, id) &&
 		    matches(&r->subs[i], p->mode, p->topic))
 			return true;
+	}
 	return false;
 }
 
@@ -316,24 +317,25 @@ same_given(struct committer *c, const struct store_given *was, bool *same, struc
 	return true;
 }
 
-bool
-apply_deliver(struct committer *c, struct job *j, struct err *e)
+/* Still to be recorded: nothing about it has changed, and its time is not over. */
+static bool
+still_due(struct committer *c, const struct job_delivery *d, bool *due, struct err *e)
 {
-	struct job_deliver *d = &j->deliver;
-	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
-	bool same = false;
 	struct store_queued entry;
-	bool waits = false;
+	bool same = false, waits = false;
 	if (!same_given(c, &d->given, &same, e) ||
 	    !store_find_queued(store_batch_view(c->ledger->store), &d->queued, &entry, &waits, e))
 		return false;
-	waits = waits && (entry.expires_us == 0 || entry.expires_us > c->ledger->now_us) &&
-		(d->good_until_us == 0 || d->good_until_us > c->ledger->now_us);
-	if (!same || !waits || rules->number != j->rules) {
-		j->fate = JOB_STALE;
-		return true;
-	}
-	struct ledger_place at = { .publisher = roll_find(&c->ledger->roll, d->publisher),
+	*due = same && waits && (entry.expires_us == 0 || entry.expires_us > c->ledger->now_us) &&
+	       (d->good_until_us == 0 || d->good_until_us > c->ledger->now_us);
+	return true;
+}
+
+static bool
+record_delivery(struct committer *c, struct job_delivery *d, struct err *e)
+{
+	struct ledger_place at = { .publisher =
+				       roll_find(&c->ledger->roll, d->given.report.originator),
 		.recipient = roll_find(&c->ledger->roll, d->given.party),
 		.link = d->given.decision };
 	struct log_out out;
@@ -341,8 +343,25 @@ apply_deliver(struct committer *c, struct job *j, struct err *e)
 		return unknown_party(d->given.party, e);
 	if (!ledger_append(c->ledger, &d->record, &at, &out, e))
 		return false;
-	d->index = d->given.delivery = out.index;
+	d->given.delivery = out.index;
 	return store_put_given(c->ledger->store, &d->given, e);
+}
+
+bool
+apply_deliver(struct committer *c, struct job *j, struct err *e)
+{
+	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
+	if (rules->number != j->rules) {
+		j->fate = JOB_STALE;
+		return true;
+	}
+	for (size_t i = 0; i < j->deliver.count; i++) {
+		struct job_delivery *d = j->deliver.items[i];
+		bool due = false;
+		if (!still_due(c, d, &due, e) || (due && !record_delivery(c, d, e)))
+			return false;
+	}
+	return true;
 }
 
 /* ---- ACK, RETRY ---- */

@@ -202,9 +202,9 @@ fill_shell(struct broker *b, struct err *e)
 	s->origin = bytes_of(b->config->log_origin);
 	s->log_key = &b->log_public;
 	wall_init(&s->wall, b->config->limit_clock_gap_ms * 1000);
-	s->eager_count = LIMIT_PARTIES * 4;
-	s->eager = calloc(s->eager_count, sizeof(*s->eager));
-	if (s->eager == NULL)
+	s->credit_count = LIMIT_PARTIES * 4;
+	s->credit = calloc(s->credit_count, sizeof(*s->credit));
+	if (s->credit == NULL)
 		return err_set(e, ERR_NOMEM, "hints");
 	if (!mailbox_new(COMMITTER_MAIL, &s->committer, e) ||
 	    !mailbox_new(MAIN_MAIL, &s->main, e) || !sha256_init(&sha, e))
@@ -543,7 +543,7 @@ broker_close(struct broker *b)
 	ruleset_unref(b->rules);
 	mailbox_free(b->shell.committer);
 	mailbox_free(b->shell.main);
-	free((void *)(uintptr_t)b->shell.eager);
+	free((void *)(uintptr_t)b->shell.credit);
 	free(b->workers);
 	EVP_PKEY_free(b->log_key);
 	if (b->base != NULL)

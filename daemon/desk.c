@@ -22,6 +22,25 @@ desk_party(const struct conn *c)
 }
 
 bool
+desk_look(struct desk *d, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	if (d->looking)
+		return true;
+	d->looks++;
+	d->looking = store_view_open(d->view, &d->scratch, e);
+	return d->looking;
+}
+
+void
+desk_look_away(struct desk *d)
+{
+	if (d->looking)
+		store_view_close(d->view);
+	d->looking = false;
+}
+
+bool
 desk_post(struct conn *c, struct job **j)
 {
 	ASSERT_ON(ROLE_WORKER);
@@ -73,8 +92,8 @@ desk_hub(const struct conn *c)
 		.clock = bytes_of(wall_quality(&s->wall)) };
 }
 
-struct bytes
-desk_actor(const struct conn *c, struct arena *a)
+static struct bytes
+subject(const struct conn *c, struct arena *a)
 {
 	struct bytes none = { NULL, 0 };
 	if (c->peer == NULL || sk_X509_num(c->peer->certs) < 1)
@@ -94,6 +113,21 @@ desk_actor(const struct conn *c, struct arena *a)
 			out = none;
 	}
 	BIO_free(bio);
+	return out;
+}
+
+struct bytes
+desk_actor(const struct conn *c, struct arena *a)
+{
+	struct session *s = c->session;
+	struct bytes out = { NULL, 0 };
+	struct err e;
+	if (s == NULL)
+		return subject(c, a);
+	if (s->actor.len == 0)
+		s->actor = subject(c, &s->memory);
+	if (s->actor.len > 0 && !arena_copy(a, s->actor, &out, &e))
+		out.len = 0;
 	return out;
 }
 

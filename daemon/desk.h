@@ -9,10 +9,12 @@
 #include "daemon/role.h"
 #include "daemon/ruleset.h"
 #include "daemon/salt.h"
+#include "daemon/shelf.h"
 #include "daemon/shell.h"
 #include "daemon/table.h"
 #include "proto/arena.h"
 #include "proto/envelope.h"
+#include "proto/merkle.h"
 
 struct outlet;
 
@@ -20,7 +22,8 @@ enum {
 	DESK_REFUSALS = 64,   /* kinds of refusal counted at once */
 	SESSION_CHAINS = 64,  /* chains of signers that a session was told */
 	SESSION_OUTLETS = 32, /* subscriptions of one session */
-	DESK_ARENA_EXTRA = 1 << 20
+	DESK_ARENA_EXTRA = 1 << 20,
+	DESK_SCRATCH = 4 * LIMIT_MESSAGE_BYTES /* a delivery: its parts, and the message of them */
 };
 
 /* One second's identical refusals become one counted record (AUDIT 1). */
@@ -42,8 +45,16 @@ struct desk {
 	struct shell *shell;
 	struct ruleset *rules; /* a reference; NULL until main gave the first */
 	struct store_view *view;
+	struct arena scratch; /* of one delivery */
+	struct shelf *shelf;
+	bool looking;	/* the view is open for an outlet, into 'scratch'.. */
+	uint64_t looks; /* ..for the so-many-th time */
 	struct sha256 sha;
 	struct salt_pool salts;
+	struct desk_proof { /* the last that a session was given; sizes 0: none */
+		uint64_t sizes[2];
+		struct merkle_proof proof;
+	} proof;
 	struct outlet *outlets; /* by subscription id */
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
@@ -59,6 +70,7 @@ struct session {
 	struct desk *desk;
 	struct arena memory;	     /* of the chain */
 	struct names chain;	     /* of the signer, as Hello gave it */
+	struct bytes actor;	     /* the certificate's subject, once it was asked for */
 	struct trust_signer *signer; /* judged at the first publication under the present rules */
 	uint64_t signer_rules;
 	struct envelope_verifier verifier;
@@ -79,6 +91,10 @@ desk_of(const struct conn *c)
 
 /* The party id of the session; 0 if its party left the policy. */
 uint32_t desk_party(const struct conn *c);
+/* Opens the view for the deliveries of this event, unless it is open for them: all that is read
+ * until desk_look_away is of one moment. */
+MUST_USE bool desk_look(struct desk *d, struct err *e);
+void desk_look_away(struct desk *d);
 /* Posts the job; a full mailbox answers the request with BUSY (job freed): false.  Takes it always.
  */
 bool desk_post(struct conn *c, struct job **j);

@@ -138,17 +138,41 @@ released(struct drafts *d, const struct recipient_decision *r, uint8_t out[32], 
 	return record_released(&d->desk->sha, &v, out, e);
 }
 
+/* Slot 2 but for the recipient: those judged alike share it. */
+struct release {
+	const struct portion_decision *of; /* NULL: of nobody yet */
+	struct slot_release slot;
+	uint8_t digest[32];
+};
+
 static bool
-release_slot(struct drafts *d, const struct recipient_decision *r, struct slot_release *s,
-    uint8_t digest[32], struct err *e)
+make_release(
+    struct drafts *d, const struct recipient_decision *r, struct release *out, struct err *e)
 {
-	*s = (struct slot_release){ .recipient = r->recipient };
-	if (r->outcome != OUTCOME_RELEASE && r->outcome != OUTCOME_REDACT)
-		return true; /* a hold releases nothing yet */
-	s->released = digest;
-	return agreements(d, r, &s->agreements, e) &&
-	       policy_marking(d->desk->rules->epoch, d->facts, r, d->a, &s->marking, e) &&
-	       released(d, r, digest, e);
+	struct slot_release *s = &out->slot;
+	if (out->of == r->portions)
+		return true;
+	*s = (struct slot_release){ .released = NULL };
+	if (r->outcome == OUTCOME_RELEASE || r->outcome == OUTCOME_REDACT) {
+		s->released = out->digest;
+		if (!agreements(d, r, &s->agreements, e) ||
+		    !policy_marking(d->desk->rules->epoch, d->facts, r, d->a, &s->marking, e) ||
+		    !released(d, r, out->digest, e))
+			return false;
+	} /* a hold releases nothing yet */
+	out->of = r->portions;
+	return true;
+}
+
+static bool
+release_slot(struct drafts *d, const struct recipient_decision *r, struct release *shared,
+    struct slot_release *s, struct err *e)
+{
+	if (!make_release(d, r, shared, e))
+		return false;
+	*s = shared->slot;
+	s->recipient = r->recipient;
+	return true;
 }
 
 /* ---- DECISION, DELIVERY, NARROWED ---- */
@@ -333,20 +357,20 @@ drafts_decisions(struct drafts *d, struct job *j, struct err *e)
 	p->recipients = arena_zalloc(d->a, n + 1, sizeof(*p->recipients));
 	p->decision_count = p->recipient_count = 0;
 	p->released = p->redacted = p->held = p->withheld = 0;
+	struct release shared = { .of = NULL };
 	if (lines == NULL || done == NULL || p->decisions == NULL || p->recipients == NULL)
 		return err_set(e, ERR_NOMEM, "decisions");
 	if (!all_reasons(d, lines, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct recipient_decision *r = &all->recipients[i];
-		uint8_t digest[32];
 		struct decided v = {
 			.type = EVENT_DECISION, .outcome = r->outcome, .lines = lines[i]
 		};
 		count_outcome(p, r->outcome);
 		if (done[i])
 			continue;
-		if (!release_slot(d, r, &v.release, digest, e))
+		if (!release_slot(d, r, &shared, &v.release, e))
 			return false;
 		bool withheld = r->outcome == OUTCOME_WITHHOLD;
 		if (withheld && !join_withheld(d, i, lines, done, &v.release.recipient, e))
@@ -375,8 +399,8 @@ bool
 drafts_narrowed(
     struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e)
 {
-	uint8_t digest[32];
+	struct release one = { .of = NULL };
 	struct decided v = { .type = EVENT_NARROWED, .outcome = r->outcome };
-	return reasons(d, r, &v.lines, e) && release_slot(d, r, &v.release, digest, e) &&
+	return reasons(d, r, &v.lines, e) && release_slot(d, r, &one, &v.release, e) &&
 	       decision(d, &v, out, e);
 }

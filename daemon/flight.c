@@ -20,19 +20,27 @@ flight_detach(struct flight *f)
 	f->to = NULL;
 }
 
+void
+flight_due(struct flight *f, uint64_t in_ms)
+{
+	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + in_ms;
+	if (f->deadline_ms < f->outlet->due_ms)
+		f->outlet->due_ms = f->deadline_ms;
+}
+
 /* ---- the order of a lane ---- */
 
 static void
 insert_by_age(struct flight_list *list, struct flight *f)
 {
-	struct flight *at;
-	TAILQ_FOREACH (at, list, of_lane)
-		if (at->entry.key.decision > f->entry.key.decision)
-			break;
+	struct flight *at; /* nearly always the last */
+	TAILQ_FOREACH_REVERSE(at, list, flight_list, of_lane)
+	if (at->entry.key.decision <= f->entry.key.decision)
+		break;
 	if (at == NULL)
-		TAILQ_INSERT_TAIL(list, f, of_lane);
+		TAILQ_INSERT_HEAD(list, f, of_lane);
 	else
-		TAILQ_INSERT_BEFORE(at, f, of_lane);
+		TAILQ_INSERT_AFTER(list, at, f, of_lane);
 	f->in = list;
 }
 
@@ -67,7 +75,7 @@ flight_unlist(struct flight *f)
 	struct lane *lane = flight_lane(f);
 	bool held_others = f->in == &lane->pending && f->state != FLIGHT_BEHIND;
 	take_off_list(f);
-	if (held_others)
+	if (held_others && f->outlet->behind > 0)
 		wake_behind(lane);
 }
 
@@ -89,7 +97,7 @@ flight_wait(struct flight *f, enum flight_state state)
 		f->outlet->behind -= f->state == FLIGHT_BEHIND;
 	f->state = state;
 	f->outlet->behind += state == FLIGHT_BEHIND;
-	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
+	flight_due(f, LATER_MS);
 	if (f->in == NULL)
 		insert_by_age(&lane->pending, f);
 }
@@ -99,7 +107,7 @@ flight_later(struct flight *f)
 {
 	flight_unlist(f);
 	f->state = FLIGHT_LATER;
-	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + LATER_MS;
+	flight_due(f, LATER_MS);
 }
 
 bool

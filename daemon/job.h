@@ -14,7 +14,7 @@ struct ruleset;
 
 enum job_kind {
 	JOB_PUBLISH = 1, /* a report, decided */
-	JOB_DELIVER,	 /* the DELIVERY record that must exist before bytes leave */
+	JOB_DELIVER,	 /* DELIVERY records that must exist before bytes leave */
 	JOB_AGAIN,	 /* a later decision that narrows, or resolves a hold */
 	JOB_ACK,	 /* a subscription has these */
 	JOB_RETRY,	 /* these were sent and not acknowledged: count the attempt */
@@ -91,14 +91,17 @@ struct job_publish {
 	size_t unusable_count;
 	struct bytes unusable_bytes; /* the same, as JOB_PART_UNUSABLE */
 };
-struct job_deliver {
-	struct store_given given;      /* as read; another one now is JOB_STALE */
-	struct store_queue_key queued; /* the entry that waits; gone or expired is JOB_STALE, too */
+struct job_delivery {
+	struct store_given given;      /* as read; if another one now, there is no record.. */
+	struct store_queue_key queued; /* ..nor if the entry that waits is gone or expired */
 	struct record record;
-	uint32_t publisher;
 	uint64_t good_until_us; /* 0: no end */
 	void *flight;		/* the outlet's; opaque here */
-	uint64_t index;		/* out */
+};
+enum { JOB_DELIVERIES = 64 };
+struct job_deliver {
+	struct job_delivery **items; /* room for JOB_DELIVERIES */
+	size_t count;
 };
 struct job_again {
 	struct store_given given; /* as read */

@@ -111,11 +111,10 @@ static bool
 look_again(struct ledger *l, struct err *e)
 {
 	struct merkle tree = l->saved.tree;
-	struct store_view *v = store_batch_view(l->store);
 	while (tree.leaf_count < l->log.tree.leaf_count) {
 		struct bytes entries[64];
 		size_t count = sizeof(entries) / sizeof(entries[0]);
-		if (!store_read_entries(v, tree.leaf_count, 1u << 20, entries, &count, e))
+		if (!store_see_entries(l->store, tree.leaf_count, entries, &count, e))
 			return false;
 		if (count == 0)
 			return err_set(

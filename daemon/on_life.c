@@ -27,6 +27,10 @@ on_worker_start(struct worker *w, struct err *e)
 	d->worker = w;
 	d->shell = w->shell;
 	w->desk = d;
+	arena_init(&d->scratch, DESK_SCRATCH);
+	d->shelf = calloc(1, sizeof(*d->shelf));
+	if (d->shelf == NULL)
+		return err_set(e, ERR_NOMEM, "desk");
 	return sha256_init(&d->sha, e) && store_view_new(d->shell->store, &d->view, e);
 }
 
@@ -48,6 +52,10 @@ on_worker_stop(struct worker *w)
 	if (d->hold_event != NULL)
 		event_free(d->hold_event);
 	store_view_free(d->view);
+	arena_done(&d->scratch);
+	if (d->shelf != NULL)
+		shelf_wipe(d->shelf);
+	free(d->shelf);
 	sha256_done(&d->sha);
 	salt_done(&d->salts);
 	w->trust = NULL;
@@ -119,6 +127,8 @@ on_tick(struct worker *w)
 	desk_flush_refusals(d, false);
 	if (look)
 		unpark(d);
+	if (look)
+		shelf_wipe(d->shelf);
 	if (d->holds_due && look) /* after the sessions were judged (S9) */
 		again_all_holds(d);
 }

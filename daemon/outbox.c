@@ -145,6 +145,11 @@ fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 bool
 outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e)
 {
+	size_t waits = outbox_waiting(o, 0);
+	if (waits > PUMP_RECORD)
+		waits = PUMP_RECORD;
+	if (waits > 0 && pump_space(p, waits + waits / 16) == NULL) /* and the heads of frames */
+		return err_set(e, ERR_NOMEM, "output buffer");
 	for (int lane; pump_pending(p) < PUMP_RECORD && (lane = highest(o)) >= 0;) {
 		if (!fill_frame(o, STAILQ_FIRST(&o->lane[lane]), p, c))
 			return err_set(e, ERR_NOMEM, "output buffer");

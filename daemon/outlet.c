@@ -9,8 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { JOBS_AT_ONCE = 64 };
-
 /* ---- opening, joining, leaving ---- */
 
 struct outlet *
@@ -21,7 +19,7 @@ outlet_find(struct desk *d, uint32_t id)
 	return o;
 }
 
-static void set_eager(struct outlet *o);
+static void tell_credit(struct outlet *o);
 
 struct outlet *
 outlet_open(struct desk *d, const struct store_subscription *s)
@@ -39,6 +37,7 @@ outlet_open(struct desk *d, const struct store_subscription *s)
 	o->desk = d;
 	o->party = s->party;
 	o->mode = s->mode;
+	o->due_ms = UINT64_MAX;
 	memcpy(o->name, s->name.data, s->name.len);
 	memcpy(o->pattern, s->pattern.data, s->pattern.len);
 	LIST_INIT(&o->consumers);
@@ -121,7 +120,7 @@ outlet_leave(struct consumer *k)
 	free(back);
 	LIST_REMOVE(k, of_outlet);
 	free(k);
-	set_eager(o);
+	tell_credit(o);
 }
 
 void
@@ -190,24 +189,19 @@ restock(struct outlet *o, unsigned lane)
 {
 	struct lane *l = &o->lanes[lane];
 	struct desk *d = o->desk;
-	struct arena memory;
 	struct err e = { 0 };
 	struct store_queue_key after = {
 		.subscription = o->id, .precedence = (uint8_t)(lane + 1), .decision = l->after
 	};
 	size_t count = OUTLET_STOCK;
-	arena_init(&memory, DESK_ARENA_EXTRA);
-	bool ok = store_view_open(d->view, &memory, &e) &&
-		  store_read_queue(d->view, &after, l->stock, &count, &e);
-	store_view_close(d->view);
-	arena_done(&memory);
-	if (!ok) {
+	if (!desk_look(d, &e) || !store_read_queue(d->view, &after, l->stock, &count, &e)) {
 		log_error(
 		    "queue.unreadable", "subscription=%u why=%s", o->id, log_quote_text(e.text));
 		return false;
 	}
 	l->at = 0;
-	l->more = l->backlog = count == OUTLET_STOCK;
+	l->look = d->looks;
+	l->more = count == OUTLET_STOCK;
 	if (count > 0)
 		l->after = l->stock[count - 1].key.decision;
 	l->count = leave_dormant(o, l, count);
@@ -263,8 +257,10 @@ take_off(struct outlet *o, unsigned lane)
 {
 	struct lane *l = &o->lanes[lane];
 	struct flight *f = TAILQ_FIRST(&l->ready);
-	if (f == NULL && (f = new_flight(o, &l->stock[l->at])) != NULL)
+	if (f == NULL && (f = new_flight(o, &l->stock[l->at])) != NULL) {
+		f->look = l->look;
 		l->at++;
+	}
 	return f;
 }
 
@@ -295,13 +291,19 @@ wake_dormant(struct outlet *o, unsigned lane)
 
 /* ---- sending ---- */
 
-/* Credit, the role, and judged under the present rules (S9). */
+/* The role, and judged under the present rules (S9). */
+static bool
+may_read(const struct consumer *k)
+{
+	const struct conn *c = k->conn;
+	return c->state == CONN_READY && c->peer != NULL &&
+	       (c->peer->roles & ROLE_SUBSCRIBE) != 0 && c->judged == c->worker->trust_serial;
+}
+
 static bool
 may_take(const struct consumer *k)
 {
-	const struct conn *c = k->conn;
-	return k->out < k->credit && c->state == CONN_READY && c->peer != NULL &&
-	       (c->peer->roles & ROLE_SUBSCRIBE) != 0 && c->judged == c->worker->trust_serial;
+	return k->out < k->credit && may_read(k);
 }
 
 static struct consumer *
@@ -348,36 +350,17 @@ free_credit(const struct outlet *o)
 	return n;
 }
 
-static uint32_t
-count_list(const struct flight_list *list)
-{
-	const struct flight *f;
-	uint32_t n = 0;
-	TAILQ_FOREACH (f, list, of_lane)
-		n++;
-	return n;
-}
-
-/* For the committer (decision 0007): credit beyond what waits.  While a lane may have more than we
- * have seen the last word stands, since the committer counts down from it. */
+/* For the committer, which knows how many entries the queue has (decision 0008). */
 static void
-set_eager(struct outlet *o)
+tell_credit(struct outlet *o)
 {
 	struct shell *s = o->desk->shell;
-	uint32_t credit = any_reader(o) ? free_credit(o) : 0, waits = 0;
-	if (o->id >= s->eager_count)
-		return;
-	for (size_t i = 0; i < OUTLET_LANES && credit > 0; i++) {
-		const struct lane *l = &o->lanes[i];
-		if (l->more && !l->backlog)
-			return;
-		if (l->backlog)
-			credit = 0;
-		waits +=
-		    count_list(&l->ready) + count_list(&l->pending) + (uint32_t)(l->count - l->at);
-	}
-	atomic_store_explicit(
-	    &s->eager[o->id], credit > waits ? credit - waits : 0, memory_order_relaxed);
+	const struct consumer *k;
+	uint32_t credit = 0;
+	LIST_FOREACH (k, &o->consumers, of_outlet)
+		credit += may_read(k) ? k->credit : 0;
+	if (o->id < s->credit_count)
+		atomic_store_explicit(&s->credit[o->id], credit, memory_order_relaxed);
 }
 
 void
@@ -388,7 +371,7 @@ outlet_pump(struct outlet *o)
 		return;
 	o->pumping = true;
 	/* what is asked for ahead of its credit would be recorded for bytes that cannot go yet */
-	while (any_reader(o) && o->jobs + o->behind < JOBS_AT_ONCE && o->jobs < free_credit(o)) {
+	while (any_reader(o) && o->jobs + o->behind < JOB_DELIVERIES && o->jobs < free_credit(o)) {
 		unsigned lane = next_lane(o);
 		struct consumer *k = lane == OUTLET_LANES ? NULL : reader(o, lane);
 		struct flight *f = k == NULL ? NULL : take_off(o, lane);
@@ -399,8 +382,10 @@ outlet_pump(struct outlet *o)
 		else if (f->state == FLIGHT_READY)
 			break; /* cannot go now: tick or notice tries again */
 	}
+	prepare_ask(o);
+	desk_look_away(o->desk);
 	o->pumping = false;
-	set_eager(o);
+	tell_credit(o);
 }
 
 void
@@ -416,8 +401,7 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 		s->whole = true;
 		f->state = FLIGHT_SENT;
 		f->entry.attempts++;
-		f->deadline_ms =
-		    worker_now_ms(o->desk->worker) + o->desk->shell->config->limit_ack_wait_ms;
+		flight_due(f, o->desk->shell->config->limit_ack_wait_ms);
 	} else {
 		flight_detach(f);
 		f->checked = false;
@@ -425,29 +409,46 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 	}
 	if (f->acked) /* an earlier time was enough */
 		flight_ack(f);
+	else if (f->state == FLIGHT_SENT)
+		return; /* nobody has more credit for it */
 	outlet_pump(o);
+}
+
+/* Flights whose deadline has come: tried or sent again. */
+static void
+wake_due(struct outlet *o)
+{
+	struct flight *f, *next, *late[64];
+	size_t count = 0;
+	const struct worker *w = o->desk->worker;
+	uint64_t now = worker_now_ms(w);
+	if (now < o->due_ms && w->still_ms == 0)
+		return;
+	o->due_ms = UINT64_MAX;
+	for (f = TAILQ_FIRST(&o->all); f != NULL && count < 64; f = next) {
+		next = TAILQ_NEXT(f, of_outlet);
+		f->deadline_ms += w->still_ms; /* nobody's acknowledgement was read */
+		if (f->deadline_ms > now) {
+			o->due_ms = f->deadline_ms < o->due_ms ? f->deadline_ms : o->due_ms;
+		} else if (f->state == FLIGHT_LATER) {
+			flight_ready(f);
+		} else if (f->state == FLIGHT_SENT) {
+			flight_detach(f);
+			flight_ready(f);
+			late[count++] = f;
+		}
+	}
+	if (f != NULL)
+		o->due_ms = now;
+	if (count > 0)
+		count_attempts(o, late, count);
 }
 
 void
 outlet_tick(struct outlet *o)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct flight *f, *next, *late[64];
-	size_t count = 0;
-	uint64_t now = worker_now_ms(o->desk->worker);
-	for (f = TAILQ_FIRST(&o->all); f != NULL && count < 64; f = next) {
-		next = TAILQ_NEXT(f, of_outlet);
-		f->deadline_ms += o->desk->worker->still_ms; /* nobody's acknowledgement was read */
-		if (f->state == FLIGHT_LATER && f->deadline_ms <= now)
-			flight_ready(f);
-		if (f->state != FLIGHT_SENT || f->deadline_ms > now)
-			continue;
-		flight_detach(f);
-		flight_ready(f);
-		late[count++] = f;
-	}
-	if (count > 0)
-		count_attempts(o, late, count);
+	wake_due(o);
 	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
 		wake_dormant(o, lane);
 	outlet_pump(o);

@@ -76,6 +76,7 @@ struct flight {
 	uint64_t acked_record;	   /* ..and what for */
 	struct ack_ticket *ticket; /* who waits for its ack */
 	struct store_queued entry;
+	uint64_t look; /* the entry is as it stood at that look of the desk */
 	uint32_t publisher;
 	uint64_t deadline_ms;	       /* ack-wait; LATER: the next try */
 	bool checked;		       /* decided again under 'rules' with nothing changed.. */
@@ -105,17 +106,19 @@ struct outlet {
 		struct flight_list pending; /* JOB, BEHIND, and LATER that keep their place */
 		struct store_queued stock[OUTLET_STOCK];
 		size_t at, count;
+		uint64_t look;	/* when it was read (desk_look) */
 		uint64_t after; /* decision index of the last one fetched */
-		bool more;	/* the store may have more.. */
-		bool backlog;	/* ..and has, as far as we looked */
+		bool more;	/* the store may have more */
 		struct dormant *dormant;
 		size_t dormant_count, dormant_room;
 		uint64_t wake_ms; /* the earliest of them; UINT64_MAX: none */
 	} lanes[OUTLET_LANES];
-	unsigned jobs;	 /* flights with the committer */
-	unsigned behind; /* flights BEHIND */
-	unsigned picked; /* since the lowest lane had its turn */
+	unsigned jobs;	    /* flights with the committer, or about to go */
+	struct job *asking; /* their DELIVERYs, while it pumps; NULL: none */
+	unsigned behind;    /* flights BEHIND */
+	unsigned picked;    /* since the lowest lane had its turn */
 	bool pumping;
+	uint64_t due_ms; /* no flight has a deadline before */
 	UT_hash_handle hh;
 };
 
@@ -149,7 +152,11 @@ void outlet_acked(struct desk *d, struct job *j);
 /* Makes the Deliver of a READY flight and sends it, or sends the job that it needs first.  False:
  * the flight's entry is gone. */
 MUST_USE bool prepare_flight(struct flight *f, struct consumer *k);
+/* Sends what prepare_flight gathered in o->asking. */
+void prepare_ask(struct outlet *o);
 struct lane *flight_lane(const struct flight *f);
+/* Sets its deadline. */
+void flight_due(struct flight *f, uint64_t in_ms);
 /* It takes nobody's credit any more. */
 void flight_detach(struct flight *f);
 /* Off the list of its lane; those BEHIND it may go. */

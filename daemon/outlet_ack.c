@@ -261,15 +261,16 @@ home(struct flight *f, const struct job *j, const char *event)
 		flight_ready(f);
 }
 
-/* A DELIVERY record is there (or was not to be): look at the flight anew. */
+/* DELIVERY records are there (or were not to be): look at their flights anew. */
 void
 outlet_delivered(struct desk *d, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct flight *f = j->deliver.flight;
-	struct outlet *o = f->outlet;
+	struct flight *first = j->deliver.items[0]->flight;
+	struct outlet *o = first->outlet;
 	(void)d;
-	home(f, j, "delivery.not-recorded");
+	for (size_t i = 0; i < j->deliver.count; i++)
+		home(j->deliver.items[i]->flight, j, "delivery.not-recorded");
 	job_free(j);
 	outlet_pump(o);
 }

@@ -1,5 +1,6 @@
 /* prepare.c - from a queue entry to bytes on a connection (HOUSE 2, step 9). */
 #include "daemon/again.h"
+#include "daemon/committer.h"
 #include "daemon/explain.h"
 #include "daemon/log.h"
 #include "daemon/outlet.h"
@@ -9,16 +10,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { READ_EXTRA = 1 << 20 };
+enum { DELIVERY_ROOM = 65536 }; /* for one DELIVERY: names of agreements, a marking */
 
 /* All that is read of one report for one recipient. */
 struct scene {
 	struct desk *desk;
 	struct flight *f;
-	struct arena *a;
+	struct arena *a; /* the desk's scratch */
 	struct store_given given;
 	struct store_report row;
-	struct bytes manifest, seal;
 	struct record record; /* the DELIVERY, or the decision that it will follow */
 	uint8_t leaf[32];
 };
@@ -26,40 +26,51 @@ struct scene {
 static bool
 read_part(struct scene *s, uint16_t number, struct bytes *out, struct err *e)
 {
-	bool found = false;
-	if (!store_read_part(s->desk->view, s->given.intake, number, out, &found, e))
-		return false;
-	return found || err_set(e, ERR_CORRUPT, "part %u is missing", number);
+	return shelf_part(s->desk->shelf, s->desk->view, s->given.intake, number, s->a, out, e);
 }
 
-/* The entry as it stands now, and what the party was given.  *found is false if it is gone. */
+/* The entry as it stands now.  *found is false if it is gone. */
+static bool
+read_entry(struct scene *s, bool *found, struct err *e)
+{
+	struct flight *f = s->f;
+	struct store_queued now;
+	*found = true;
+	if (f->look == s->desk->looks)
+		return true;
+	if (!store_find_queued(s->desk->view, &f->entry.key, &now, found, e) || !*found)
+		return e->code == ERR_NONE;
+	if (f->entry.attempts > now.attempts)
+		now.attempts = f->entry.attempts;
+	f->entry = now;
+	f->publisher = now.report.originator;
+	f->look = s->desk->looks;
+	return true;
+}
+
+/* And what the party was given. */
 static bool
 read_rows(struct scene *s, bool *found, struct err *e)
 {
+	const struct store_queued *q = &s->f->entry;
 	struct store_view *v = s->desk->view;
-	struct store_queued now;
-	uint32_t attempts = s->f->entry.attempts;
-	if (!store_find_queued(v, &s->f->entry.key, &now, found, e) || !*found)
+	if (!read_entry(s, found, e) || !*found)
 		return e->code == ERR_NONE;
-	s->f->entry = now;
-	s->f->publisher = now.report.originator;
-	if (attempts > now.attempts)
-		s->f->entry.attempts = attempts;
-	if (!store_find_given(v, s->f->outlet->party, &now.report, &s->given, found, e) || !*found)
+	if (!store_find_given(v, s->f->outlet->party, &q->report, &s->given, found, e) || !*found)
 		return e->code == ERR_NONE;
-	return store_find_report(v, &now.report, &s->row, found, e);
+	return shelf_report(s->desk->shelf, v, q, &s->row, found, e);
 }
 
 /* ---- what must happen first ---- */
 
-/* The DELIVERY record: same release as the decision's. */
+/* The DELIVERY record: same release and publisher as the decision's. */
 static bool
-draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct err *e)
+draft_delivery(struct scene *s, struct arena *a, struct record *r, struct err *e)
 {
 	struct slot_release release;
+	struct slot_publication of;
 	struct slot_common common = { .type = EVENT_DELIVERY,
 		.report = bytes_from(s->given.report.id, STORE_ID_BYTES) };
-	struct slot_publication p = { .party = publisher, .index = SLOT_LATER };
 	struct slot_decision link = { .link = SLOT_LATER };
 	struct slot_hub hub = { .node = s->desk->shell->node,
 		.connection = SLOT_ABSENT,
@@ -68,11 +79,14 @@ draft_delivery(struct scene *s, struct record *r, struct bytes publisher, struct
 	struct body b;
 	event_body_begin(&b, EVENT_DELIVERY);
 	event_body_uint(&b, BODY_DELIVERY_ACCEPTED, s->row.accepted_us);
-	return slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) &&
-	       desk_salts(s->desk, salts, e) && record_begin(r, s->a, salts, e) &&
-	       record_set_common(r, s->a, &common, e) && record_set_release(r, s->a, &release, e) &&
-	       record_set_publication(r, s->a, &p, e) && record_set_decision(r, s->a, &link, e) &&
-	       record_set_hub(r, s->a, &hub, e) && record_set_body(r, s->a, &b, e) &&
+	if (!slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) ||
+	    !slot_get_publication(RECORD_SLOT(&s->record, 3)->value, &of, e))
+		return false;
+	struct slot_publication p = { .party = of.party, .index = SLOT_LATER };
+	return desk_salts(s->desk, salts, e) && record_begin(r, a, salts, e) &&
+	       record_set_common(r, a, &common, e) && record_set_release(r, a, &release, e) &&
+	       record_set_publication(r, a, &p, e) && record_set_decision(r, a, &link, e) &&
+	       record_set_hub(r, a, &hub, e) && record_set_body(r, a, &b, e) &&
 	       record_hash_early(&s->desk->sha, r, e);
 }
 
@@ -86,36 +100,62 @@ good_until(const struct scene *s)
 	return f->good_until_us == UINT64_MAX ? 0 : f->good_until_us;
 }
 
+/* The job that gathers what one pumping of an outlet asks for. */
+static struct job *
+asking(struct outlet *o)
+{
+	if (o->asking != NULL)
+		return o->asking;
+	SCOPED(job_free) struct job *j = job_new(JOB_DELIVER, NULL, JOB_DELIVERIES * DELIVERY_ROOM);
+	if (j == NULL)
+		return NULL;
+	j->deliver.items = arena_zalloc(j->arena, JOB_DELIVERIES, sizeof(struct job_delivery *));
+	if (j->deliver.items == NULL)
+		return NULL;
+	j->rules = o->desk->rules->number;
+	return o->asking = MOVE(j);
+}
+
 static bool
 ask_for_delivery(struct scene *s, struct err *e)
 {
-	SCOPED(job_free) struct job *j = job_new(JOB_DELIVER, NULL, READ_EXTRA);
-	struct bytes publisher;
-	bool found = false;
+	struct outlet *o = s->f->outlet;
+	struct job *j = asking(o);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
-	s->a = j->arena;
-	bool ok = store_view_open(s->desk->view, s->a, e) &&
-		  store_name_text(s->desk->view, STORE_NAME_PARTY, s->given.report.originator,
-		      &publisher, &found, e) &&
-		  explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) &&
-		  arena_copy(s->a, s->given.masks, &s->given.masks, e);
-	store_view_close(s->desk->view);
-	if (!ok || !draft_delivery(s, &j->deliver.record, publisher, e))
+	struct job_delivery *d = arena_zalloc(j->arena, 1, sizeof(*d));
+	if (d == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
+	if (!desk_look(s->desk, e) || /* it may have been decided again in between */
+	    !explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) ||
+	    !draft_delivery(s, j->arena, &d->record, e) ||
+	    !arena_copy(j->arena, s->given.masks, &s->given.masks, e))
 		return false;
-	j->deliver.given = s->given;
-	j->deliver.queued = s->f->entry.key;
-	j->deliver.publisher = s->given.report.originator;
-	j->deliver.good_until_us = good_until(s);
-	j->deliver.flight = s->f;
-	j->rules = s->desk->rules->number;
-	j->records = 1;
-	j->bytes = 4096;
-	if (!desk_post_own(s->desk, &j))
-		return err_set(e, ERR_BUSY, "the committer is busy");
+	d->given = s->given;
+	d->queued = s->f->entry.key;
+	d->good_until_us = good_until(s);
+	d->flight = s->f;
+	j->deliver.items[j->deliver.count++] = d;
+	j->records++;
+	j->bytes += 4096;
 	flight_wait(s->f, FLIGHT_JOB);
-	s->f->outlet->jobs++;
+	o->jobs++;
 	return true;
+}
+
+void
+prepare_ask(struct outlet *o)
+{
+	ASSERT_ON(ROLE_WORKER);
+	SCOPED(job_free) struct job *j = MOVE(o->asking);
+	if (j == NULL || j->deliver.count == 0)
+		return;
+	j->home = o->desk->worker->index;
+	if (committer_take(o->desk->shell, &j))
+		return;
+	o->jobs -= (unsigned)j->deliver.count; /* the committer is busy: the tick tries again */
+	for (size_t i = 0; i < j->deliver.count; i++)
+		flight_ready(j->deliver.items[i]->flight);
 }
 
 /* True if the decision must be looked at again before these bytes leave (S5). */
@@ -139,6 +179,7 @@ decide_again(struct scene *s, bool *gone, struct err *e)
 		.held_deadline_us = UINT64_MAX,
 		.flight = s->f };
 	uint64_t until;
+	desk_look_away(s->desk);
 	switch (again_decide(s->desk, &a, &until, e)) {
 	case AGAIN_SAME:
 		s->f->checked = true;
@@ -291,20 +332,14 @@ send(struct scene *s, struct consumer *k, struct err *e)
 {
 	if (!has_room(s, k, e))
 		return false;
-	SCOPED(release_free) struct release *r = calloc(1, sizeof(*r));
-	if (r == NULL || (r->memory = calloc(1, sizeof(*r->memory))) == NULL)
-		return err_set(e, ERR_NOMEM, "delivery");
-	arena_init(r->memory, (size_t)s->row.body_bytes * 4 + READ_EXTRA);
 	struct msg m = { .type = MSG_DELIVER };
-	struct arena *mine = s->a;
-	s->a = r->memory;
-	bool ok = store_view_open(s->desk->view, s->a, e) && fill_message(s, k, &m.deliver, e) &&
-		  introduce(s, k->conn, e);
-	store_view_close(s->desk->view);
-	ok = ok && msg_encode(&m, s->a, &r->message, e);
-	s->a = mine;
-	if (!ok)
+	struct bytes encoded;
+	if (!desk_look(s->desk, e) || !fill_message(s, k, &m.deliver, e) ||
+	    !introduce(s, k->conn, e) || !msg_encode(&m, s->a, &encoded, e))
 		return false;
+	SCOPED(release_free) struct release *r = release_new(encoded);
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "delivery");
 	struct flight *f = s->f;
 	r->token = (struct release_token){ .desk = s->desk,
 		.rules = s->desk->rules->number,
@@ -338,17 +373,14 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 		return false;
 	if (s->desk->rules->number != atomic_load(&s->desk->shell->in_force))
 		return false; /* the new rules are in the mail; they pump again */
-	bool ok = store_view_open(s->desk->view, s->a, e) && read_rows(s, &found, e);
-	store_view_close(s->desk->view);
-	if (!ok)
+	if (!desk_look(s->desk, e) || !read_rows(s, &found, e))
 		return false;
 	*gone = !found || (f->entry.expires_us != 0 && f->entry.expires_us <= now);
 	if (*gone)
 		return false;
 	if (f->entry.not_before_ms * 1000 > now) {
 		flight_later(f);
-		f->deadline_ms =
-		    worker_now_ms(s->desk->worker) + f->entry.not_before_ms - now / 1000;
+		flight_due(f, f->entry.not_before_ms - now / 1000);
 		return false;
 	}
 	if (is_stale(s, now) && !decide_again(s, gone, e))
@@ -365,12 +397,11 @@ bool
 prepare_flight(struct flight *f, struct consumer *k)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct arena memory;
+	struct desk *d = f->outlet->desk;
 	struct err e = { 0 };
 	bool gone = false;
-	struct scene s = { .desk = f->outlet->desk, .f = f, .a = &memory };
+	struct scene s = { .desk = d, .f = f, .a = &d->scratch };
 	assert(f->state == FLIGHT_READY);
-	arena_init(&memory, DESK_ARENA_EXTRA);
 	bool go = make_ready(&s, &gone, &e);
 	if (go && !send(&s, k, &e) && e.code == ERR_NONE)
 		e.code = ERR_INTERNAL;
@@ -380,10 +411,10 @@ prepare_flight(struct flight *f, struct consumer *k)
 		log_error("delivery.failed", "subscription=%u code=%s why=%s", f->outlet->id,
 		    err_token(e.code), log_quote_text(e.text));
 	if (e.code == ERR_CORRUPT || e.code == ERR_STORE)
-		desk_stop_for_good(s.desk, &e);
+		desk_stop_for_good(d, &e);
 	/* one that cannot go for a reason of its own must not block those behind it */
 	if (its_own && !gone && f->state == FLIGHT_READY)
 		flight_later(f);
-	arena_done(&memory);
+	arena_reset(&d->scratch, DESK_SCRATCH);
 	return !gone;
 }

@@ -39,13 +39,23 @@ done(void *token, struct conn *c, enum stream_end how)
 	tell(arg, c, end);
 }
 
+struct release *
+release_new(struct bytes message)
+{
+	struct release *r = malloc(sizeof(*r) + message.len);
+	if (r == NULL)
+		return NULL;
+	*r = (struct release){ .len = message.len };
+	memcpy(r->message, message.data, message.len);
+	return r;
+}
+
 void
 release_free(struct release *r)
 {
 	if (r == NULL)
 		return;
-	arena_done(r->memory);
-	free(r->memory);
+	explicit_bzero(r->message, r->len);
 	free(r);
 }
 
@@ -55,7 +65,10 @@ release_send(struct conn *c, unsigned lane, struct release **r, struct err *e)
 	ASSERT_ON(ROLE_WORKER);
 	if (!release_permit((*r)->token.desk, &(*r)->token))
 		return err_set(e, ERR_BUSY, "not permitted now");
-	struct stream s = { .message = (*r)->message, .may_go = may_go, .done = done, .token = *r };
+	struct stream s = { .message = bytes_from((*r)->message, (*r)->len),
+		.may_go = may_go,
+		.done = done,
+		.token = *r };
 	if (!conn_stream_report(c, lane, &s, e))
 		return false;
 	*r = NULL;

@@ -28,11 +28,13 @@ MUST_USE bool release_permit(struct desk *d, const struct release_token *want);
 
 struct release {
 	struct release_token token;
-	struct arena *memory; /* owned: holds 'message' */
-	struct bytes message; /* an encoded Message with a Deliver */
 	void (*done)(void *arg, struct conn *c, enum release_end how);
 	void *arg;
+	size_t len;
+	uint8_t message[]; /* an encoded Message with a Deliver */
 };
+/* With a copy of 'message'; token, done and arg are the caller's to set.  NULL: out of memory. */
+struct release *release_new(struct bytes message);
 /* Sends; takes the release over if true.  False: out of memory or not permitted; nothing left. */
 MUST_USE bool release_send(struct conn *c, unsigned lane, struct release **r, struct err *e);
 void release_free(struct release *r);

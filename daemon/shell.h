@@ -30,31 +30,18 @@ struct shell {
 	_Atomic uint64_t in_force;
 	/* committer: false once durable work stopped for good; no new work is taken */
 	_Atomic bool broken;
-	/* by subscription: how many more reports its readers have credit for, beyond all that waits
-	 * in it, so that their DELIVERY may go into the decision's own transaction (decision 0007).
-	 * The worker of its party sets it, the committer counts down. */
-	_Atomic uint32_t *eager;
-	uint32_t eager_count;
+	/* by subscription: how many reports its readers take before they acknowledge, 0 without a
+	 * reader: so far the DELIVERY goes with its decision (decision 0008).  The worker of its
+	 * party sets it. */
+	_Atomic uint32_t *credit;
+	uint32_t credit_count;
 	const struct note_key *log_key; /* public half, named by the origin */
 };
 
-static inline bool
-shell_is_eager(const struct shell *s, uint32_t subscription)
+static inline uint32_t
+shell_credit(const struct shell *s, uint32_t subscription)
 {
-	return subscription < s->eager_count &&
-	       atomic_load_explicit(&s->eager[subscription], memory_order_relaxed) > 0;
-}
-
-/* One more waits in it.  A worker that sets it anew in between makes it too large by one: then a
- * DELIVERY is recorded a little before there is credit for its bytes. */
-static inline void
-shell_count_down(const struct shell *s, uint32_t subscription)
-{
-	if (!shell_is_eager(s, subscription))
-		return;
-	_Atomic uint32_t *at = &s->eager[subscription];
-	uint32_t left = atomic_load_explicit(at, memory_order_relaxed);
-	while (left > 0 && !atomic_compare_exchange_weak_explicit(
-			       at, &left, left - 1, memory_order_relaxed, memory_order_relaxed))
-		continue;
+	return subscription < s->credit_count
+		   ? atomic_load_explicit(&s->credit[subscription], memory_order_relaxed)
+		   : 0;
 }

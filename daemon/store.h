@@ -215,6 +215,8 @@ struct store_usage {
 /* What waits in all queues of a party, the open batch included.  Counted at open, then kept; for
  * the committer. */
 struct store_usage store_usage(const struct store *s, uint32_t party);
+/* Entries of one queue, likewise. */
+uint32_t store_waiting(const struct store *s, uint32_t subscription);
 /* Some queue entry or hold stands on this INTAKE, so its bodies must stay; likewise. */
 bool store_is_needed(const struct store *s, uint64_t intake);
 
@@ -233,6 +235,10 @@ MUST_USE bool store_drop_hold(
 /* The log (docs/audit-format.md, sections 5 and 6).  Indices rise by one from 0: another is
  * ERR_STORE.  'value' is what record_entry_write gives, leaf hash first: at most 1 MiB. */
 MUST_USE bool store_put_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);
+/* The entries as they lie in the pages that the batch will write, from 'from' on, without a gap;
+ * valid until its next write. */
+MUST_USE bool store_see_entries(
+    struct store *s, uint64_t from, struct bytes *out, size_t *count, struct err *e);
 /* Rewrites an entry whose slot 6 was erased; the leaf hash (its first 32 bytes) must stay. */
 MUST_USE bool store_erase_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);
 /* A full tile, once: a second time is ERR_STORE. */

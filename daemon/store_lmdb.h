@@ -58,10 +58,11 @@ struct needs {
 	size_t used;
 };
 
-/* What waits for a party, and whose a subscription is; both indexed by number.  Kept by the
- * committer; undo[] takes back what an aborted batch did. */
+/* What waits for a party, and whose a subscription is and what waits in it; both indexed by number.
+ * Kept by the committer; undo[] takes back what an aborted batch did. */
 struct usage_step {
-	uint32_t party; /* 0: a hold, which counts for nobody's quota */
+	uint32_t subscription; /* 0: a hold, which counts for nobody's quota */
+	uint32_t party;
 	int64_t reports;
 	int64_t bytes;
 	uint64_t intake;
@@ -69,8 +70,11 @@ struct usage_step {
 struct tally {
 	struct store_usage *usage;
 	size_t usage_room;
-	uint32_t *party_of;
-	size_t party_room;
+	struct queue_owner {
+		uint32_t party;
+		uint32_t waits; /* entries of its queue */
+	} * owners;
+	size_t owner_room;
 	struct usage_step *undo;
 	size_t undo_count;
 	size_t undo_room;
@@ -150,6 +154,9 @@ const char *store_lmdb_table(enum table t);
  * refuses is an error like any. */
 MUST_USE bool store_row_put(struct store *s, enum table t, struct bytes key, struct bytes payload,
     unsigned flags, struct err *e);
+/* The same, unless there is one under this key: then nothing is done and *added is false. */
+MUST_USE bool store_row_add(struct store *s, enum table t, struct bytes key, struct bytes payload,
+    bool *added, struct err *e);
 MUST_USE bool store_row_drop(
     struct store *s, enum table t, struct bytes key, bool *dropped, struct err *e);
 /* The payload, borrowed from the map: valid until the next write of the batch or the view's end. */

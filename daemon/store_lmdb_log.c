@@ -80,9 +80,10 @@ store_read_entry(
 	return true;
 }
 
-bool
-store_read_entries(struct store_view *v, uint64_t from, size_t max_bytes, struct bytes *out,
-    size_t *count, struct err *e)
+/* Entries from 'from' on; with a view's arena they are copied there, else borrowed from the map. */
+static bool
+read_entries(struct store_view *v, struct arena *copies, uint64_t from, size_t max_bytes,
+    struct bytes *out, size_t *count, struct err *e)
 {
 	struct key k;
 	index_key(&k, from);
@@ -101,12 +102,27 @@ store_read_entries(struct store_view *v, uint64_t from, size_t max_bytes, struct
 		if (cursor_u64(&c) != from + n || !cursor_finished(&c))
 			return store_lmdb_corrupt(
 			    v->s, T_ENTRY, key, "entries before it are missing", e);
-		if (!arena_copy(v->arena, row, &out[n], e))
+		out[n] = row;
+		if (copies != NULL && !arena_copy(copies, row, &out[n], e))
 			return false;
 		sum += row.len;
 	}
 	*count = n;
 	return true;
+}
+
+bool
+store_read_entries(struct store_view *v, uint64_t from, size_t max_bytes, struct bytes *out,
+    size_t *count, struct err *e)
+{
+	return read_entries(v, v->arena, from, max_bytes, out, count, e);
+}
+
+bool
+store_see_entries(struct store *s, uint64_t from, struct bytes *out, size_t *count, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	return read_entries(store_batch_view(s), NULL, from, SIZE_MAX, out, count, e);
 }
 
 /* ---- tile: level u8 | n u64 ---- */

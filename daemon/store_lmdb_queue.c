@@ -33,13 +33,13 @@ bool
 store_tally_own(struct store *s, uint32_t subscription, uint32_t party, struct err *e)
 {
 	struct tally *l = &s->tally;
-	void *owners = l->party_of, *usage = l->usage;
-	bool ok = array_reach(&owners, &l->party_room, subscription, sizeof(*l->party_of), e);
-	l->party_of = owners;
+	void *owners = l->owners, *usage = l->usage;
+	bool ok = array_reach(&owners, &l->owner_room, subscription, sizeof(*l->owners), e);
+	l->owners = owners;
 	ok = ok && array_reach(&usage, &l->usage_room, party, sizeof(*l->usage), e);
 	l->usage = usage;
 	if (ok)
-		l->party_of[subscription] = party;
+		l->owners[subscription].party = party;
 	return ok;
 }
 
@@ -47,7 +47,7 @@ static uint32_t
 owner_of(const struct store *s, uint32_t subscription)
 {
 	const struct tally *l = &s->tally;
-	return subscription < l->party_room ? l->party_of[subscription] : 0;
+	return subscription < l->owner_room ? l->owners[subscription].party : 0;
 }
 
 static void
@@ -55,9 +55,10 @@ usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 {
 	if (step->reports != 0)
 		store_needs_change(&l->needs, step->intake, sign * step->reports);
-	if (step->party == 0)
+	if (step->subscription == 0)
 		return;
 	struct store_usage *u = &l->usage[step->party];
+	l->owners[step->subscription].waits += (uint32_t)(sign * step->reports);
 	u->reports += (uint64_t)(sign * step->reports);
 	u->bytes += (uint64_t)(sign * step->bytes);
 }
@@ -105,7 +106,7 @@ void
 store_tally_free(struct store *s)
 {
 	free(s->tally.usage);
-	free(s->tally.party_of);
+	free(s->tally.owners);
 	free(s->tally.undo);
 	store_needs_free(&s->tally.needs);
 }
@@ -115,6 +116,13 @@ store_usage(const struct store *s, uint32_t party)
 {
 	const struct tally *l = &s->tally;
 	return party < l->usage_room ? l->usage[party] : (struct store_usage){ 0, 0 };
+}
+
+uint32_t
+store_waiting(const struct store *s, uint32_t subscription)
+{
+	const struct tally *l = &s->tally;
+	return subscription < l->owner_room ? l->owners[subscription].waits : 0;
 }
 
 bool
@@ -267,6 +275,21 @@ store_find_queued(struct store_view *v, const struct store_queue_key *key, struc
 	return true;
 }
 
+static void
+queue_row(struct value *v, const struct store_queued *q)
+{
+	v->len = 0;
+	store_value_u32(v, q->attempts);
+	store_value_u64(v, q->not_before_ms);
+	store_value_u64(v, q->epoch);
+	store_value_u64(v, q->good_until_us);
+	store_value_u64(v, q->expires_us);
+	store_value_u64(v, q->intake);
+	store_value_u32(v, q->bytes);
+	store_value_u32(v, q->report.originator);
+	store_value_bytes(v, bytes_from(q->report.id, sizeof(q->report.id)));
+}
+
 bool
 store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 {
@@ -277,44 +300,49 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 		return err_set(e, ERR_STORE, "store: there is no subscription %u",
 		    (unsigned)q->key.subscription);
 	}
-	struct store_queued old = { 0 };
-	bool replaced;
-	if (!store_find_queued(&s->batch.view, &q->key, &old, &replaced, e))
-		return false;
 	struct key k;
 	struct value v;
-	v.len = 0;
+	struct store_queued old = { 0 };
+	bool added, found = false;
 	queue_key(&k, &q->key);
-	store_value_u32(&v, q->attempts);
-	store_value_u64(&v, q->not_before_ms);
-	store_value_u64(&v, q->epoch);
-	store_value_u64(&v, q->good_until_us);
-	store_value_u64(&v, q->expires_us);
-	store_value_u64(&v, q->intake);
-	store_value_u32(&v, q->bytes);
-	store_value_u32(&v, q->report.originator);
-	store_value_bytes(&v, bytes_from(q->report.id, sizeof(q->report.id)));
-	struct usage_step step = { party, replaced ? 0 : 1, (int64_t)q->bytes - old.bytes,
-		q->intake };
-	return store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e) &&
-	       store_tally_step(s, step, e);
+	queue_row(&v, q);
+	if (!store_row_add(s, T_QUEUE, store_key_view(&k), store_value_view(&v), &added, e))
+		return false;
+	if (!added &&
+	    (!store_find_queued(&s->batch.view, &q->key, &old, &found, e) ||
+		!store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e)))
+		return false;
+	struct usage_step step = { q->key.subscription, party, added ? 1 : 0,
+		(int64_t)q->bytes - old.bytes, q->intake };
+	return store_tally_step(s, step, e);
 }
 
+/* Found and taken by one search. */
 bool
 store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped, struct err *e)
 {
 	ASSERT_ON(ROLE_COMMITTER);
+	struct key k;
+	struct bytes at, row;
 	struct store_queued old;
 	bool there;
-	if (!store_find_queued(&s->batch.view, key, &old, &there, e))
-		return false;
-	struct key k;
 	queue_key(&k, key);
-	struct usage_step step = { owner_of(s, key->subscription), -1, -(int64_t)old.bytes,
-		old.intake };
-	if (there && (!store_row_drop(s, T_QUEUE, store_key_view(&k), NULL, e) ||
-			 !store_tally_step(s, step, e)))
+	SCOPED(store_walk_end) struct walk w = { 0 };
+	if (!store_walk_start(&w, &s->batch.view, T_QUEUE, store_key_view(&k), e) ||
+	    !store_walk_next(&w, &at, &row, &there, e))
 		return false;
+	there = there && bytes_equal(at, store_key_view(&k));
+	if (there && !queue_parse(&s->batch.view, at, row, &old, e))
+		return false;
+	int code = there ? mdb_cursor_del(w.cursor, 0) : 0;
+	if (code != 0)
+		return store_lmdb_fail(s, code, store_lmdb_table(T_QUEUE), e);
+	if (there) {
+		struct usage_step step = { key->subscription, owner_of(s, key->subscription), -1,
+			-(int64_t)old.bytes, old.intake };
+		if (!store_tally_step(s, step, e))
+			return false;
+	}
 	if (dropped != NULL)
 		*dropped = there;
 	return true;
@@ -395,7 +423,8 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 			    s, T_QUEUE, key, "there is no such subscription", e);
 		if (!store_needs_reserve(&s->tally.needs, e))
 			return false;
-		usage_add(&s->tally, &(struct usage_step){ party, 1, q.bytes, q.intake }, 1);
+		usage_add(&s->tally,
+		    &(struct usage_step){ q.key.subscription, party, 1, q.bytes, q.intake }, 1);
 	}
 }
 

@@ -147,6 +147,15 @@ checksum(struct bytes key, struct bytes payload)
 	return crc32c(crc32c(0, key), payload);
 }
 
+static void
+fill_row(const MDB_val *room, struct bytes key, struct bytes payload)
+{
+	uint8_t *to = room->mv_data;
+	if (payload.len > 0)
+		memcpy(to, payload.data, payload.len);
+	put_u32(to + payload.len, checksum(key, payload));
+}
+
 bool
 store_row_put(struct store *s, enum table t, struct bytes key, struct bytes payload, unsigned flags,
     struct err *e)
@@ -156,10 +165,21 @@ store_row_put(struct store *s, enum table t, struct bytes key, struct bytes payl
 	int code = mdb_put(s->batch.view.txn, s->dbi[t], &k, &v, flags | MDB_RESERVE);
 	if (code != 0)
 		return store_lmdb_fail(s, code, table_names[t], e);
-	uint8_t *to = v.mv_data;
-	if (payload.len > 0)
-		memcpy(to, payload.data, payload.len);
-	put_u32(to + payload.len, checksum(key, payload));
+	fill_row(&v, key, payload);
+	return true;
+}
+
+bool
+store_row_add(struct store *s, enum table t, struct bytes key, struct bytes payload, bool *added,
+    struct err *e)
+{
+	assert(s->batch.view.txn != NULL);
+	MDB_val k = val_of(key), v = { payload.len + CRC_BYTES, NULL };
+	int code = mdb_put(s->batch.view.txn, s->dbi[t], &k, &v, MDB_NOOVERWRITE | MDB_RESERVE);
+	*added = code == 0;
+	if (code != 0)
+		return code == MDB_KEYEXIST || store_lmdb_fail(s, code, table_names[t], e);
+	fill_row(&v, key, payload);
 	return true;
 }
 
@@ -380,12 +400,21 @@ store_chunks_get(struct store_view *v, enum table t, const struct key *key, stru
 {
 	size_t len;
 	bool there;
-	if (!chunks_walk(v, t, key, NULL, &len, &there, e))
+	struct key first;
+	struct bytes only;
+	first.len = 0;
+	store_key_bytes(&first, store_key_view(key));
+	store_key_u16(&first, 0);
+	if (!store_row_get(v, t, store_key_view(&first), &only, &there, e))
 		return false;
-	if (!there) {
-		*found = false;
+	if (!there || only.len < LIMIT_CHUNK_BYTES) { /* most have no second chunk */
+		if (there && !arena_copy(v->arena, only, out, e))
+			return false;
+		*found = there;
 		return true;
 	}
+	if (!chunks_walk(v, t, key, NULL, &len, &there, e))
+		return false;
 	uint8_t *to = arena_alloc(v->arena, len);
 	if (to == NULL)
 		return err_set(e, ERR_NOMEM, "a stored value of %zu bytes", len);

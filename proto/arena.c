@@ -21,6 +21,13 @@ arena_init(struct arena *a, size_t cap)
 	*a = (struct arena){ .cap = cap };
 }
 
+static void
+drop_block(struct arena_block *b)
+{
+	explicit_bzero(b->data, b->used);
+	free(b);
+}
+
 void
 arena_done(struct arena *a)
 {
@@ -29,10 +36,28 @@ arena_done(struct arena *a)
 	while (a->blocks != NULL) {
 		struct arena_block *b = a->blocks;
 		a->blocks = b->next;
-		explicit_bzero(b->data, b->used);
-		free(b);
+		drop_block(b);
 	}
 	*a = (struct arena){ 0 };
+}
+
+void
+arena_reset(struct arena *a, size_t cap)
+{
+	struct arena_block *b = a->blocks;
+	struct arena rest = { .blocks = b == NULL ? NULL : b->next };
+	if (b != NULL && (b->size > BLOCK_MAX || b->size + sizeof(*b) > cap)) {
+		rest.blocks = b;
+		b = NULL;
+	}
+	arena_done(&rest);
+	*a = (struct arena){ .blocks = b, .cap = cap };
+	if (b == NULL)
+		return;
+	explicit_bzero(b->data, b->used);
+	b->used = 0;
+	b->next = NULL;
+	a->cap -= sizeof(*b) + b->size;
 }
 
 static struct arena_block *

@@ -19,6 +19,9 @@ struct arena {
 void arena_init(struct arena *a, size_t cap);
 /* Cleanses and frees all.  The arena is then empty with a cap of 0.  NULL is accepted. */
 void arena_done(struct arena *a);
+/* Cleanses all and begins anew with 'cap', of which one block may be kept: for what is done again
+ * and again. */
+void arena_reset(struct arena *a, size_t cap);
 /* 'size' bytes, 16-byte aligned, not zeroed; NULL when the cap or malloc says no.  size 0 gives a
  * valid pointer. */
 void *arena_alloc(struct arena *a, size_t size);

@@ -271,16 +271,35 @@ check_field(const struct codec_field *f, const void *in, uint32_t *elements, str
 	return err_set(e, ERR_INTERNAL, "a field of kind %u", f->kind);
 }
 
-/* What reading this field will spend: one, and one for each entry. */
+/* What reading this field will spend: one, and one for each entry; nothing if it is not written. */
 static size_t
 elements_of(const struct codec_field *f, const void *in)
 {
 	size_t count = 0;
-	if (f->kind == CODEC_BLOBS || f->kind == CODEC_TEXTS)
+	switch ((enum codec_kind)f->kind) {
+	case CODEC_BOOL:
+	case CODEC_ENUM:
+	case CODEC_U32:
+	case CODEC_U64:
+	case CODEC_FIXED64:
+		return number_at(f, in) != 0;
+	case CODEC_BLOB:
+	case CODEC_TEXT:
+		return bytes_at(f, in).len != 0;
+	case CODEC_PART:
+	case CODEC_MAYBE:
+		return is_there(f, in);
+	case CODEC_BLOBS:
+	case CODEC_TEXTS:
 		count = names_at(f, in).count;
-	else if (f->kind == CODEC_PARTS || f->kind == CODEC_U32S || f->kind == CODEC_U64S)
+		break;
+	case CODEC_PARTS:
+	case CODEC_U32S:
+	case CODEC_U64S:
 		(void)array_at(f, in, &count);
-	return field_size(f, in) == 0 ? 0 : 1 + count;
+		break;
+	}
+	return count == 0 ? 0 : 1 + count;
 }
 
 static bool

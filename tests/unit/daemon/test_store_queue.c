@@ -85,7 +85,7 @@ a_queue_is_read_by_precedence_in_order(void **state)
 }
 
 static void
-what_waits_for_a_party_is_counted_through_aborts_and_starts(void **state)
+what_waits_for_a_party_and_in_a_queue_is_counted_through_aborts_and_starts(void **state)
 {
 	struct store_rig *r = *state;
 	bool dropped;
@@ -106,9 +106,11 @@ what_waits_for_a_party_is_counted_through_aborts_and_starts(void **state)
 	OK(r, store_dequeue(r->store, &q.key, &dropped, &r->e));
 	assert_false(dropped);
 	assert_int_equal(store_usage(r->store, 2).reports, 1);
+	assert_int_equal(store_waiting(r->store, inbox), 1);
 	(void)subscribe(r, 3, "inbox");
 	store_abort(r->store);
 	assert_int_equal(store_usage(r->store, 2).reports, 2);
+	assert_int_equal(store_waiting(r->store, inbox), 2);
 	assert_int_equal(store_usage(r->store, 2).bytes, 200);
 	BEGIN(r);
 	OK(r, store_dequeue(r->store, &q.key, NULL, &r->e));
@@ -117,6 +119,8 @@ what_waits_for_a_party_is_counted_through_aborts_and_starts(void **state)
 	assert_int_equal(store_usage(r->store, 2).reports, 1);
 	assert_int_equal(store_usage(r->store, 2).bytes, 100);
 	assert_int_equal(store_usage(r->store, 4000).reports, 0);
+	assert_int_equal(store_waiting(r->store, inbox), 1);
+	assert_int_equal(store_waiting(r->store, 4000), 0);
 }
 
 static void
@@ -267,7 +271,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_queue_is_read_by_precedence_in_order),
-		STORE_TEST(what_waits_for_a_party_is_counted_through_aborts_and_starts),
+		STORE_TEST(
+		    what_waits_for_a_party_and_in_a_queue_is_counted_through_aborts_and_starts),
 		STORE_TEST(an_abort_takes_back_what_was_counted),
 		STORE_TEST(a_queue_entry_is_found_and_replaced),
 		STORE_TEST(a_queue_without_a_subscription_is_refused),

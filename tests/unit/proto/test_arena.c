@@ -87,6 +87,30 @@ copies_and_texts_end_in_nul(void **state)
 	assert_null(arena_printf(&a, "x"));
 }
 
+static void
+an_arena_that_was_reset_begins_anew_with_what_it_held_wiped(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 1 << 20);
+	arena_reset(&a, 1 << 20);
+	char *first = arena_alloc(&a, 1000);
+	assert_non_null(first);
+	memset(first, 'x', 1000);
+	arena_reset(&a, 1 << 20);
+	assert_int_equal(a.used, 0);
+	assert_ptr_equal(arena_alloc(&a, 1000), first);
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(first[i], 0);
+	assert_non_null(arena_alloc(&a, 500000));
+	assert_null(arena_alloc(&a, 600000));
+	arena_reset(&a, 1 << 20);
+	assert_non_null(arena_alloc(&a, 600000)); /* large blocks were given back */
+	arena_reset(&a, 16);
+	assert_null(arena_alloc(&a, 1));
+	arena_done(&a);
+}
+
 int
 main(void)
 {
@@ -95,6 +119,7 @@ main(void)
 		cmocka_unit_test(three_times_a_message_hold_it_twice_whatever_its_portions),
 		cmocka_unit_test(a_size_that_would_overflow_is_refused),
 		cmocka_unit_test(allocations_are_aligned_and_apart),
+		cmocka_unit_test(an_arena_that_was_reset_begins_anew_with_what_it_held_wiped),
 		cmocka_unit_test(copies_and_texts_end_in_nul),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,32 @@
+/*
+ * shelf.h - what a worker read of reports lately, since one report goes to many recipients: small
+ * parts, and the row of the report.  None of them ever changes under its INTAKE index, and while a
+ * queue has an entry of the report all of them are in the store.  What is oldest makes room; all is
+ * wiped every second (on_tick), since bodies of reports are among it.
+ * Threads: a shelf has one owner.
+ */
+#pragma once
+#include "daemon/store.h"
+
+struct arena;
+
+enum { SHELF_BYTES = 1 << 20, SHELF_ITEM_BYTES = 2048, SHELF_SLOTS = 4096 };
+
+struct shelf { /* zero it */
+	struct shelf_slot {
+		uint64_t intake;
+		uint64_t at;   /* bytes written before it, since the beginning */
+		uint32_t what; /* number of the part; SHELF_ROW */
+		uint32_t len;  /* 0: empty */
+	} slots[SHELF_SLOTS];
+	uint64_t end; /* of what was written */
+	uint8_t ring[SHELF_BYTES];
+};
+
+/* Part 'number' of the report with this INTAKE, copied into 'a', the arena of the open view. */
+MUST_USE bool shelf_part(struct shelf *s, struct store_view *v, uint64_t intake, uint16_t number,
+    struct arena *a, struct bytes *out, struct err *e);
+/* Its row. */
+MUST_USE bool shelf_report(struct shelf *s, struct store_view *v, const struct store_queued *of,
+    struct store_report *out, bool *found, struct err *e);
+void shelf_wipe(struct shelf *s);

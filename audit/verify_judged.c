@@ -1,5 +1,6 @@
 #include "audit/verify_judged.h"
 
+#include "audit/export.h"
 #include "audit/wirefield.h"
 
 static bool
@@ -68,30 +69,6 @@ verify_judged_next(struct verify *v, const struct verify_slots *s, struct err *e
 
 /* ---- who may receive, as the canonical export says ---- */
 
-/* The rest of a line of that begins with 'head' and ends in 'tail'. */
-static bool
-between(struct bytes line, const char *head, const char *tail, struct bytes *out)
-{
-	size_t h = strlen(head), t = strlen(tail);
-	if (line.len < h + t || memcmp(line.data, head, h) != 0 ||
-	    memcmp(line.data + line.len - t, tail, t) != 0)
-		return false;
-	*out = bytes_from(line.data + h, line.len - h - t);
-	return true;
-}
-
-/* Takes a line off the text; there a statement is a line, and no string has a line feed in it. */
-static bool
-next_line(struct bytes *text, struct bytes *line)
-{
-	const uint8_t *end = text->len == 0 ? NULL : memchr(text->data, '\n', text->len);
-	if (end == NULL)
-		return false;
-	*line = bytes_from(text->data, (size_t)(end - text->data));
-	*text = bytes_from(end + 1, text->len - line->len - 1);
-	return true;
-}
-
 static bool
 add_receiver(struct verify *v, struct verify_receivers *r, struct bytes name, struct err *e)
 {
@@ -112,19 +89,20 @@ read_receivers(struct verify *v, struct bytes policy, struct bytes agreement,
 {
 	struct bytes line, name, member = { NULL, 0 }, rights;
 	bool inside = false;
-	while (next_line(&policy, &line)) {
-		if (between(line, "agreement ", " {", &name))
+	while (export_line(&policy, &line)) {
+		if (export_between(line, "agreement ", " {", &name))
 			inside = bytes_equal(name, agreement);
 		else if (bytes_is(line, "}"))
 			inside = false;
 		r->found = r->found || inside;
 		if (!inside)
 			continue;
-		if (between(line, "    member ", " {", &name))
+		if (export_between(line, "    member ", " {", &name))
 			member = name;
 		else if (bytes_is(line, "    }"))
 			member = (struct bytes){ NULL, 0 };
-		else if (member.len != 0 && between(line, "        may [", "receive ]", &rights) &&
+		else if (member.len != 0 &&
+			 export_between(line, "        may [", "receive ]", &rights) &&
 			 !add_receiver(v, r, member, e))
 			return false;
 	}

@@ -193,6 +193,12 @@ class Log:
         return [i for i, r in enumerate(self.records)
                 if r and r.kind == kind and all(r.field(n, k) == v for n, k, v in more)]
 
+    def rekey(self, key):
+        """The KEY records that tell the log's key tell this one."""
+        for i in self.all("KEY", (7, 1, b"\1")):
+            self.records[i].set(7, 3, key.vkey.encode())
+        return self
+
     def settle(self, keep=None, places=True):
         """Makes links, places, heads and roots those of an honest log with these records, but not in 'keep'."""
         moved = {r: i for i, r in enumerate(self.records)}

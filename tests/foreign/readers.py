@@ -82,8 +82,8 @@ class Bench:
 
     def lie(self, name, want, what, after=None):
         log = forge.Log(self.hub)
-        what(log)
         key = forge.Key(log.origin)
+        what(log.rekey(key))
         log.write(self.liar, key)
         if after:
             after(self.liar, log, key)

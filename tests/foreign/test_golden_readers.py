@@ -12,7 +12,7 @@ sys.path.insert(0, HERE)
 import readers  # noqa: E402
 import forge  # noqa: E402
 import lies  # noqa: E402
-import relto_format  # noqa: E402
+import relto_foreign  # noqa: E402
 import tampers  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "..", "vectors", "golden")
@@ -21,7 +21,7 @@ NEEDS_A_LAB = {
     "tile: of level 1, a bit", "tile: of level 1, is missing", "report: lines in another order",
     "report: two manifests swapped", "party: a PARTY_HEAD between left out", "party: what expired left out",
     "party: a bit of a commitment of an EXPIRE", "a DELIVERY by the decision before", "a DELIVERY after the EXPIRE",
-    "an EXPIRE of no decision", "an EXPIRE for another"}
+    "an EXPIRE of no decision", "an EXPIRE for another", "an anchor that was never told"}
 
 
 def golden(*name):
@@ -57,15 +57,17 @@ class Bundles(unittest.TestCase):
         with tempfile.TemporaryDirectory() as d:
             log = forge.Log(golden("bundle-hub")).settle()
             key = forge.Key(log.origin)
+            log.write(os.path.join(d, "again"), key, "party NOR")
+            for name in ("record/000000", "tile/0/000.p/21"):
+                with open(os.path.join(d, "again", name), "rb") as mine, open(golden("bundle-nor", name), "rb") as theirs:
+                    self.assertEqual(mine.read(), theirs.read(), name)
+            log.rekey(key).settle()
             log.write(os.path.join(d, "hub"), key)
             log.write(os.path.join(d, "nor"), key, "party NOR")
             for name, options in (("hub", ()), ("nor", ("--party", "NOR"))):
                 for verify in (readers.verify_c, readers.verify_python):
                     self.assertEqual(verify(os.path.join(d, name), key.vkey, *options)[0], 0)
                     self.assertEqual(verify(os.path.join(d, name), key_of("bundle-hub"), *options)[0], 3)
-            for name in ("record/000000", "tile/0/000.p/21"):  # and it is the golden log again, but for the signature
-                with open(os.path.join(d, "nor", name), "rb") as mine, open(golden("bundle-nor", name), "rb") as theirs:
-                    self.assertEqual(mine.read(), theirs.read(), name)
 
     def test_a_wrong_call_is_1(self):
         hub = golden("bundle-hub")
@@ -124,15 +126,15 @@ class Ed25519(unittest.TestCase):
     def test_the_vectors_of_the_rfc(self):
         for key, message, signature in self.VECTORS:
             key, message, signature = map(bytes.fromhex, (key, message, signature))
-            self.assertTrue(relto_format.ed25519_good(key, signature, message))
+            self.assertTrue(relto_foreign.ed25519_good(key, signature, message))
             for bad in (tampers.flip(signature), tampers.flip(signature, 0), signature[:-1], signature + b"\0"):
-                self.assertFalse(relto_format.ed25519_good(key, bad, message))
-            self.assertFalse(relto_format.ed25519_good(key, signature, message + b"x"))
+                self.assertFalse(relto_foreign.ed25519_good(key, bad, message))
+            self.assertFalse(relto_foreign.ed25519_good(key, signature, message + b"x"))
 
     def test_a_signature_has_one_spelling(self):
         key, message, signature = map(bytes.fromhex, self.VECTORS[1])
-        s = int.from_bytes(signature[32:], "little") + relto_format.ORDER
-        self.assertFalse(relto_format.ed25519_good(key, signature[:32] + s.to_bytes(32, "little"), message))
+        s = int.from_bytes(signature[32:], "little") + relto_foreign.ORDER
+        self.assertFalse(relto_foreign.ed25519_good(key, signature[:32] + s.to_bytes(32, "little"), message))
 
 
 if __name__ == "__main__":

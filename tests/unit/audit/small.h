@@ -39,6 +39,7 @@ struct small {
 	struct bundle_report lines[SMALL_ENTRIES]; /* of INTAKEs, by index */
 	uint64_t intake;			   /* the last one's index */
 	const char *members;			   /* blocks of who may do what under atlas */
+	const char *banner, *agreements, *marking; /* of the next records */
 	struct small_drop {
 		unsigned slot, field; /* of the next record: this is left out; slot 0: nothing */
 	} drop;
@@ -62,6 +63,8 @@ small_new(void)
 	for (size_t i = 0; i < 3; i++)
 		s->head_of[i] = SLOT_ABSENT;
 	memset(s->id, 0x5a, sizeof(s->id));
+	s->banner = s->marking = "ATLAS SECRET";
+	s->agreements = "atlas@3";
 	s->members = SMALL_MEMBER("GBR", "originate receive") SMALL_MEMBER("NOR", "receive");
 	small_signer_make(&s->signer);
 	return s;
@@ -299,7 +302,7 @@ small_publication(struct small *s, struct record *r, bool whole)
 	if (whole) {
 		p.agent = bytes_of(s->signer.by.agent);
 		p.manifest = s->manifest_leaf;
-		p.banner = bytes_of("ATLAS SECRET");
+		p.banner = bytes_of(s->banner);
 	}
 	assert_true(record_set_publication(r, &s->a, &p, NULL));
 }
@@ -369,7 +372,7 @@ small_decide(struct small *s, const struct small_decision *v)
 	uint8_t *released = arena_alloc(&s->a, 32);
 	small_released(s, v->released, released);
 	struct slot_release release = { bytes_of(v->recipients),
-		bytes_of(v->released ? "atlas@3" : ""), bytes_of(v->released ? "ATLAS SECRET" : ""),
+		bytes_of(v->released ? s->agreements : ""), bytes_of(v->released ? s->marking : ""),
 		v->released ? released : NULL };
 	struct slot_decision d = { v->outcome, bytes_of(v->reasons), s->policy, s->facts, v->link };
 	small_begin(s, &r, v->type, true);
@@ -391,8 +394,8 @@ small_deliver(struct small *s, const char *recipient, uint64_t link, unsigned po
 	small_released(s, portions, released);
 	assert_true(record_entry_parse(s->entries[s->intake], &intake, (uint8_t[32]){ 0 }, NULL));
 	assert_true(slot_get_common(RECORD_SLOT(&intake, 1)->value, &common, NULL));
-	struct slot_release release = { bytes_of(recipient), bytes_of("atlas@3"),
-		bytes_of("ATLAS SECRET"), released };
+	struct slot_release release = { bytes_of(recipient), bytes_of(s->agreements),
+		bytes_of(s->marking), released };
 	struct slot_decision d = { .link = SLOT_LATER };
 	small_begin(s, &r, EVENT_DELIVERY, true);
 	small_publication(s, &r, false);

@@ -280,8 +280,11 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 			.outcome = s->decision.outcome,
 			.ever = c->ever,
 			.told = told,
+			.has_facts = s->decision.facts != NULL,
 			.has_released = s->release.released != NULL };
 		memcpy(c->open, n.open, sizeof(c->open));
+		if (c->has_facts)
+			memcpy(c->facts, s->decision.facts, 32);
 		if (c->has_released)
 			memcpy(c->released, s->release.released, 32);
 	}
@@ -380,6 +383,10 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
 	struct verify_current *c;
 	if (!all_open(s, 3, 7))
 		return true;
+	if (s->r.type == EVENT_EXPIRE &&
+	    event_body_number(&s->body, BODY_EXPIRE_EXPIRY) > s->r.common.time)
+		verify_run_find(
+		    v, VERIFY_TIME, s->r.index, "it stands before the expiry that it states");
 	if (!current_of(v, s, s->release.recipient, &c, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)

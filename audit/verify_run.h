@@ -42,7 +42,9 @@ struct verify_current {
 	bool ever;	/* or under one that it replaced */
 	uint8_t released[32];
 	struct verify_key told; /* agreements and marking */
-	uint8_t open[32];	/* bit p: portion p is released or held */
+	bool has_facts;
+	uint8_t facts[32];
+	uint8_t open[32]; /* bit p: portion p is released or held */
 };
 
 struct verify_delivery { /* names as digests; all zero: not opened here */

@@ -135,14 +135,15 @@ def signature_good(key, hash_, signature, message):
     """'key' is a SubjectPublicKeyInfo, 'hash_' the name of a hash."""
     (_, algorithm, _), (_, bits, _) = inside(key)
     (_, kind, _), *parameter = der(algorithm)
-    digest = hashlib.new(hash_, message).digest()
-    if kind == ED25519:
-        return ed25519_good(bits[1:], signature, message)
-    if kind == ECDSA and parameter and parameter[0][1] in CURVES:
-        return ecdsa_good(parameter[0][1], bits[1:], signature, digest)
-    if kind == RSA:
-        return rsa_good(bits[1:], signature, digest)
-    raise Unknown("a key of kind " + kind.hex())
+    digest, curve = hashlib.new(hash_, message).digest(), parameter[0][1] if parameter else None
+    if kind not in (ED25519, RSA) and (kind, curve in CURVES) != (ECDSA, True):
+        raise Unknown("a key of kind %s %s" % (kind.hex(), curve and curve.hex()))
+    try:
+        if kind == ED25519:
+            return ed25519_good(bits[1:], signature, message)
+        return rsa_good(bits[1:], signature, digest) if kind == RSA else ecdsa_good(curve, bits[1:], signature, digest)
+    except (ValueError, LookupError):
+        return False  # not even the bytes of a signature
 
 
 # ---- DER and certificates ----

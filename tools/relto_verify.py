@@ -31,9 +31,8 @@ class Verifier(Bundle):
         super().__init__(folder, vkey)
         self.time, self.policy, self.grown = 0, None, Tree()
         self.run = []  # an INTAKE and the first decisions behind it
-        self.intakes = {}  # report key -> INTAKE
+        self.intakes, self.deliveries = {}, {}  # report key -> INTAKE; index -> (recipient, publisher)
         self.current = {}  # key -> the current decision of a report for a recipient
-        self.deliveries = {}  # index -> (recipient, publisher)
         self.trees, self.stated = {}, {}  # by party; (party, size) -> root that a PARTY_HEAD states
         self.keys = {}  # (party, purpose, key) -> the last act of KEY
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
@@ -95,11 +94,12 @@ class Verifier(Bundle):
         """INTAKE and decisions: under the last policy, by facts that came in time."""
         good = r.policy == self.policy or self.first and not self.policy
         self.must(good or self.party or 4 not in r.open, GAP, "not under the last policy")
-        data = self.content("facts", r.facts)
+        r.expires, data = None, self.content("facts", r.facts)
         if data is not None:
             facts = foreign.read_facts(data)
             self.must(facts.accepted <= facts.time <= r.time, TIME, "accepted, judged, recorded: not in this order")
             self.must(not facts.time < facts.expires <= r.time, TIME, "judged before it expired, recorded after")
+            r.expires = facts.expires
 
     # ---- an INTAKE, and the run of first decisions behind it: nobody is passed over ----
     def intake(self, r):
@@ -133,9 +133,10 @@ class Verifier(Bundle):
 
     def publisher(self, r, m, block, seal, chain, anchors):
         need(all("anchor " + sha(a).hex() in block for a in anchors), "an anchor that the policy has not for the party")
-        leaf = foreign.check_chain(chain, anchors, r.agent, r.time // 1000000)
-        need("trust-domain " + r.agent.split("/")[2] in block, "the trust domain of another party")
-        need((m.originator, m.signer) == (r.agent.encode(), leaf.digest), "the manifest names another signer")
+        agent = r.agent or ""
+        leaf = foreign.check_chain(chain, anchors, agent, r.time // 1000000)
+        need("trust-domain " + agent.split("/")[2] in block, "the trust domain of another party")
+        need((m.originator, m.signer) == (agent.encode(), leaf.digest), "the manifest names another signer")
         foreign.check_seal(seal, r.manifest, leaf)
         self.signed += 1
 
@@ -207,6 +208,9 @@ class Verifier(Bundle):
         old = self.current.get(r.key)
         self.must(old.r.at == r.body["decision"] if old else self.first, GAP, "does not name the current decision")
         self.placed(r, old, r.name != "EXPIRE")
+        if r.name == "EXPIRE":
+            good = r.body["expiry"] <= r.time and (not old or old.r.expires in (None, r.body["expiry"]))
+            self.must(good, TIME, "another expiry than its report's, or not yet")
         if old and (r.name == "EXPIRE" or r.name != "DEAD_LETTER" and r.body["act"] == 1):
             old.ended = True
 
@@ -234,9 +238,6 @@ class Verifier(Bundle):
             good = not told or anchors == {key for key in told if self.keys[key] == ADDED}
             self.must(good, GAP, "the anchors that parties were told are not those of the policy")
 
-    def agreement(self, r):
-        self.content("policy", r.body["terms"])
-
     def key(self, r):
         key, act = tuple(r.body[name] for name in ("party", "purpose", "key")), r.body["act"]
         if key[1] == LOG:
@@ -260,16 +261,14 @@ class Verifier(Bundle):
             tree.head = r.at
             self.stated[r.body["party"], r.body["size"]] = r.body["root"]
 
-    def erase(self, r):
-        self.erased.update(r.body["records"])
-
 
 RULES = (  # of types, if these slots are open: what a closed one would say is held against nothing
     ("INTAKE DECISION NARROWED APPROVAL", set(), Verifier.judged), ("INTAKE", set(), Verifier.intake),
     ("DECISION NARROWED APPROVAL", {2, 3, 4}, Verifier.decision), ("DELIVERY", set(), Verifier.delivery),
     ("EXPIRE RECALL SUPERSEDE DEAD_LETTER", {2, 3, 7}, Verifier.queued), ("ACK", set(), Verifier.ack),
-    ("POLICY", {7}, Verifier.rules), ("AGREEMENT", {7}, Verifier.agreement), ("KEY", {7}, Verifier.key),
-    ("START STOP", {7}, Verifier.tree_stated), ("PARTY_HEAD", {7}, Verifier.head), ("ERASE", {7}, Verifier.erase))
+    ("POLICY", {7}, Verifier.rules), ("KEY", {7}, Verifier.key), ("PARTY_HEAD", {7}, Verifier.head),
+    ("START STOP", {7}, Verifier.tree_stated), ("AGREEMENT", {7}, lambda v, r: v.content("policy", r.body["terms"])),
+    ("ERASE", {7}, lambda v, r: v.erased.update(r.body["records"])))
 
 
 def main(args):

@@ -321,6 +321,8 @@ TIMES = [
     ("a NARROWED judged before its report expired, recorded then", 9, facts(8, 0)),
     ("a NARROWED recorded just before its report expired", 0, facts(8, 1)),
     ("a DELIVERY with another time of acceptance", 9, field("DELIVERY", 7, 0, plus(1))),
+    ("an EXPIRE with another expiry", 9, field("EXPIRE", 7, 0, plus(-1000))),
+    ("an EXPIRE before its expiry", 9, field("EXPIRE", 7, 0, plus(10**9))),
 ]
 
 LEFT_OUT = [

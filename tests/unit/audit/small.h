@@ -25,7 +25,7 @@ struct small {
 	EVP_PKEY *key;
 	struct note_key vkey;
 	struct log log;
-	uint64_t now; /* µs */
+	uint64_t now, expires; /* µs; of the last report */
 	struct bytes entries[SMALL_ENTRIES];
 	struct merkle gbr, nor, ken;
 	uint64_t head_of[3]; /* last PARTY_HEAD of each, SLOT_ABSENT */
@@ -283,9 +283,10 @@ small_report(struct small *s)
 	small_content(s, BUNDLE_ROUTING, bytes_of("routing"), s->routing);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 0"), s->head[0]);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 1"), s->head[1]);
-	/* time and accepted: fields 6 and 7, varints; field 10: an agreement of this name */
+	/* time, accepted, expires: fields 6 to 8, varints; field 10: an agreement of this name */
 	n = 0;
-	for (unsigned f = 6; f <= 7; f++) {
+	s->expires = s->now; /* it was past when it was judged */
+	for (unsigned f = 6; f <= 8; f++) {
 		facts[n++] = (uint8_t)(f << 3);
 		for (uint64_t v = s->now; v != 0 || n == 1; v >>= 7)
 			facts[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
@@ -457,7 +458,7 @@ small_expire(struct small *s, const char *recipient, uint64_t decision, const ch
 	assert_true(record_set_release(&r, &s->a, &release, NULL));
 	small_by_hub(s, &r);
 	event_body_begin(&b, EVENT_EXPIRE);
-	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->now);
+	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->expires);
 	event_body_uint(&b, BODY_EXPIRE_DECISION, decision);
 	small_body(s, &r, &b);
 	return small_add(s, &r, "GBR", place, 0);

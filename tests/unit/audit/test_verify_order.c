@@ -134,6 +134,23 @@ a_delivery_says_what_its_decision_says(void **state)
 }
 
 static void
+a_report_expires_when_its_facts_say_and_not_before(void **state)
+{
+	struct rig *g = *state;
+	struct small_decision yes = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		accepted(g->s), NULL };
+	uint64_t released = small_decide(g->s, &yes);
+	g->s->expires -= 1;
+	small_expire(g->s, "NOR", released, NULL);
+	expect_log(g, VERIFY_TIME, "another expiry than the facts of the decision that it ends");
+	assert_int_equal(g->result.findings[VERIFY_TIME], 1);
+	g->s->expires = g->s->now + 3600000000;
+	small_expire(g->s, "NOR", released, NULL);
+	expect_log(g, VERIFY_TIME, "it stands before the expiry that it states");
+	assert_int_equal(g->result.findings[VERIFY_TIME], 3);
+}
+
+static void
 a_delivery_after_the_report_expired_is_a_gap(void **state)
 {
 	struct rig *g = *state;
@@ -425,6 +442,7 @@ main(void)
 		T(the_logs_key_is_the_one_that_signed_and_is_told_once),
 		T(anchors_are_told_before_the_policy_that_has_them),
 		T(a_delivery_says_what_its_decision_says),
+		T(a_report_expires_when_its_facts_say_and_not_before),
 		T(a_signer_is_believed_before_a_key_says_so),
 		T(a_certificate_is_named_by_a_digest),
 		T(times_that_fall_or_lie_ahead_are_anomalies),

@@ -266,7 +266,8 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verdicts n = count_verdicts(s->decision.reasons);
 	struct verify_key told;
 	check_judgement(v, s, &n);
-	if (!check_published(v, s, e) || !told_key(v, s, &told, e))
+	if (!check_published(v, s, e) || !verify_judged_agreements(v, s, e) ||
+	    !told_key(v, s, &told, e))
 		return false;
 	while (next_name(&names, &name)) {
 		struct verify_current *c;

@@ -63,10 +63,10 @@ struct verify_facts {
 	uint64_t time, accepted, expires; /* µs */
 };
 
-/* Who may receive under one agreement of one policy. */
+/* Of one agreement of one policy: who may receive, and its version. */
 struct verify_receivers {
 	bool looked, policy, found; /* asked for; the policy is there; it has the agreement */
-	struct bytes *names;
+	struct bytes *names, version;
 	size_t count;
 };
 

@@ -294,13 +294,15 @@ def read_facts(data):
 
 # ---- the canonical export of a policy: a statement is a line, four spaces a level ----
 def read_export(data):
-    """Of each agreement who may receive; of each party the statements of its block; the SPIFs."""
-    text, receivers, parties = data.decode(), {}, {}
+    """Of each agreement who may receive, and its version; of each party the statements of its block; the SPIFs."""
+    text, receivers, versions, parties = data.decode(), {}, {}, {}
     for kind, name, block in re.findall(r"^(agreement|party) (.*) \{\n((?: .*\n)*)\}$", text, re.M):
         if kind == "party":
             parties[name] = {line.strip() for line in block.split("\n")}
         else:
             members = re.findall(r"^    member (.*) \{\n((?:     .*\n)*)    \}$", block, re.M)
             receivers[name] = {m for m, said in members if re.search(r"^        may \[.*receive \]$", said, re.M)}
+            versions.update((name, version) for version in re.findall(r"^    version (.*)$", block, re.M))
     spifs = [bytes.fromhex(digest) for digest in re.findall("spif SHA256 ([0-9a-f]{64})", text)]
-    return SimpleNamespace(receivers=receivers, parties=collections.defaultdict(set, parties), spifs=spifs)
+    parties = collections.defaultdict(set, parties)
+    return SimpleNamespace(receivers=receivers, versions=versions, parties=parties, spifs=spifs)

@@ -21,6 +21,7 @@ from relto_format import (  # noqa: E402
     read_vkey, sha)
 
 USAGE, GRAVEST = 1, (SIGNATURE, MALFORMED, INCLUSION, CONSISTENCY, CONTENT, GAP, TIME)
+UNCHECKED = "cosignatures, forks, age, what a client kept, revocation, attestations' signatures"
 ADDED, REMOVED, LOG, ANCHOR, SIGNER = 1, 2, 1, 2, 3  # acts and purposes of KEY
 
 
@@ -29,14 +30,13 @@ class Verifier(Bundle):
 
     def __init__(self, folder, vkey):
         super().__init__(folder, vkey)
-        self.time, self.policy, self.grown = 0, None, Tree()
+        self.time, self.policy, self.grown, self.opened, self.signed = 0, None, Tree(), 0, 0
         self.run = []  # an INTAKE and the first decisions behind it
         self.intakes, self.deliveries = {}, {}  # report key -> INTAKE; index -> (recipient, publisher)
         self.current = {}  # key -> the current decision of a report for a recipient
         self.trees, self.stated = {}, {}  # by party; (party, size) -> root that a PARTY_HEAD states
         self.keys = {}  # (party, purpose, key) -> the last act of KEY
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
-        self.opened = self.signed = 0  # records; reports whose publisher's signature holds
 
     def verify(self, party, first):
         if not self.guard(self.load):
@@ -167,9 +167,14 @@ class Verifier(Bundle):
         self.must(r.outcome == follows, CONTENT, "its outcome is not that of its reasons")
         there = {getattr(r, name) is not None for name in RELEASED.split()}
         self.must(there == {r.outcome in (1, 2)}, CONTENT, "outcome and slot 2 do not fit")
-        if intake:
-            same = all(getattr(r, name) in (None, getattr(intake, name)) for name in ("agent", "manifest", "banner"))
-            self.must(same, CONTENT, "another agent, manifest or banner than its INTAKE's")
+        lines, export = (r.agreements or "").split("\n"), self.export(r.policy)
+        said = dict(line.rsplit("@", 1) for line in lines if "@" in line)
+        good = set(said) == {name for verdict, name in r.reasons or () if verdict == "release"}
+        good = not r.agreements or good and lines == sorted(set(lines), key=str.encode)
+        self.must(good, CONTENT, "its agreements are not those of its reasons")
+        self.must(not export or said.items() <= export.versions.items(), CONTENT, "an agreement in another version")
+        same = not intake or all(getattr(r, f) in (None, getattr(intake, f)) for f in ("agent", "manifest", "banner"))
+        self.must(same, CONTENT, "another agent, manifest or banner than its INTAKE's")
         if intake and not self.party:
             intake.portions = len(verdicts) if intake.portions is None else intake.portions
             self.must(intake.portions == len(verdicts), CONTENT, "not a reason for each portion")
@@ -177,8 +182,7 @@ class Verifier(Bundle):
             out = sorted(head for head, verdict in zip(intake.heads, verdicts) if verdict == "release")
             self.must(sha(b"RLD1", intake.manifest, *out) == r.released, CONTENT, "another released digest")
         for name in names:
-            key = r.report_key + (name,)
-            old = self.current.get(key)
+            old = self.current.get(key := r.report_key + (name,))
             good = not old if self.run else old.r.at == r.link and kept <= old.kept if old else self.first
             self.must(good, GAP, "it does not follow from the decision before, or the INTAKE")
             if r.name != "APPROVAL":  # there slot 8 is the approver's
@@ -227,8 +231,7 @@ class Verifier(Bundle):
     def rules(self, r):
         before = r.body.get("previous")
         self.must(before == self.policy or self.first and not self.policy, GAP, "does not name the policy before")
-        self.policy = r.body["policy"]
-        export = self.export(self.policy)
+        self.policy, export = r.body["policy"], self.export(r.body["policy"])
         if export:
             for digest in export.spifs:
                 self.content("spif", digest)
@@ -250,9 +253,6 @@ class Verifier(Bundle):
             self.must(news, GAP, "tells nothing new of a key")
             self.keys[key] = act
 
-    def tree_stated(self, r):
-        self.must((r.body["size"], r.body["root"]) == (r.at, self.grown.root()), CONSISTENCY, "states another tree")
-
     def head(self, r):
         if not self.first:
             tree, stated = self.trees.setdefault(r.body["party"], Tree()), (r.body["size"], r.body["root"])
@@ -267,7 +267,9 @@ RULES = (  # of types, if these slots are open: what a closed one would say is h
     ("DECISION NARROWED APPROVAL", {2, 3, 4}, Verifier.decision), ("DELIVERY", set(), Verifier.delivery),
     ("EXPIRE RECALL SUPERSEDE DEAD_LETTER", {2, 3, 7}, Verifier.queued), ("ACK", set(), Verifier.ack),
     ("POLICY", {7}, Verifier.rules), ("KEY", {7}, Verifier.key), ("PARTY_HEAD", {7}, Verifier.head),
-    ("START STOP", {7}, Verifier.tree_stated), ("AGREEMENT", {7}, lambda v, r: v.content("policy", r.body["terms"])),
+    ("START STOP", {7}, lambda v, r: v.must(
+        (r.body["size"], r.body["root"]) == (r.at, v.grown.root()), CONSISTENCY, "states another tree")),
+    ("AGREEMENT", {7}, lambda v, r: v.content("policy", r.body["terms"])),
     ("ERASE", {7}, lambda v, r: v.erased.update(r.body["records"])))
 
 
@@ -288,10 +290,9 @@ def main(args):
     v.verify(ask.party, ask.first)
     code = next((c for c in GRAVEST if c in {finding["code"] for finding in v.findings}), 0)
     print(json.dumps({
-        "exit": code, "size": v.size, "root": v.root and v.root.hex(), "view": v.party or "hub", "first": v.first,
+        "exit": code, "view": v.party or "hub", "first": v.first, "size": v.size, "root": v.root and v.root.hex(),
         "opened": v.opened, "reports": len(v.intakes), "signed": v.signed, "findings": v.findings[:100],
-        "missing": sorted(v.missing), "unknown": sorted(v.unknown), "unchecked":
-            "cosignatures, forks, age, what a client kept, revocation, attestations' signatures"}))
+        "missing": sorted(v.missing), "unknown": sorted(v.unknown), "unchecked": UNCHECKED}))
     return code
 
 

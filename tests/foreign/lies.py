@@ -262,11 +262,16 @@ def other_place(log):
 
 
 def agreement(name):
-    """The reasons of a decision name another agreement."""
-    def change(old):
-        lines = [line.split(b" ") for line in old.splitlines()]
-        return b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines)
-    return field("DECISION", 4, 1, change)
+    """The reasons of a decision that releases nothing name another agreement."""
+    def lie(log):
+        found = log.all("DECISION", (4, 0, b"\4"))
+        if not found:
+            raise NotHere("something withheld")
+        r = log.records[found[-1]]
+        lines = [line.split(b" ") for line in r.field(4, 1).splitlines()]
+        r.set(4, 1, b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines))
+        log.settle(keep=r)
+    return lie
 
 
 def same(old):
@@ -470,6 +475,8 @@ SAYING = [
     ("a portion more in the reasons", 6, one_portion_more),
     ("outcome release, and no digest", 6, field("DECISION", 2, 3, lambda old: b"" if old else H(b"x"))),
     ("a digest of what is withheld", 6, field("NARROWED", 2, 3, H(b"x"))),
+    ("a DECISION released by an agreement that its reasons do not name", 6, field("DELIVERED", 2, 1, b"none@1")),
+    ("a DECISION released by another version of its agreement", 6, field("DELIVERED", 2, 1, flip)),
     ("a portion less in the reasons", 6, field("DECISION", 4, 1, less)),
     ("another manifest digest in an INTAKE", 6, field("INTAKE", 3, 2, H)),
     ("another manifest digest in a DECISION", 6, field("DECISION", 3, 2, H)),

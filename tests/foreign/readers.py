@@ -84,7 +84,7 @@ class Bench:
         """A bundle of ours that tells the hub's log with a change, signed; what verifies it."""
         log = forge.Log(self.hub)
         key = forge.Key(log.origin)
-        what(log.rekey(key))
+        what(log.rekey(key).settle())
         log.write(self.liar, key)
         if after:
             after(self.liar, log, key)

@@ -23,7 +23,8 @@ NEEDS_A_LAB = {
     "report: two manifests swapped", "party: a PARTY_HEAD between left out", "party: what expired left out",
     "party: a bit of a commitment of an EXPIRE", "a DELIVERY by the decision before", "a DELIVERY after the EXPIRE",
     "an EXPIRE of no decision", "an EXPIRE for another",
-    "an EXPIRE with another expiry", "an EXPIRE before its expiry", "an anchor that was never told"}
+    "an EXPIRE with another expiry", "an EXPIRE before its expiry", "a DECISION under no agreement",
+    "a DECISION under an agreement that the export has not", "an anchor that was never told"}
 
 
 def golden(*name):

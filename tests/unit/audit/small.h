@@ -237,8 +237,8 @@ small_policy(struct small *s, const char *export)
 	bool first = s->policy[0] == 0 && s->policy[1] == 0;
 	memcpy(before, s->policy, 32);
 	small_parties(&s->h, &s->signer, parties, sizeof(parties));
-	char *text =
-	    arena_printf(&s->a, "agreement atlas {\n%s}\n%s\n%s", s->members, export, parties);
+	char *text = arena_printf(
+	    &s->a, "agreement atlas {\n%s    version 3\n}\n%s\n%s", s->members, export, parties);
 	small_content(s, BUNDLE_POLICY, bytes_of(text), s->policy);
 	small_begin(s, &r, EVENT_POLICY, false);
 	small_by_hub(s, &r);

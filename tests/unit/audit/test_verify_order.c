@@ -134,6 +134,32 @@ a_delivery_says_what_its_decision_says(void **state)
 }
 
 static void
+a_decision_released_by_the_agreements_of_its_reasons_in_the_versions_of_the_export(void **state)
+{
+	static const struct {
+		const char *agreements, *reasons, *why;
+	} rows[] = {
+		{ "atlas@3", SMALL_RELEASE, NULL },
+		{ "atlas@4", SMALL_RELEASE, "which its policy has in another version" },
+		{ "atlas", SMALL_RELEASE, "which its policy has in another version" },
+		{ "atlas@3\nnordic@1", SMALL_RELEASE, "are not those of its reasons" },
+		{ "atlas@3\natlas@3", SMALL_RELEASE, "are not those of its reasons" },
+		{ "atlas@3", "0 release no-rule atlas -\n1 release no-rule nordic -\n",
+		    "are not those of its reasons" },
+	};
+	struct rig *g = *state;
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, NULL, 3, accepted(g->s),
+		NULL };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		g->s->agreements = rows[i].agreements;
+		d.reasons = rows[i].reasons;
+		d.link = small_decide(g->s, &d);
+		expect_log(g, i == 0 ? VERIFY_OK : VERIFY_CONTENT, rows[i].why);
+		assert_true(g->result.findings[VERIFY_CONTENT] >= i);
+	}
+}
+
+static void
 a_report_expires_when_its_facts_say_and_not_before(void **state)
 {
 	struct rig *g = *state;
@@ -443,6 +469,7 @@ main(void)
 		T(anchors_are_told_before_the_policy_that_has_them),
 		T(a_delivery_says_what_its_decision_says),
 		T(a_report_expires_when_its_facts_say_and_not_before),
+		T(a_decision_released_by_the_agreements_of_its_reasons_in_the_versions_of_the_export),
 		T(a_signer_is_believed_before_a_key_says_so),
 		T(a_certificate_is_named_by_a_digest),
 		T(times_that_fall_or_lie_ahead_are_anomalies),

@@ -1,7 +1,6 @@
 """relto_foreign.py - what docs/audit-format.md takes from elsewhere, as far as a bundle needs it: signatures (RFC 8032,
 FIPS 186-5, RFC 8017), certificates (RFC 5280), protobuf, the lines of a policy's canonical export, and the Seal of
-docs/PROTOCOL.md.  Whatever is not as it should be raises ValueError; what this reader does not know raises Unknown.
-Python 3, standard library.
+docs/PROTOCOL.md. What is not as it should be raises ValueError; what this reader does not know raises Unknown.
 """
 import calendar
 import collections
@@ -104,6 +103,7 @@ def ecdsa_good(curve, point, signature, digest):
     need(len(point) == 1 + 2 * width and point[0] == 4 and max(x, y) < prime, "not an uncompressed point")
     need((x * x * x - 3 * x + b - y * y) % prime == 0, "not a point of the curve")
     (_, r, _), (_, s, _) = inside(signature)
+    need(signature == b"0%c\2%c%s\2%c%s" % (len(r + s) + 4, len(r), r, len(s), s), "not two numbers in DER")
     need(all(n and n[0] < 128 and (n[0] or n[1:2] >= b"\x80") for n in (r, s)), "not the shortest numbers")
     r, s = big(r), big(s)
     if not (0 < r < order and 0 < s < order):
@@ -113,35 +113,50 @@ def ecdsa_good(curve, point, signature, digest):
     return sum_ is not None and sum_[0] % order == r
 
 
-def rsa_good(key, signature, digest):
-    """PKCS #1 v1.5."""
+def rsa_good(key, signature, digest, pss):
+    """PKCS #1 v1.5; of reports PSS with SHA-256 and a salt of 32 bytes."""
     (_, n, _), (_, e, _) = inside(key)
     n, size, length = big(n), len(n.lstrip(b"\0")), len(digest)
-    need(n.bit_length() >= 2048, "an RSA key of %d bits" % n.bit_length())
-    head = "30%02x300d060960864801650304020%d050004%02x" % (17 + length, length // 16 - 1, length)
-    info = bytes.fromhex(head) + digest
-    want = b"\0\1" + b"\xff" * (size - 3 - len(info)) + b"\0" + info
-    return len(signature) == size and big(signature) < n and pow(big(signature), big(e), n) == big(want)
+    need(n.bit_length() >= (3072 if pss else 2048) and n.bit_length() % 8 == 0, "an RSA key of %d bits" % n.bit_length())
+    need(len(signature) == size and big(signature) < n, "not a signature of this key")
+    got = pow(big(signature), big(e), n).to_bytes(size, "big")
+    if not pss:
+        head = "30%02x300d060960864801650304020%d050004%02x" % (17 + length, length // 16 - 1, length)
+        info = bytes.fromhex(head) + digest
+        return got == b"\0\1" + b"\xff" * (size - 3 - len(info)) + b"\0" + info
+    masked, h = got[:-33], got[-33:-1]
+    mask = b"".join(sha(h, i.to_bytes(4, "big")) for i in range(size // 32 + 1))
+    plain = bytes(a ^ b for a, b in zip(masked, mask))
+    plain, salt = bytes([plain[0] & 127]) + plain[1:-32], plain[-32:]  # the message is a bit shorter than the modulus
+    good = got[-1] == 0xBC and masked[0] < 128 and plain == bytes(len(plain) - 1) + b"\1"
+    return good and h == sha(bytes(8), digest, salt)
 
 
 ED25519, ECDSA, RSA = map(bytes.fromhex, ("2b6570", "2a8648ce3d0201", "2a864886f70d010101"))  # kinds of keys
-HASHES = {bytes.fromhex(name): "sha%d" % bits for prefix, last in (("2a8648ce3d0403", 2), ("2a864886f70d0101", 11))
-          for name, bits in ((prefix + "%02x" % last, 256), (prefix + "%02x" % (last + 1), 384))}  # ECDSA and PKCS #1
-HASHES[ED25519] = "sha512"
+HASHES = {ED25519: "sha512"}  # of kinds of signatures: ECDSA and PKCS #1 with SHA-256 and SHA-384
+for name_ in ("2a8648ce3d040302", "2a8648ce3d040303", "2a864886f70d01010b", "2a864886f70d01010c"):
+    HASHES[bytes.fromhex(name_)] = "sha256" if name_[-1] in "2b" else "sha384"
+
+
+def read_key(data):
+    """(kind, curve, key) of a SubjectPublicKeyInfo."""
+    (_, algorithm, _), (_, bits, _) = inside(data)
+    (_, kind, _), *parameter = der(algorithm)
+    curve = parameter[0][1] if kind == ECDSA and parameter else None
+    if kind not in (ED25519, RSA) and curve not in CURVES:
+        raise Unknown("a key of kind %s %s" % (kind.hex(), curve and curve.hex()))
+    return kind, curve, bits[1:]
 
 
 @functools.lru_cache(maxsize=65536)
-def signature_good(key, hash_, signature, message):
-    """'key' is a SubjectPublicKeyInfo, 'hash_' the name of a hash."""
-    (_, algorithm, _), (_, bits, _) = inside(key)
-    (_, kind, _), *parameter = der(algorithm)
-    digest, curve = hashlib.new(hash_, message).digest(), parameter[0][1] if parameter else None
-    if kind not in (ED25519, RSA) and (kind, curve in CURVES) != (ECDSA, True):
-        raise Unknown("a key of kind %s %s" % (kind.hex(), curve and curve.hex()))
+def signature_good(key, hash_, signature, message, pss=False):
+    """'hash_' is the name of a hash."""
+    kind, curve, bits = read_key(key)
+    digest = hashlib.new(hash_, message).digest()
     try:
         if kind == ED25519:
-            return ed25519_good(bits[1:], signature, message)
-        return rsa_good(bits[1:], signature, digest) if kind == RSA else ecdsa_good(curve, bits[1:], signature, digest)
+            return ed25519_good(bits, signature, message)
+        return rsa_good(bits, signature, digest, pss) if kind == RSA else ecdsa_good(curve, bits, signature, digest)
     except (ValueError, LookupError):
         return False  # not even the bytes of a signature
 
@@ -155,6 +170,7 @@ def der(data):
         if size > 127:
             start += size - 128
             size = big(data[at + 2:start])
+            need(size > 127 and data[at + 2], "a length that is not the shortest")
         need(start + size <= len(data), "DER that is cut off")
         out.append((data[at], data[start:start + size], data[at:start + size]))
         at = start + size
@@ -187,13 +203,13 @@ class Certificate:
         self.digest, self.algorithm, self.signature = sha(data), der(algorithm)[0][1], bits[1:]
         self.issuer, self.subject, self.key = issuer[1], subject[1], key[2]
         self.begin, self.end = (moment(tag, text) for tag, text, _ in der(validity[1]))
-        self.extensions = {}
+        self.extensions, self.strange = {}, None
         for _, extension, _ in inside(more[-1][1]) if more and more[-1][0] == 0xA3 else ():
             (_, name, _), *critical, (_, value, _) = der(extension)
             need(name not in self.extensions, "an extension twice")
             self.extensions[name] = value
             if critical and name not in (CONSTRAINTS, KEY_USAGE, USES, NAMES):
-                raise Unknown("the critical extension " + name.hex())
+                self.strange = name.hex()
         constraints = self.extension(CONSTRAINTS)
         self.is_authority = any(tag == 1 and value != b"\0" for tag, value, _ in constraints)
         self.most = [big(value) for tag, value, _ in constraints if tag == 2]  # authorities below
@@ -238,6 +254,9 @@ def check_chain(chain, anchors, agent, when):
     need(all(c.begin <= when <= c.end for c in path), "a certificate of the chain was not valid then")
     for below, c in enumerate(path[1:]):
         c.check_issuer(below)
+    for c in path:
+        if c.strange:
+            raise Unknown("the critical extension " + c.strange)
     return leaf
 
 
@@ -249,16 +268,17 @@ def check_seal(seal, leaf_hash, signer):
     for level, other in enumerate(path):
         need(len(other) == 32, "the seal's path")
         leaf_hash = sha(b"\1", other, leaf_hash) if place >> level & 1 else sha(b"\1", leaf_hash, other)
-    if RSA in signer.key:
-        raise Unknown("a signature of kind RSA-PSS")
-    message = b" " * 64 + b"relto/1 batch\0" + leaf_hash
-    good = signature_good(signer.key, "sha384" if P384 in signer.key else "sha256", signature, message)
+    hash_ = "sha384" if read_key(signer.key)[1] == P384 else "sha256"
+    good = signature_good(signer.key, hash_, signature, b" " * 64 + b"relto/1 batch\0" + leaf_hash, pss=True)
     need(good, "the signature of the seal does not hold")
 
 
 # ---- protobuf ----
+VARINT = re.compile(rb"[\x80-\xff]{0,9}[\0-\x7f]")
+
+
 def varint(data, at):
-    digits = re.compile(rb"[\x80-\xff]{0,9}[\0-\x7f]").match(data, at)
+    digits = VARINT.match(data, at)
     need(digits, "not a protobuf message")
     return sum((byte & 127) << 7 * i for i, byte in enumerate(digits[0])), digits.end()
 
@@ -288,8 +308,8 @@ def read_facts(data):
     """Of Facts: times in µs, and the names of the agreements."""
     f = proto(data)
     judged, accepted, expires = ((f[n] or [0])[-1] for n in (6, 7, 8))
-    names = [proto(a)[1][0].decode() for a in f[10]]
-    return SimpleNamespace(time=judged, accepted=accepted, expires=expires, agreements=names)
+    return SimpleNamespace(time=judged, accepted=accepted, expires=expires,
+                           agreements=[proto(a)[1][0].decode() for a in f[10]])
 
 
 # ---- the canonical export of a policy: a statement is a line, four spaces a level ----
@@ -304,5 +324,4 @@ def read_export(data):
             receivers[name] = {m for m, said in members if re.search(r"^        may \[.*receive \]$", said, re.M)}
             versions.update((name, version) for version in re.findall(r"^    version (.*)$", block, re.M))
     spifs = [bytes.fromhex(digest) for digest in re.findall("spif SHA256 ([0-9a-f]{64})", text)]
-    parties = collections.defaultdict(set, parties)
     return SimpleNamespace(receivers=receivers, versions=versions, parties=parties, spifs=spifs)

@@ -68,15 +68,12 @@ def read_value(kind, data):
     need(kind[0] != "e" or 1 <= value <= int(kind[1:]), "an enum's value")
     need(kind != "X" or value == sorted(set(value)), "indexes that do not rise")
     need(kind not in "tr" or "\0" not in value, "NUL in a text")
-    return read_reasons(value) if kind == "r" else value
-
-
-def read_reasons(text):
-    """(verdict, agreement) of each portion."""
-    *lines, end = text.split("\n")
-    found = [re.fullmatch(REASON % i, line) for i, line in enumerate(lines)]
-    need(all(found) and not end, "reasons that are not a line for each portion")
-    return [m.groups() for m in found]
+    if kind == "r":  # (verdict, agreement) of each portion
+        *lines, end = value.split("\n")
+        found = [re.fullmatch(REASON % i, line) for i, line in enumerate(lines)]
+        need(all(found) and not end, "reasons that are not a line for each portion")
+        value = [m.groups() for m in found]
+    return value
 
 
 def read_slot(data, spec):
@@ -239,8 +236,9 @@ class Bundle:
     def content(self, folder, digest):
         """The bytes that a digest names, if they are there and are the right ones; a party's bundle has none."""
         data = self.read("%s/%s" % (folder, digest.hex())) if digest and not self.party else None
-        self.must(data is None or sha(data) == digest, CONTENT, folder + "/ has something else under a content's name")
-        return data if data is not None and sha(data) == digest else None
+        good = data is None or sha(data) == digest
+        self.must(good, CONTENT, folder + "/ has something else under a content's name")
+        return data if good else None
 
     def export(self, digest):
         """What the canonical export of this digest says, if it is there."""
@@ -281,7 +279,7 @@ class Bundle:
         return True
 
     def openings(self):
-        """(opening, line of report/) of each record; empty: not opened; line: None, or False if the file is missing."""
+        """(opening, line of report/) of each record; b"": closed; True: its file of lines is missing, False: no line."""
         for n in range(0, self.size, 1024):
             data, at, lines = self.read("record/%06d" % (n // 1024), optional=False), 0, {}
             reports = None if self.party else self.read("report/%06d" % (n // 1024))

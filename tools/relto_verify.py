@@ -121,7 +121,7 @@ class Verifier(Bundle):
         m = foreign.read_manifest(data)
         need(m.id == r.report, "the manifest of another report", CONTENT)
         if None not in [seal, chain, export] + anchors:
-            self.guard(self.publisher, r, m, export.parties[r.party], seal, chain, anchors, code=SIGNATURE)
+            self.guard(self.publisher, r, m, export.parties.get(r.party, ()), seal, chain, anchors, code=SIGNATURE)
         for tag, name, digests in (b"\x10", "routing", routing), (b"\x12", "notice", notice), (b"\x11", "head", heads):
             parts = [part for part in (self.content(name, d) for d in digests) if part is not None]
             need(name != "notice" or len(parts) == len(notice), "a notice that is not there", CONTENT)

@@ -8,7 +8,7 @@ import unittest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 sys.dont_write_bytecode = True
@@ -114,6 +114,18 @@ class Chains(unittest.TestCase):
     def test_a_signature_by_another_key_of_the_same_name_leads_nowhere(self):
         self.refused(certs.issue(authority())[0], says="does not lead")
 
+    def test_a_critical_extension_that_is_not_known_is_judged_not_at_all_where_the_path_needs_it(self):
+        key, now = ec.generate_private_key(P256), self.root.certificate
+        b = x509.CertificateBuilder().subject_name(certs.name("below")).issuer_name(certs.name("root"))
+        b = b.public_key(key.public_key()).serial_number(7).add_extension(certs.usage(False, True), True)
+        b = b.not_valid_before(now.not_valid_before).not_valid_after(now.not_valid_after)
+        b = b.add_extension(x509.BasicConstraints(True, None), True)
+        b = b.add_extension(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b""), True)
+        strange = certs.Authority(b.sign(self.root.key, hashes.SHA256()), key)
+        with self.assertRaises(foreign.Unknown):
+            self.judge(certs.issue(strange)[0], strange.certificate)
+        self.judge(certs.issue(self.root)[0], strange.certificate)
+
     def test_bytes_that_are_no_chain_are_refused(self):
         good = chain(certs.issue(self.root)[0])
         for bad in (b"", good[:-1], good + b"\0", flip(good, 40), flip(good), b"0\x80" + good):
@@ -135,6 +147,37 @@ class Signatures(unittest.TestCase):
                 for bad in (flip(signature), flip(signature, 8), b"0\x06\2\1\0\2\1\0", b"0\x06\2\1\1\2\1\1", b"", zeros,
                             signature + b"\0", signature[:-1]):
                     self.assertFalse(foreign.signature_good(spki, name, bad, message))
+
+    def test_rsa_signs_certificates_by_pkcs_1_and_reports_by_pss(self):
+        key = rsa.generate_private_key(65537, 3072)
+        spki = foreign.Certificate(wire.der(certs.issue(None, key=key)[0])).key
+        sha256 = hashes.SHA256()
+        for pss, how in ((False, padding.PKCS1v15()), (True, padding.PSS(padding.MGF1(sha256), 32))):
+            signature = key.sign(b"message", how, sha256)
+            self.assertTrue(foreign.signature_good(spki, "sha256", signature, b"message", pss))
+            for bad, message in ((signature, b"massage"), (flip(signature), b"message"), (signature[1:], b"message"),
+                                 (b"\0" + signature, b"message"), (b"\xff" * 384, b"message"), (b"", b"message")):
+                self.assertFalse(foreign.signature_good(spki, "sha256", bad, message, pss))
+            self.assertFalse(foreign.signature_good(spki, "sha256", signature, b"message", not pss))
+        salted = key.sign(b"message", padding.PSS(padding.MGF1(sha256), 20), sha256)
+        self.assertFalse(foreign.signature_good(spki, "sha256", salted, b"message", True))
+
+    def test_a_seal_of_any_kind_of_key_is_good_for_its_manifest_alone(self):
+        for key in (ec.generate_private_key(P256), ec.generate_private_key(P384), ed25519.Ed25519PrivateKey.generate(),
+                    rsa.generate_private_key(65537, 3072)):
+            leaf = foreign.Certificate(wire.der(certs.issue(None, key=key)[0]))
+            for place, path in ((0, []), (37, [bytes([n]) * 32 for n in range(6)])):
+                root = wire.batch_root(b"manifest", place, path)
+                seal = wire.pb.Seal(place=place, path=path, signature=wire.sign(key, wire.signed_message(root)))
+                foreign.check_seal(seal.SerializeToString(), wire.H(b"\0manifest"), leaf)
+                for bad in (wire.H(b"\0other"), wire.H(b"manifest")):
+                    with self.assertRaisesRegex(ValueError, "does not hold"):
+                        foreign.check_seal(seal.SerializeToString(), bad, leaf)
+                for change in ({"place": 64}, {"place": 1, "path": []}, {"path": path[1:] or [bytes(32)]},
+                               {"path": [bytes(31)] * 6}, {"signature": b""}):
+                    said = {"place": place, "path": path, "signature": seal.signature, **change}
+                    with self.assertRaises(ValueError):
+                        foreign.check_seal(wire.pb.Seal(**said).SerializeToString(), wire.H(b"\0manifest"), leaf)
 
     def test_a_key_of_an_unknown_kind_is_judged_not_at_all(self):
         key = ec.generate_private_key(ec.SECP256K1())

@@ -134,7 +134,7 @@ a_delivery_says_what_its_decision_says(void **state)
 }
 
 static void
-a_decision_released_by_the_agreements_of_its_reasons_in_the_versions_of_the_export(void **state)
+a_decision_released_by_agreements_of_its_reasons_as_the_export_has_them(void **state)
 {
 	static const struct {
 		const char *agreements, *reasons, *why;
@@ -469,7 +469,7 @@ main(void)
 		T(anchors_are_told_before_the_policy_that_has_them),
 		T(a_delivery_says_what_its_decision_says),
 		T(a_report_expires_when_its_facts_say_and_not_before),
-		T(a_decision_released_by_the_agreements_of_its_reasons_in_the_versions_of_the_export),
+		T(a_decision_released_by_agreements_of_its_reasons_as_the_export_has_them),
 		T(a_signer_is_believed_before_a_key_says_so),
 		T(a_certificate_is_named_by_a_digest),
 		T(times_that_fall_or_lie_ahead_are_anomalies),

@@ -356,16 +356,19 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 	return ok;
 }
 
+/* Into v->facts, where they may be already. */
 static bool
-read_facts(struct verify *v, const struct verify_slots *s, struct err *e)
+read_facts(struct verify *v, uint64_t index, const uint8_t digest[32], struct err *e)
 {
 	struct bytes data = { NULL, 0 };
 	struct arena a;
 	struct verify_facts facts = { .known = true };
-	memcpy(facts.digest, s->decision.facts, 32);
+	if (v->facts.known && memcmp(v->facts.digest, digest, 32) == 0)
+		return true;
+	memcpy(facts.digest, digest, 32);
 	arena_init(&a, VERIFY_FILE_MAX);
 	bool ok = verify_run_content(
-	    v, s->r.index, &(struct verify_want){ BUNDLE_FACTS, facts.digest, &a }, &data, e);
+	    v, index, &(struct verify_want){ BUNDLE_FACTS, facts.digest, &a }, &data, e);
 	struct cursor c = cursor_over(ok ? data : (struct bytes){ NULL, 0 });
 	for (struct wirefield f; wirefield_next(&c, &f);) {
 		if (f.number == 6)
@@ -377,7 +380,7 @@ read_facts(struct verify *v, const struct verify_slots *s, struct err *e)
 	}
 	facts.present = ok && data.data != NULL;
 	if (facts.present && c.failed)
-		verify_run_find(v, VERIFY_MALFORMED, s->r.index, "its facts cannot be read");
+		verify_run_find(v, VERIFY_MALFORMED, index, "its facts cannot be read");
 	arena_done(&a);
 	v->facts = facts;
 	return ok;
@@ -390,8 +393,7 @@ check_facts(struct verify *v, const struct verify_slots *s, struct err *e)
 	uint64_t time = s->r.common.time;
 	if (s->decision.facts == NULL)
 		return true;
-	if ((!v->facts.known || memcmp(v->facts.digest, s->decision.facts, 32) != 0) &&
-	    !read_facts(v, s, e))
+	if (!read_facts(v, s->r.index, s->decision.facts, e))
 		return false;
 	const struct verify_facts *f = &v->facts;
 	if (!f->present)
@@ -485,6 +487,27 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 	return check_portions(v, s, e) && check_released(v, s, e);
 }
 
+/* A report expires when the facts say that it was judged by. */
+static bool
+on_expire(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_current *c;
+	const struct bytes parts[3] = { s->publication.party, s->r.common.report,
+		s->release.recipient };
+	if (!verify_slot_open(s, 2) || !verify_slot_open(s, 3) || !verify_slot_open(s, 7))
+		return true;
+	if (!verify_run_current(v, parts, &c, e))
+		return false;
+	if (!c->known || !c->has_facts)
+		return true;
+	if (!read_facts(v, s->r.index, c->facts, e))
+		return false;
+	if (v->facts.present && event_body_number(&s->body, BODY_EXPIRE_EXPIRY) != v->facts.expires)
+		verify_run_find(v, VERIFY_TIME, s->r.index,
+		    "it states another expiry than the facts of the decision that it ends");
+	return true;
+}
+
 bool
 verify_content_record(struct verify *v, const struct verify_slots *s, struct err *e)
 {
@@ -500,6 +523,8 @@ verify_content_record(struct verify *v, const struct verify_slots *s, struct err
 	case EVENT_NARROWED:
 	case EVENT_APPROVAL:
 		return on_decision(v, s, e);
+	case EVENT_EXPIRE:
+		return on_expire(v, s, e);
 	case EVENT_POLICY:
 		return !body || on_policy(v, s, e);
 	case EVENT_AGREEMENT:

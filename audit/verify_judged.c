@@ -1,5 +1,6 @@
 #include "audit/verify_judged.h"
 
+#include "audit/export.h"
 #include "audit/wirefield.h"
 
 static bool
@@ -68,30 +69,6 @@ verify_judged_next(struct verify *v, const struct verify_slots *s, struct err *e
 
 /* ---- who may receive, as the canonical export says ---- */
 
-/* The rest of a line of that begins with 'head' and ends in 'tail'. */
-static bool
-between(struct bytes line, const char *head, const char *tail, struct bytes *out)
-{
-	size_t h = strlen(head), t = strlen(tail);
-	if (line.len < h + t || memcmp(line.data, head, h) != 0 ||
-	    memcmp(line.data + line.len - t, tail, t) != 0)
-		return false;
-	*out = bytes_from(line.data + h, line.len - h - t);
-	return true;
-}
-
-/* Takes a line off the text; there a statement is a line, and no string has a line feed in it. */
-static bool
-next_line(struct bytes *text, struct bytes *line)
-{
-	const uint8_t *end = text->len == 0 ? NULL : memchr(text->data, '\n', text->len);
-	if (end == NULL)
-		return false;
-	*line = bytes_from(text->data, (size_t)(end - text->data));
-	*text = bytes_from(end + 1, text->len - line->len - 1);
-	return true;
-}
-
 static bool
 add_receiver(struct verify *v, struct verify_receivers *r, struct bytes name, struct err *e)
 {
@@ -112,33 +89,38 @@ read_receivers(struct verify *v, struct bytes policy, struct bytes agreement,
 {
 	struct bytes line, name, member = { NULL, 0 }, rights;
 	bool inside = false;
-	while (next_line(&policy, &line)) {
-		if (between(line, "agreement ", " {", &name))
+	while (export_line(&policy, &line)) {
+		if (export_between(line, "agreement ", " {", &name))
 			inside = bytes_equal(name, agreement);
 		else if (bytes_is(line, "}"))
 			inside = false;
 		r->found = r->found || inside;
 		if (!inside)
 			continue;
-		if (between(line, "    member ", " {", &name))
+		if (export_between(line, "    version ", "", &name) &&
+		    !arena_copy(v->keep, name, &r->version, e))
+			return false;
+		if (export_between(line, "    member ", " {", &name))
 			member = name;
 		else if (bytes_is(line, "    }"))
 			member = (struct bytes){ NULL, 0 };
-		else if (member.len != 0 && between(line, "        may [", "receive ]", &rights) &&
+		else if (member.len != 0 &&
+			 export_between(line, "        may [", "receive ]", &rights) &&
 			 !add_receiver(v, r, member, e))
 			return false;
 	}
 	return true;
 }
 
-/* Of an agreement of the run's policy; not found: the policy is not in the bundle. */
+/* Of an agreement of a policy; a fault in its file is told of the run's INTAKE. */
 static bool
-receivers_of(struct verify *v, struct bytes agreement, struct verify_receivers **out, struct err *e)
+look_up(struct verify *v, const uint8_t policy_digest[32], struct bytes agreement,
+    struct verify_receivers **out, struct err *e)
 {
 	struct verify_key key;
 	struct bytes policy = { NULL, 0 };
 	struct arena a;
-	const struct bytes parts[] = { bytes_from(v->run.policy, 32), agreement };
+	const struct bytes parts[] = { bytes_from(policy_digest, 32), agreement };
 	if (!verify_run_key(v, parts, 2, &key, e))
 		return false;
 	struct verify_receivers *r = map_at(&v->receivers, bytes_from(&key, sizeof(key)), NULL);
@@ -147,12 +129,97 @@ receivers_of(struct verify *v, struct bytes agreement, struct verify_receivers *
 		return r != NULL || no_memory(e);
 	r->looked = true;
 	arena_init(&a, VERIFY_FILE_MAX);
-	const struct verify_want want = { BUNDLE_POLICY, v->run.policy, &a };
+	const struct verify_want want = { BUNDLE_POLICY, policy_digest, &a };
 	bool ok = verify_run_content(v, v->run.intake, &want, &policy, e) &&
 		  read_receivers(v, policy, agreement, r, e);
 	r->policy = policy.data != NULL;
 	arena_done(&a);
 	return ok;
+}
+
+/* Of an agreement of the run's policy; not found: the policy is not in the bundle. */
+static bool
+receivers_of(struct verify *v, struct bytes agreement, struct verify_receivers **out, struct err *e)
+{
+	return look_up(v, v->run.policy, agreement, out, e);
+}
+
+/* ---- what a decision released by ---- */
+
+/* "NAME@VERSION", a line of slot 2. */
+static bool
+next_agreement(struct bytes *lines, struct bytes *whole, struct bytes *name, struct bytes *version)
+{
+	if (lines->len == 0)
+		return false;
+	const uint8_t *end = memchr(lines->data, '\n', lines->len);
+	size_t n = end == NULL ? lines->len : (size_t)(end - lines->data), at = n;
+	*whole = bytes_from(lines->data, n);
+	*lines = bytes_from(lines->data + n + (end != NULL), lines->len - n - (end != NULL));
+	while (at != 0 && whole->data[at - 1] != '@')
+		at--;
+	*name = bytes_from(whole->data, at == 0 ? n : at - 1);
+	*version = bytes_from(whole->data + at, n - at);
+	return true;
+}
+
+/* Whether a reason that releases names the agreement. */
+static bool
+releases_by(struct bytes reasons, struct bytes agreement)
+{
+	struct slot_reason line;
+	while (reasons.len != 0 && slot_reason_next(&reasons, &line, NULL))
+		if (bytes_is(line.verdict, "release") && bytes_equal(line.agreement, agreement))
+			return true;
+	return false;
+}
+
+static bool
+has_agreement(struct bytes lines, struct bytes agreement)
+{
+	struct bytes whole, name, version;
+	while (next_agreement(&lines, &whole, &name, &version))
+		if (bytes_equal(name, agreement))
+			return true;
+	return false;
+}
+
+/* They are those of the reasons, in byte order. */
+static bool
+agreements_fit(const struct verify_slots *s)
+{
+	struct bytes lines = s->release.agreements, reasons = s->decision.reasons;
+	struct bytes whole, name, version, before = { NULL, 0 };
+	struct slot_reason line;
+	for (; next_agreement(&lines, &whole, &name, &version); before = whole)
+		if (bytes_compare(before, whole) >= 0 || !releases_by(reasons, name))
+			return false;
+	while (reasons.len != 0 && slot_reason_next(&reasons, &line, NULL))
+		if (bytes_is(line.verdict, "release") &&
+		    !has_agreement(s->release.agreements, line.agreement))
+			return false;
+	return true;
+}
+
+bool
+verify_judged_agreements(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct bytes lines = s->release.agreements, whole, name, version;
+	struct verify_receivers *r;
+	if (lines.len != 0 && !agreements_fit(s))
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "the agreements that it released by are not those of its reasons");
+	if (!verify_run_hub(v) || s->decision.policy == NULL)
+		return true;
+	while (next_agreement(&lines, &whole, &name, &version)) {
+		if (!look_up(v, s->decision.policy, name, &r, e))
+			return false;
+		if (r->policy && !bytes_equal(r->version, version))
+			verify_run_find(v, VERIFY_CONTENT, s->r.index,
+			    "it released by %.*s, which its policy has in another version",
+			    (int)whole.len, (const char *)whole.data);
+	}
+	return true;
 }
 
 /* ---- the end of the run ---- */

@@ -11,5 +11,8 @@
 MUST_USE bool verify_judged_next(struct verify *v, const struct verify_slots *s, struct err *e);
 /* At an INTAKE. */
 MUST_USE bool verify_judged_begin(struct verify *v, const struct verify_slots *s, struct err *e);
+/* What a decision released by is what its reasons name, in the version of its policy's export. */
+MUST_USE bool verify_judged_agreements(
+    struct verify *v, const struct verify_slots *s, struct err *e);
 /* When all records were walked. */
 MUST_USE bool verify_judged_end(struct verify *v, struct err *e);

@@ -5,3 +5,5 @@
 #include "audit/verify_run.h"
 
 MUST_USE bool verify_keys_record(struct verify *v, const struct verify_slots *s, struct err *e);
+/* A POLICY: the anchors that parties were told of before are those of its export. */
+MUST_USE bool verify_keys_policy(struct verify *v, const struct verify_slots *s, struct err *e);

@@ -75,6 +75,27 @@ check_policy(struct verify *v, const struct verify_slots *s)
 }
 
 static bool
+published_key(struct verify *v, const struct verify_slots *s, struct verify_key *out, struct err *e)
+{
+	const struct bytes parts[] = { s->publication.agent, s->publication.banner };
+	return verify_run_key(v, parts, 2, out, e);
+}
+
+/* What a recipient is told of what is released to him, but for its digest. */
+static bool
+told_key(struct verify *v, const struct verify_slots *s, struct verify_key *out, struct err *e)
+{
+	const struct bytes parts[] = { s->release.agreements, s->release.marking };
+	return verify_run_key(v, parts, 2, out, e);
+}
+
+static bool
+same(const struct verify_key *a, const struct verify_key *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool
 on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct verify_key key;
@@ -90,7 +111,7 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 	if (s->publication.manifest != NULL)
 		memcpy(report->manifest, s->publication.manifest, 32);
 	check_policy(v, s);
-	return verify_judged_begin(v, s, e);
+	return published_key(v, s, &report->published, e) && verify_judged_begin(v, s, e);
 }
 
 /* The verdicts of all portions, counted, and which of them are released or held. */
@@ -218,19 +239,36 @@ check_judgement(struct verify *v, const struct verify_slots *s, const struct ver
 		    v, VERIFY_CONTENT, s->r.index, "its outcome does not follow from its reasons");
 }
 
+/* Of the report itself a decision says what its INTAKE said. */
+static bool
+check_published(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_report *report;
+	struct verify_key published;
+	if (!verify_run_report(v, s, &report, e) || !published_key(v, s, &published, e))
+		return false;
+	if (report == NULL)
+		return true;
+	if (s->publication.manifest != NULL &&
+	    memcmp(report->manifest, s->publication.manifest, 32) != 0)
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "its manifest is not that of its report's INTAKE");
+	if (!same(&report->published, &published))
+		verify_run_find(v, VERIFY_CONTENT, s->r.index,
+		    "its agent or banner is not that of its report's INTAKE");
+	return true;
+}
+
 static bool
 on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct bytes names = s->release.recipient, name;
 	struct verdicts n = count_verdicts(s->decision.reasons);
-	struct verify_report *report;
+	struct verify_key told;
 	check_judgement(v, s, &n);
-	if (!verify_run_report(v, s, &report, e))
+	if (!check_published(v, s, e) || !verify_judged_agreements(v, s, e) ||
+	    !told_key(v, s, &told, e))
 		return false;
-	if (report != NULL && s->publication.manifest != NULL &&
-	    memcmp(report->manifest, s->publication.manifest, 32) != 0)
-		verify_run_find(v, VERIFY_CONTENT, s->r.index,
-		    "its manifest is not that of its report's INTAKE");
 	while (next_name(&names, &name)) {
 		struct verify_current *c;
 		if (!current_of(v, s, name, &c, e))
@@ -242,8 +280,12 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 			.index = s->r.index,
 			.outcome = s->decision.outcome,
 			.ever = c->ever,
+			.told = told,
+			.has_facts = s->decision.facts != NULL,
 			.has_released = s->release.released != NULL };
 		memcpy(c->open, n.open, sizeof(c->open));
+		if (c->has_facts)
+			memcpy(c->facts, s->decision.facts, 32);
 		if (c->has_released)
 			memcpy(c->released, s->release.released, 32);
 	}
@@ -255,8 +297,10 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct verify_current *c;
 	struct verify_report *report;
+	struct verify_key told;
 	uint64_t index = s->r.index;
-	if (!current_of(v, s, s->release.recipient, &c, e) || !verify_run_report(v, s, &report, e))
+	if (!current_of(v, s, s->release.recipient, &c, e) ||
+	    !verify_run_report(v, s, &report, e) || !told_key(v, s, &told, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)
 		return true;
@@ -271,6 +315,9 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	else if (s->release.released == NULL || memcmp(c->released, s->release.released, 32) != 0)
 		verify_run_find(
 		    v, VERIFY_GAP, index, "a delivery of other portions than are released");
+	else if (!same(&c->told, &told))
+		verify_run_find(v, VERIFY_GAP, index,
+		    "a delivery under other agreements or another marking than its decision");
 	if (report != NULL &&
 	    event_body_number(&s->body, BODY_DELIVERY_ACCEPTED) != report->accepted)
 		verify_run_find(v, VERIFY_TIME, index, "it states another time of acceptance");
@@ -337,6 +384,10 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
 	struct verify_current *c;
 	if (!all_open(s, 3, 7))
 		return true;
+	if (s->r.type == EVENT_EXPIRE &&
+	    event_body_number(&s->body, BODY_EXPIRE_EXPIRY) > s->r.common.time)
+		verify_run_find(
+		    v, VERIFY_TIME, s->r.index, "it stands before the expiry that it states");
 	if (!current_of(v, s, s->release.recipient, &c, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)
@@ -439,7 +490,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 		return verify_party_head(v, s, e);
 	case EVENT_POLICY:
 		on_policy(v, s);
-		return true;
+		return verify_keys_policy(v, s, e);
 	case EVENT_KEY:
 		return verify_keys_record(v, s, e);
 	case EVENT_START:

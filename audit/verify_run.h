@@ -7,6 +7,11 @@
 #include "audit/map.h"
 #include "audit/verify.h"
 
+/* A fixed-size key over some strings. */
+struct verify_key {
+	uint8_t bytes[32];
+};
+
 /* A party's tree, rebuilt. */
 struct verify_tree {
 	struct merkle tree;
@@ -20,10 +25,11 @@ struct verify_report {
 	uint64_t intake;
 	uint64_t accepted; /* slot 1 of the INTAKE */
 	uint8_t manifest[32];
-	bool counted;		    /* how many portions it has is known: */
-	size_t portions;	    /* by its line of report/, or else by its first decision */
-	size_t head_count;	    /* 0: the heads are not in the bundle */
-	uint8_t (*commitments)[32]; /* of the heads, in reading order */
+	struct verify_key published; /* agent and banner */
+	bool counted;		     /* how many portions it has is known: */
+	size_t portions;	     /* by its line of report/, or else by its first decision */
+	size_t head_count;	     /* 0: the heads are not in the bundle */
+	uint8_t (*commitments)[32];  /* of the heads, in reading order */
 };
 
 /* What is decided now for one recipient of a report. */
@@ -35,6 +41,9 @@ struct verify_current {
 	bool delivered; /* under this decision */
 	bool ever;	/* or under one that it replaced */
 	uint8_t released[32];
+	struct verify_key told; /* agreements and marking */
+	bool has_facts;
+	uint8_t facts[32];
 	uint8_t open[32]; /* bit p: portion p is released or held */
 };
 
@@ -54,10 +63,10 @@ struct verify_facts {
 	uint64_t time, accepted, expires; /* µs */
 };
 
-/* Who may receive under one agreement of one policy. */
+/* Of one agreement of one policy: who may receive, and its version. */
 struct verify_receivers {
 	bool looked, policy, found; /* asked for; the policy is there; it has the agreement */
-	struct bytes *names;
+	struct bytes *names, version;
 	size_t count;
 };
 
@@ -105,6 +114,8 @@ struct verify {
 	struct map deliveries; /* u64 index -> verify_delivery */
 	struct map erasures;   /* u64 index -> verify_erasure */
 	struct map keys;       /* key of party, purpose, key -> u8: the act of its last KEY */
+	bool anchors_told;     /* by a KEY before */
+	uint64_t anchors;      /* as parties know them now */
 	struct map contents;   /* directory, digest -> bool missing */
 	struct map verified;   /* root, leaf, signature that hold -> nothing */
 	struct map signers;    /* of verify_signer.c, in an arena of its own */
@@ -165,9 +176,5 @@ MUST_USE bool verify_run_current(
 MUST_USE bool verify_run_report(
     struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e);
 
-/* A fixed-size key over some strings. */
-struct verify_key {
-	uint8_t bytes[32];
-};
 MUST_USE bool verify_run_key(struct verify *v, const struct bytes *parts, size_t count,
     struct verify_key *out, struct err *e);

@@ -1,5 +1,6 @@
 #include "audit/verify_signer.h"
 
+#include "audit/export.h"
 #include "audit/wirefield.h"
 #include "proto/chain.h"
 #include "proto/seal.h"
@@ -96,25 +97,19 @@ gather(struct verify *v, struct scene *c, struct err *e)
 	return true;
 }
 
-/*
- * Whether the block of the publishing party in the canonical export has the statement 'line'.
- * There a statement is a line, four spaces a level, and no string has a line feed in it.
- */
+/* Whether the block of the publishing party in the canonical export has the statement 'line'. */
 static bool
 policy_has(const struct scene *c, const char *party, const char *line)
 {
-	struct bytes rest = c->policy;
+	struct bytes rest = c->policy, one;
 	bool inside = false;
-	for (const uint8_t *end;
-	     rest.len != 0 && (end = memchr(rest.data, '\n', rest.len)) != NULL;) {
-		struct bytes one = bytes_from(rest.data, (size_t)(end - rest.data));
+	while (export_line(&rest, &one)) {
 		if (bytes_is(one, party))
 			inside = true;
 		else if (bytes_is(one, "}"))
 			inside = false;
 		else if (inside && bytes_is(one, line))
 			return true;
-		rest = bytes_from(end + 1, rest.len - one.len - 1);
 	}
 	return false;
 }

@@ -3,337 +3,296 @@
 
     relto_verify.py BUNDLE --key VKEY_OR_FILE [--party NAME] [--from N]
 
-It shares nothing with relto-verify and needs Python 3 alone. It prints one JSON line; exit codes: section 9 of the
-format. Without X.509, witnesses' keys and a memory it does not check who signed reports and attestations, cosignatures,
-forks, age and what a client kept; it says so.
+It shares nothing with relto-verify, needs Python 3 alone and prints one JSON line. Here are the rules of section 9,
+whose exit codes it has; relto_format.py knows what a log is made of, relto_foreign.py what that takes from elsewhere.
 """
-import base64
+import argparse
 import json
 import os
 import re
 import sys
 import time
+from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
-from relto_bundle import Bundle  # noqa: E402
+import relto_foreign as foreign  # noqa: E402
 from relto_format import (  # noqa: E402
-    CONSISTENCY, CONTENT, DECIDING, GAP, INCLUSION, MALFORMED, OPENED_BY_8, QUEUED, SIGNATURE, TIME, Record, Tree,
-    need, number_of, order_of, party_leaf, proto, read_vkey, receivers, sha)
+    CONSISTENCY, CONTENT, GAP, HEX, INCLUSION, MALFORMED, RELEASED, SIGNATURE, TIME, Bundle, Record, Tree, need,
+    read_vkey, sha)
 
-USAGE = 1
-GRAVEST = (SIGNATURE, MALFORMED, INCLUSION, CONSISTENCY, CONTENT, GAP, TIME)
-
-
-class Current:
-    """The current decision of a report for a recipient."""
-
-    def __init__(self, index, open_, released, ever):
-        self.index, self.open, self.released = index, open_, released  # open: portions released or held
-        self.delivered, self.ever = False, ever  # under this decision; or under one that it replaced
+USAGE, GRAVEST = 1, (SIGNATURE, MALFORMED, INCLUSION, CONSISTENCY, CONTENT, GAP, TIME)
+UNCHECKED = "cosignatures, forks, age, what a client kept, revocation, attestations' signatures"
+ADDED, REMOVED, LOG, ANCHOR, SIGNER = 1, 2, 1, 2, 3  # acts and purposes of KEY
 
 
 class Verifier(Bundle):
     """Section 9: every record against those before it, and against the contents."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.opened, self.time, self.policy, self.tree, self.trees = 0, 0, None, Tree(), {}
-        self.intakes = {}  # (publisher, report) -> INTAKE
-        self.heads = {}  # (publisher, report) -> commitments of the heads, if all are there
-        self.portions = {}  # (publisher, report) -> how many it has
-        self.current = {}  # (publisher, report, recipient) -> Current
-        self.stated = {}  # (party, size) -> root that a PARTY_HEAD states
-        self.deliveries = {}  # index -> (recipient, publisher)
+    def __init__(self, folder, vkey):
+        super().__init__(folder, vkey)
+        self.time, self.policy, self.grown, self.opened, self.signed = 0, None, Tree(), 0, 0
         self.run = []  # an INTAKE and the first decisions behind it
+        self.intakes, self.deliveries = {}, {}  # report key -> INTAKE; index -> (recipient, publisher)
+        self.current = {}  # key -> the current decision of a report for a recipient
+        self.trees, self.stated = {}, {}  # by party; (party, size) -> root that a PARTY_HEAD states
+        self.keys = {}  # (party, purpose, key) -> the last act of KEY
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
 
+    def verify(self, party, first):
+        if not self.guard(self.load):
+            return
+        self.must(self.party == party and self.first <= first, GAP, "not the view that was expected")
+        self.guard(self.walk)
+        self.guard(self.end_of_run)
+        wrong = self.closed ^ {i for i in self.erased if i >= self.first}
+        self.must(self.party or not wrong, GAP, "slot 6 closed without an ERASE, or open in spite of one: %s" % wrong)
+
     def walk(self):
-        for index, opening in self.openings():
-            self.check(opening or self.party or index < self.first, GAP, index, "not opened")
-            r = self.guard(index, Record, index, opening, self.leaves[index]) if opening else None
+        for opening, line in self.openings():
+            self.must(opening or self.party or self.at < self.first, GAP, "not opened")
+            r = self.guard(Record, self.at, opening, self.leaves[self.at]) if opening else None
+            good = isinstance(line, bool) or (r.name == "INTAKE" if r else self.at >= self.first)
+            self.must(good, MALFORMED, "a line of report/ for no INTAKE")
             if r:
                 self.opened += 1
-                self.guard(index, self.record, r)
-            self.line_of(index, r)
-            self.tree.extend(self.leaves[index:index + 1])
-        self.guard(self.size, self.judged)
-        wrong = self.closed ^ {i for i in self.erased if i >= self.first}
-        for index in () if self.party else sorted(wrong):
-            self.check(False, GAP, index, "slot 6 is closed and no ERASE says so, or open though one does")
+                self.guard(self.record, r, line)
+            self.grown.add(self.leaves[self.at])
 
-    def line_of(self, index, r):
-        """report/ has a line for each INTAKE and nothing else; of a record that is not shown it says nothing."""
-        if self.report_lines and self.report_lines.pop(index, None):
-            good = r.type == "INTAKE" if r else index >= self.first
-            self.check(good, MALFORMED, index, "a line of no INTAKE")
-        if (index + 1) % 1024 == 0 or index + 1 == self.size:
-            self.check(not self.report_lines, MALFORMED, index, "report/ has lines of no INTAKE")
-
-    def record(self, r):
-        self.check(r.time >= self.time, TIME, r.index, "its time is before that of the record before")
-        self.check(r.time // 1000000 <= time.time() + 300, TIME, r.index, "its time is in the future")
+    def record(self, r, line):
+        self.must(r.time >= self.time, TIME, "its time is before that of the record before")
+        self.must(r.time // 1000000 <= time.time() + 300, TIME, "its time is in the future")
         self.time = r.time
-        code = r.form()
-        self.check(not code, code, r.index, "it has not what its type has")
-        self.view(r)
-        self.follow(r)
-        if r.type == "INTAKE" or r.type in DECIDING:
-            good = r.get(4, "policy") == self.policy or self.first and not self.policy
-            self.check(good or self.party or 4 not in r.slots, GAP, r.index, "not under the last policy")
-            self.facts(r)
-        call = getattr(self, "on_" + ("decision" if r.type in DECIDING else r.type.lower()), None)
-        if r.type in QUEUED and {2, 3, 7} <= set(r.slots):
-            self.queued(r)
-        elif call:
-            call(r)
-        if self.first == 0:
+        for code in r.form():
+            self.must(False, code, "it has not what its type has")
+        self.must(r.shown(self.party) <= r.open, GAP, "a slot of this view is closed")
+        if not self.party and 6 not in r.open:
+            self.closed.add(r.at)
+        place = self.run and (self.run[0].report_key, self.run[0].at, self.run[-1].at + 1)
+        if (r.report_key, r.link, r.at) == place and r.name == "DECISION":
+            self.run.append(r)
+        else:
+            self.guard(self.end_of_run)
+        for names, slots, rule in RULES:
+            if r.name in names.split() and slots <= r.open:
+                rule(self, r)
+        if r.name == "INTAKE" and 7 in r.open and not self.party:
+            self.guard(self.contents, r, line)
+        if not self.first:
             self.grow(r)
-
-    def view(self, r):
-        """The slots that section 4 opens."""
-        want = "1234578"
-        if self.party:
-            want = ("1234" + "7" * (r.type != "APPROVAL")) * (3 in r.slots) + "17" * (r.type == "PARTY_HEAD")
-            want += OPENED_BY_8.get(r.type, "18") * (8 in r.slots)
-        elif 6 not in r.slots:
-            self.closed.add(r.index)
-        self.check(all(int(n) in r.slots for n in want), GAP, r.index, "a slot of this view is closed")
 
     def grow(self, r):
         """The party trees."""
-        owners = [self.party if party is None else party for party, _ in r.places()]
-        mine = not self.party or self.party in owners or r.type == "PARTY_HEAD"
-        self.check(mine, GAP, r.index, "it is in no tree of this party")
-        for party, (_, index) in zip(owners, r.places()):
+        places = r.places(self.party)
+        mine = not self.party or r.name == "PARTY_HEAD" or self.party in dict(places)
+        self.must(mine, GAP, "it is in no tree of this party")
+        for party, n in places:
             tree = self.trees.setdefault(party, Tree())
-            self.check(index == tree.size, GAP, r.index, "number %d of %s after %d others" % (index, party, tree.size))
-            tree.extend([party_leaf(r.index, r.leaf)])
+            self.must(n == tree.size, GAP, "number %d of %s after %d others" % (n, party, tree.size))
+            tree.add(sha(b"\0RLP1", r.at.to_bytes(8, "big"), r.leaf))
 
-    def on_intake(self, r):
-        self.check(r.key[:2] not in self.intakes, GAP, r.index, "this report was accepted before")
-        self.intakes[r.key[:2]], self.run = r, [r]
-        self.heads.pop(r.key[:2], None)
-        self.portions.pop(r.key[:2], None)
-        if self.party or not {3, 7} <= set(r.slots):
-            return
-        anchors = r.get(7, "anchors")
-        for folder, digest in [("seal", r.get(7, "seal")), ("chain", r.get(7, "chain"))] + [
-                ("anchor", anchors[i:i + 32]) for i in range(0, len(anchors), 32)]:
-            self.content(r.index, folder, digest.hex())
-        self.content(r.index, "policy", (r.get(4, "policy") or b"").hex())
-        if self.report_lines is not None:
-            need(r.index in self.report_lines, "no line in report/")
-            self.portions[r.key[:2]] = len(self.report_lines[r.index][3])
-            self.report(r, *self.report_lines[r.index])
-
-    def report(self, r, manifest, routing, notice, heads):
-        """The parts of a report against its manifest."""
-        data = self.content(r.index, "manifest", manifest)
-        if data is None or r.get(3, "manifest") is None:
-            return
-        need(sha(b"\0", data) == r.get(3, "manifest"), "another manifest", CONTENT)
-        m = proto(data)
-        need(m[2] == [r.report], "the manifest of another report", CONTENT)
-        self.check(len(set(heads)) == len(heads), CONTENT, r.index, "a head twice")
-        commitments, orders = [], [0]
-        for tag, field, folder, name in [(b"\x10", 12, "routing", routing), (b"\x12", 13, "notice", notice)] + [
-                (b"\x11", 14, "head", name) for name in heads]:
-            part = None if name == "-" else self.content(r.index, folder, name)
-            good = part is not None or name == "-" or folder != "notice"
-            self.check(good, CONTENT, r.index, "a notice that is not there")
-            if part is not None:
-                c = sha(tag, r.report, part)
-                self.check(c in m[field], CONTENT, r.index, folder + ": not what the manifest commits to")
-            if part is not None and folder == "head":
-                commitments.append(c)
-                orders += order_of(part)
-        self.check(orders == sorted(set(orders)), CONTENT, r.index, "heads out of order")
-        if len(commitments) == len(heads):
-            self.heads[r.key[:2]] = commitments
-
-    def facts(self, r):
-        digest = r.get(4, "facts")
-        data = None if self.party or not digest else self.content(r.index, "facts", digest.hex())
+    def judged(self, r):
+        """INTAKE and decisions: under the last policy, by facts that came in time."""
+        good = r.policy == self.policy or self.first and not self.policy
+        self.must(good or self.party or 4 not in r.open, GAP, "not under the last policy")
+        r.expires, data = None, self.content("facts", r.facts)
         if data is not None:
-            facts = proto(data)
-            judged, accepted, expires = (number_of(facts, n) for n in (6, 7, 8))
-            self.check(accepted <= judged <= r.time, TIME, r.index, "accepted, judged, recorded: not in this order")
-            self.check(not judged < expires <= r.time, TIME, r.index, "judged before it expired, recorded after")
+            facts = foreign.read_facts(data)
+            self.must(facts.accepted <= facts.time <= r.time, TIME, "accepted, judged, recorded: not in this order")
+            self.must(not facts.time < facts.expires <= r.time, TIME, "judged before it expired, recorded after")
+            r.expires = facts.expires
 
-    # ---- the run of an INTAKE: nobody is passed over ----
-    def follow(self, r):
-        """Ends the run that this record does not continue."""
-        at = self.run and self.run[0]
-        goes_on = at and r.type == "DECISION" and r.key[:2] == at.key[:2] and (
-            r.link, r.index) == (at.index, self.run[-1].index + 1)
-        if goes_on:
-            self.run.append(r)
-        else:
-            self.guard(r.index, self.judged)
+    # ---- an INTAKE, and the run of first decisions behind it: nobody is passed over ----
+    def intake(self, r):
+        self.must(r.report_key not in self.intakes, GAP, "this report was accepted before")
+        self.intakes[r.report_key], self.run, r.portions, r.heads = r, [r], None, None
 
-    def judged(self):
+    def contents(self, r, line):
+        """What an INTAKE and its line name; manifest and parts; who signed."""
+        seal, chain = (self.content(name, r.body[name]) for name in ("seal", "chain"))
+        anchors, export = [self.content("anchor", a) for a in r.body["anchors"]], self.export(r.policy)
+        need(line, "no line in report/")
+        if line is True:
+            return
+        manifest, routing, notice, heads = line
+        r.portions, data = len(heads), self.content("manifest", manifest[0])
+        if data is None or r.manifest is None:
+            return
+        need(sha(b"\0", data) == r.manifest, "another manifest", CONTENT)
+        m = foreign.read_manifest(data)
+        need(m.id == r.report, "the manifest of another report", CONTENT)
+        if None not in [seal, chain, export] + anchors:
+            self.guard(self.publisher, r, m, export.parties.get(r.party, ()), seal, chain, anchors, code=SIGNATURE)
+        for tag, name, digests in (b"\x10", "routing", routing), (b"\x12", "notice", notice), (b"\x11", "head", heads):
+            parts = [part for part in (self.content(name, d) for d in digests) if part is not None]
+            need(name != "notice" or len(parts) == len(notice), "a notice that is not there", CONTENT)
+            commitments = [sha(tag, r.report, part) for part in parts]
+            need(set(commitments) <= set(getattr(m, name)), name + "/: not what the manifest commits to", CONTENT)
+        orders = [n for part in parts for n in foreign.proto(part)[2]]
+        self.must(orders == sorted(set(orders)) and len(set(heads)) == len(heads), CONTENT, "heads out of order")
+        r.heads = commitments if len(parts) == len(heads) else None
+
+    def publisher(self, r, m, block, seal, chain, anchors):
+        need(all("anchor " + sha(a).hex() in block for a in anchors), "an anchor that the policy has not for the party")
+        agent = r.agent or ""
+        leaf = foreign.check_chain(chain, anchors, agent, r.time // 1000000)
+        need("trust-domain " + agent.split("/")[2] in block, "the trust domain of another party")
+        need((m.originator, m.signer) == (agent.encode(), leaf.digest), "the manifest names another signer")
+        foreign.check_seal(seal, r.manifest, leaf)
+        self.signed += 1
+
+    def end_of_run(self):
         run, self.run = self.run, []
         if not run or self.party:
             return
-        intake, policy = run[0], (run[0].get(4, "policy") or b"").hex()
-        export = self.content(intake.index, "policy", policy)
-        names = {line.split(" ")[3] for r in run[1:] for line in r.get(4, "reasons") or ()}
+        intake, export = run[0], self.export(run[0].policy)
+        receivers = export.receivers if export else {}
+        names = {name for r in run[1:] for _, name in r.reasons or ()}
         if len(run) == 1:
-            facts = proto(self.content(intake.index, "facts", (intake.get(4, "facts") or b"").hex()) or b"")
-            others = [receivers(export, proto(a).get(1, [b""])[0].decode()) for a in facts.get(10, [])]
-            good = any(who is not None and set(who) <= {intake.party} for who in others)
-            self.check(good, GAP, intake.index, "no decision follows")
-        self.check("-" not in names and len(names) <= 8, GAP, intake.index, "judged under no agreement, or a ninth")
-        for name in names - {"-"} if export is not None else ():
-            who = receivers(export, name)
-            self.check(who is not None, CONTENT, intake.index, "judged under %s, which its policy has not" % name)
-            missed = [w for w in who or () if w != intake.party and intake.key[:2] + (w,) not in self.current]
-            self.check(not missed, GAP, intake.index, "no decision for %s" % missed)
+            facts = foreign.read_facts(self.content("facts", intake.facts) or b"")
+            alone = any(receivers.get(name, {""}) <= {intake.party} for name in facts.agreements)
+            self.must(alone, GAP, "no decision follows INTAKE %d" % intake.at)
+        self.must("-" not in names and len(names) <= 8, GAP, "judged under no agreement, or a ninth")
+        self.must(not export or names - {"-"} <= set(receivers), CONTENT, "judged under what its policy has not")
+        for who in {who for name in names for who in receivers.get(name, ())} - {intake.party}:
+            self.must(intake.report_key + (who,) in self.current, GAP, "no decision for " + who)
 
-    def on_decision(self, r):
-        if not {2, 3, 4} <= set(r.slots):
-            return
-        reasons, outcome, released = r.get(4, "reasons") or [], r.get(4, "outcome"), r.get(2, "released")
-        verdicts = [line.split(" ")[1] for line in reasons]
-        count, names = verdicts.count("release"), (r.recipient or "").split("\n")
-        follows = 3 if "hold" in verdicts else 4 if not count else 1 if count == len(verdicts) else 2
-        intake = self.intakes.get(r.key[:2])
-        good = names == sorted(set(names), key=str.encode) and (len(names) < 2 or (r.type, outcome) == ("DECISION", 4))
-        self.check(good, MALFORMED, r.index, "several recipients that may not share it")
-        good = not intake or r.get(3, "manifest") in (None, intake.get(3, "manifest"))
-        self.check(good, CONTENT, r.index, "of another manifest than its INTAKE")
-        self.check(outcome == follows, CONTENT, r.index, "its outcome is not that of its reasons")
-        there = {r.get(2, name) is not None for name in ("agreements", "marking", "released")}
-        self.check(there == {outcome in (1, 2)}, CONTENT, r.index, "outcome and slot 2 do not fit")
+    # ---- decisions, and what follows from them ----
+    def decision(self, r):
+        names, intake = (r.recipient or "").split("\n"), self.intakes.get(r.report_key)
+        verdicts = [verdict for verdict, _ in r.reasons or ()]
+        kept = {n for n, verdict in enumerate(verdicts) if verdict != "withhold"}
+        follows = 3 if "hold" in verdicts else 4 if not kept else 1 if len(kept) == len(verdicts) else 2
+        shared = len(names) < 2 or (r.name, r.outcome) == ("DECISION", 4)
+        self.must(shared and names == sorted(set(names), key=str.encode), MALFORMED, "recipients that may not share it")
+        self.must(r.outcome == follows, CONTENT, "its outcome is not that of its reasons")
+        there = {getattr(r, name) is not None for name in RELEASED.split()}
+        self.must(there == {r.outcome in (1, 2)}, CONTENT, "outcome and slot 2 do not fit")
+        lines, export = (r.agreements or "").split("\n"), self.export(r.policy)
+        said = dict(line.rsplit("@", 1) for line in lines if "@" in line)
+        good = set(said) == {name for verdict, name in r.reasons or () if verdict == "release"}
+        good = not r.agreements or good and lines == sorted(set(lines), key=str.encode)
+        self.must(good, CONTENT, "its agreements are not those of its reasons")
+        self.must(not export or said.items() <= export.versions.items(), CONTENT, "an agreement in another version")
+        same = not intake or all(getattr(r, f) in (None, getattr(intake, f)) for f in ("agent", "manifest", "banner"))
+        self.must(same, CONTENT, "another agent, manifest or banner than its INTAKE's")
         if intake and not self.party:
-            good = self.portions.setdefault(r.key[:2], len(verdicts)) == len(verdicts)
-            self.check(good, CONTENT, r.index, "not a reason for each portion")
-        self.released(r, intake, verdicts, released)
-        portions = {k for k, v in enumerate(verdicts) if v != "withhold"}
+            intake.portions = len(verdicts) if intake.portions is None else intake.portions
+            self.must(intake.portions == len(verdicts), CONTENT, "not a reason for each portion")
+        if intake and intake.heads and r.released:
+            out = sorted(head for head, verdict in zip(intake.heads, verdicts) if verdict == "release")
+            self.must(sha(b"RLD1", intake.manifest, *out) == r.released, CONTENT, "another released digest")
         for name in names:
-            self.decided(r, r.key[:2] + (name,), portions, released)
-
-    def decided(self, r, key, portions, released):
-        old, first = self.current.get(key), r in self.run
-        good = old is None if first else old.index == r.link and portions <= old.open if old else self.first
-        self.check(good, GAP, r.index, "it does not follow from the decision before, or the INTAKE")
-        if r.type != "APPROVAL":  # there slot 8 is the approver's
-            self.placed(r, old, False)
-        self.current[key] = Current(r.index, portions, released, bool(old) and old.ever)
+            old = self.current.get(key := r.report_key + (name,))
+            good = not old if self.run else old.r.at == r.link and kept <= old.kept if old else self.first
+            self.must(good, GAP, "it does not follow from the decision before, or the INTAKE")
+            if r.name != "APPROVAL":  # there slot 8 is the approver's
+                self.placed(r, old, False)
+            self.current[key] = SimpleNamespace(r=r, kept=kept, ended=False, delivered=False, ever=old and old.ever)
 
     def placed(self, r, old, ever):
         """What ends or narrows a delivery is in its recipient's history, and nothing else is."""
-        if old and 8 in r.slots:
-            there = r.get(8, "place") is not None
-            good = there if old.delivered else not there or ever and old.ever
-            self.check(good, GAP, r.index, "another slot 8 than its delivery asks for")
+        if old and 8 in r.open:
+            good = r.place is not None if old.delivered else r.place is None or ever and old.ever
+            self.must(good, GAP, "another slot 8 than its delivery asks for")
 
-    def released(self, r, intake, verdicts, released):
-        """The released digest against the heads."""
-        heads = self.heads.get(r.key[:2])
-        if released is None or not heads:
+    def delivery(self, r):
+        self.deliveries[r.at] = r.recipient, r.party
+        old, intake = self.current.get(r.key), self.intakes.get(r.report_key)
+        if not {2, 3, 4} <= r.open or self.first and not old:
             return
-        out = sorted(c for c, verdict in zip(heads, verdicts) if verdict == "release")
-        good = len(heads) == len(verdicts) and sha(b"RLD1", intake.get(3, "manifest"), *out) == released
-        self.check(good, CONTENT, r.index, "another released digest, or not a line for each portion")
-
-    def on_delivery(self, r):
-        self.deliveries[r.index] = r.recipient, r.party
-        old, intake = self.current.get(r.key), self.intakes.get(r.key[:2])
-        if not {2, 3, 4} <= set(r.slots):
-            return
-        good = self.first if not old else (old.index, old.delivered) == (r.link, False) and (
-            None is not old.released == r.get(2, "released"))
-        self.check(good, GAP, r.index, "not what the current decision releases, or not for the first time")
-        if intake and 7 in r.slots and (old or not self.first):
-            self.check(r.get(7, "accepted") == intake.time, TIME, r.index, "another time of acceptance")
+        good = old and (old.r.at, old.delivered, old.ended) == (r.link, False, False)
+        self.must(good, GAP, "not by the current decision, or not for the first time")
+        good = not old or all(getattr(r, name) == getattr(old.r, name) for name in RELEASED.split())
+        self.must(good, GAP, "not what the current decision releases")
+        self.must(not intake or r.body.get("accepted", intake.time) == intake.time, TIME, "another time of acceptance")
         if old:
             old.delivered = old.ever = True
 
-    def on_ack(self, r):
-        if r.get(7, "root") and not self.first:
-            root = self.stated.setdefault((r.recipient, r.get(7, "size")))
-            self.check(root, GAP, r.index, "attests what no head before it states")
-            self.check(root in (None, r.get(7, "root")), CONSISTENCY, r.index, "attests another tree than the head")
-        for n in r.get(7, "deliveries") or ():
-            good = self.deliveries.get(n) == (r.recipient, r.party) or n not in self.deliveries and n < self.first
-            self.check(good or 2 not in r.slots, GAP, r.index, "acknowledges what is no delivery to it")
-
     def queued(self, r):
         old = self.current.get(r.key)
-        good = old.index == r.get(7, "decision") if old else self.first
-        self.check(good, GAP, r.index, "does not name the current decision")
-        self.placed(r, old, r.type != "EXPIRE")
-        if old and (r.type == "EXPIRE" or r.type != "DEAD_LETTER" and r.get(7, "act") == 1):
-            old.released = None
+        self.must(old.r.at == r.body["decision"] if old else self.first, GAP, "does not name the current decision")
+        self.placed(r, old, r.name != "EXPIRE")
+        if r.name == "EXPIRE":
+            good = r.body["expiry"] <= r.time and (not old or old.r.expires in (None, r.body["expiry"]))
+            self.must(good, TIME, "another expiry than its report's, or not yet")
+        if old and (r.name == "EXPIRE" or r.name != "DEAD_LETTER" and r.body["act"] == 1):
+            old.ended = True
 
-    def on_policy(self, r):
-        if 7 in r.slots:
-            good = r.get(7, "previous") == self.policy or self.first and not self.policy
-            self.check(good, GAP, r.index, "does not name the policy before")
-            self.policy = r.get(7, "policy")
-            export = self.content(r.index, "policy", self.policy.hex()) or b""
-            for digest in re.findall(rb"spif SHA256 ([0-9a-f]{64})", export):
-                self.content(r.index, "spif", digest.decode())
+    def ack(self, r):
+        if "root" in r.body and not self.first:
+            stated = self.stated.setdefault((r.recipient, r.body["size"]))
+            self.must(stated, GAP, "attests what no head before it states")
+            self.must(stated in (None, r.body["root"]), CONSISTENCY, "attests another tree than the head")
+        for n in r.body.get("deliveries", ()):
+            good = self.deliveries.get(n) == (r.recipient, r.party) or n not in self.deliveries and n < self.first
+            self.must(good or 2 not in r.open, GAP, "acknowledges what is no delivery to it")
 
-    def on_agreement(self, r):
-        if 7 in r.slots and not self.party:
-            self.content(r.index, "policy", r.get(7, "terms").hex())
+    # ---- policies, keys, trees ----
+    def rules(self, r):
+        before = r.body.get("previous")
+        self.must(before == self.policy or self.first and not self.policy, GAP, "does not name the policy before")
+        self.policy, export = r.body["policy"], self.export(r.body["policy"])
+        if export:
+            for digest in export.spifs:
+                self.content("spif", digest)
+            told = {key for key, act in self.keys.items() if key[1] == ANCHOR}
+            anchors = {(name, ANCHOR, line[7:]) for name, block in export.parties.items() for line in block
+                       if line.startswith("anchor ")}
+            good = not told or anchors == {key for key in told if self.keys[key] == ADDED}
+            self.must(good, GAP, "the anchors that parties were told are not those of the policy")
 
-    def on_start(self, r):
-        good = (r.get(7, "size"), r.get(7, "root")) == (r.index, self.tree.root())
-        self.check(good or 7 not in r.slots, CONSISTENCY, r.index, "states another tree")
-
-    on_stop = on_start
-
-    def on_party_head(self, r):
-        if 7 in r.slots and self.first == 0:
-            tree, stated = self.trees.setdefault(r.get(7, "party"), Tree()), (r.get(7, "size"), r.get(7, "root"))
-            self.check(stated == (tree.size, tree.root()), GAP, r.index, "states another party tree")
-            self.check(r.get(7, "previous") == tree.head, GAP, r.index, "does not name the head before")
-            tree.head = r.index
-            self.stated[r.get(7, "party"), r.get(7, "size")] = r.get(7, "root")
-
-    def on_erase(self, r):
-        self.erased.update(r.get(7, "records") or ())
-
-
-def arguments(args):
-    """(bundle, vkey, party or None, from)"""
-    options, words, rest = {"--party": None, "--from": "0"}, [], iter(args)
-    for arg in rest:
-        if arg in ("--key", "--party", "--from"):
-            options[arg] = next(rest, "")
+    def key(self, r):
+        key, act = tuple(r.body[name] for name in ("party", "purpose", "key")), r.body["act"]
+        if key[1] == LOG:
+            self.must(key[2].encode() == self.vkey[3] and act == ADDED, CONTENT, "not the log's key")
         else:
-            words.append(arg)
-    bundle, = words
-    key = options["--key"]
-    if os.path.exists(key):
-        with open(key, encoding="ascii") as file:
-            key = file.read()
-    return bundle, read_vkey(key.encode()), options["--party"], int(options["--from"])
+            self.must(re.fullmatch(HEX, key[2]), MALFORMED, "no SHA-256 in hex")
+        if not self.first:
+            was = self.keys.get(key, ADDED if key[1] == SIGNER else None)
+            news = act != was if key[1] == SIGNER else act == ADDED != was or (act, was) == (REMOVED, ADDED)
+            self.must(news, GAP, "tells nothing new of a key")
+            self.keys[key] = act
+
+    def head(self, r):
+        if not self.first:
+            tree, stated = self.trees.setdefault(r.body["party"], Tree()), (r.body["size"], r.body["root"])
+            self.must(stated == (tree.size, tree.root()), GAP, "states another party tree")
+            self.must(r.body.get("previous") == tree.head, GAP, "does not name the head before")
+            tree.head = r.at
+            self.stated[r.body["party"], r.body["size"]] = r.body["root"]
+
+
+RULES = (  # of types, if these slots are open: what a closed one would say is held against nothing
+    ("INTAKE DECISION NARROWED APPROVAL", set(), Verifier.judged), ("INTAKE", set(), Verifier.intake),
+    ("DECISION NARROWED APPROVAL", {2, 3, 4}, Verifier.decision), ("DELIVERY", set(), Verifier.delivery),
+    ("EXPIRE RECALL SUPERSEDE DEAD_LETTER", {2, 3, 7}, Verifier.queued), ("ACK", set(), Verifier.ack),
+    ("POLICY", {7}, Verifier.rules), ("KEY", {7}, Verifier.key), ("PARTY_HEAD", {7}, Verifier.head),
+    ("START STOP", {7}, lambda v, r: v.must(
+        (r.body["size"], r.body["root"]) == (r.at, v.grown.root()), CONSISTENCY, "states another tree")),
+    ("AGREEMENT", {7}, lambda v, r: v.content("policy", r.body["terms"])),
+    ("ERASE", {7}, lambda v, r: v.erased.update(r.body["records"])))
 
 
 def main(args):
+    parser = argparse.ArgumentParser(description="Verifies a bundle that `relto audit pull` wrote.")
+    parser.add_argument("bundle")
+    parser.add_argument("--key", required=True, help="the log's vkey, or a file that has it")
+    parser.add_argument("--party", help="whose view it must be; else that of an auditor of the hub party")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first record that must be there")
     try:
-        bundle, vkey, party, first = arguments(args)
-    except (ValueError, LookupError, OSError) as e:
-        print("usage: relto_verify.py BUNDLE --key VKEY_OR_FILE [--party NAME] [--from N] (%s)" % e, file=sys.stderr)
-        return USAGE
-    v = Verifier(bundle)
-    if v.guard("bundle", v.load, vkey):
-        v.check(v.party == party and v.first <= first, GAP, "bundle", "not the view that was expected")
-        v.guard("tile", v.other_tiles)
-        v.guard("record", v.walk)
-    codes = {finding["code"] for finding in v.findings}
-    code = next((c for c in GRAVEST if c in codes), 0)
+        ask = parser.parse_args(args)
+        if os.path.exists(ask.key):
+            with open(ask.key, encoding="ascii") as file:
+                ask.key = file.read()
+        v = Verifier(ask.bundle, read_vkey(ask.key.encode()))
+    except (SystemExit, ValueError, LookupError, OSError) as e:
+        return 0 if isinstance(e, SystemExit) and not e.code else USAGE
+    v.verify(ask.party, ask.first)
+    code = next((c for c in GRAVEST if c in {finding["code"] for finding in v.findings}), 0)
     print(json.dumps({
-        "ok": code == 0, "exit": code, "size": v.size, "root": v.root and base64.b64encode(v.root).decode(),
-        "view": "party " + v.party if v.party else "hub", "first": v.first, "opened": v.opened,
-        "findings": v.findings[:100], "unchecked": [
-            "signatures of publishers and attestations: no X.509 here", "cosignatures",
-            "forks, age, and what a client kept",
-            "%d files that are missing" % v.missing]}))
+        "exit": code, "view": v.party or "hub", "first": v.first, "size": v.size, "root": v.root and v.root.hex(),
+        "opened": v.opened, "reports": len(v.intakes), "signed": v.signed, "findings": v.findings[:100],
+        "missing": sorted(v.missing), "unknown": sorted(v.unknown), "unchecked": UNCHECKED}))
     return code
 
 

@@ -224,6 +224,36 @@ def attested(size, root, **more):
     return lie
 
 
+def key(purpose, act, what):
+    """A KEY (1 log, 2 anchor, 3 signer, 4 broker; 1 added, 2 removed, 3 revoked)."""
+    def made(log):
+        r = forge.Record.parse(pick(log, "KEY", 0).opening())
+        for k, value in ((1, bytes([purpose])), (2, bytes([act])), (3, what)):
+            r.set(7, k, value)
+        return r
+    return made
+
+
+def told(*keys, late=True):
+    """KEY records more, at the end of the log or before its last POLICY."""
+    def lie(log):
+        for made in keys:
+            r = made(log)
+            at = len(log.records) if late else log.records.index(pick(log, "POLICY"))
+            r.set(1, 1, log.records[at - 1].field(1, 1))
+            log.records.insert(at, r)
+        log.settle()
+    return lie
+
+
+def anchor_untold(log):
+    found = log.all("KEY", (7, 1, b"\2"))
+    if not found:
+        raise NotHere("an anchor")
+    del log.records[found[0]]
+    log.settle()
+
+
 def other_place(log):
     """A NARROWED has slot 8 though nothing was delivered to its recipient, or has none though something was."""
     r = pick(log, "NARROWED")
@@ -232,11 +262,16 @@ def other_place(log):
 
 
 def agreement(name):
-    """The reasons of a decision name another agreement."""
-    def change(old):
-        lines = [line.split(b" ") for line in old.splitlines()]
-        return b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines)
-    return field("DECISION", 4, 1, change)
+    """The reasons of a decision that releases nothing name another agreement."""
+    def lie(log):
+        found = log.all("DECISION", (4, 0, b"\4"))
+        if not found:
+            raise NotHere("something withheld")
+        r = log.records[found[-1]]
+        lines = [line.split(b" ") for line in r.field(4, 1).splitlines()]
+        r.set(4, 1, b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines))
+        log.settle(keep=r)
+    return lie
 
 
 def same(old):
@@ -291,6 +326,8 @@ TIMES = [
     ("a NARROWED judged before its report expired, recorded then", 9, facts(8, 0)),
     ("a NARROWED recorded just before its report expired", 0, facts(8, 1)),
     ("a DELIVERY with another time of acceptance", 9, field("DELIVERY", 7, 0, plus(1))),
+    ("an EXPIRE with another expiry", 9, field("EXPIRE", 7, 0, plus(-1000))),
+    ("an EXPIRE before its expiry", 9, field("EXPIRE", 7, 0, plus(10**9))),
 ]
 
 LEFT_OUT = [
@@ -335,8 +372,8 @@ LINKS = [
     ("a DELIVERY of nothing", 2, field("DELIVERY", 2, 3, b"")),
     ("a DELIVERY to another", 7, field("DELIVERY", 2, 0, b"XXX")),
     ("a DELIVERY of another report", 7, field("DELIVERY", 1, 2, flip)),
-    ("a DELIVERY with other agreements", 0, field("DELIVERY", 2, 1, b"none@1")),
-    ("a DELIVERY with another marking", 0, field("DELIVERY", 2, 2, b"NONE")),
+    ("a DELIVERY with other agreements", 7, field("DELIVERY", 2, 1, b"none@1")),
+    ("a DELIVERY with another marking", 7, field("DELIVERY", 2, 2, b"NONE")),
     ("a DELIVERY from another publisher", 7, field("DELIVERY", 3, 0, b"XXX")),
     ("a DELIVERY from nobody", 7, slot("DELIVERY", 3, b"")),
     ("a DELIVERY without a place", 7, slot("DELIVERY", 8, b"")),
@@ -438,12 +475,33 @@ SAYING = [
     ("a portion more in the reasons", 6, one_portion_more),
     ("outcome release, and no digest", 6, field("DECISION", 2, 3, lambda old: b"" if old else H(b"x"))),
     ("a digest of what is withheld", 6, field("NARROWED", 2, 3, H(b"x"))),
+    ("a DECISION released by an agreement that its reasons do not name", 6, field("DELIVERED", 2, 1, b"none@1")),
+    ("a DECISION released by another version of its agreement", 6, field("DELIVERED", 2, 1, flip)),
     ("a portion less in the reasons", 6, field("DECISION", 4, 1, less)),
     ("another manifest digest in an INTAKE", 6, field("INTAKE", 3, 2, H)),
     ("another manifest digest in a DECISION", 6, field("DECISION", 3, 2, H)),
-    ("another banner in a DECISION", 0, field("DECISION", 3, 3, b"NONE")),
+    ("another banner in a DECISION", 6, field("DECISION", 3, 3, b"NONE")),
     ("a facts digest that no file has", 0, field("DECISION", 4, 3, H)),
     ("a seal digest that no file has", 0, field("INTAKE", 7, 0, H)),
 ]
 
-TABLE = TIMES + LEFT_OUT + LINKS + TREES + FORM + SAYING
+CERT, OTHER = H(b"x").hex().encode(), b"hub.example/relto/g2+00000000+AQ=="
+KEYS = [
+    ("the log's key is another", 6, told(key(1, 1, OTHER))),
+    ("the log's key is told twice", 7, lambda log: told(key(1, 1, pick(log, "KEY", 0).field(7, 3)))(log)),
+    ("the log's key is removed", 6, lambda log: told(key(1, 2, pick(log, "KEY", 0).field(7, 3)))(log)),
+    ("an anchor in capitals", 2, told(key(2, 1, CERT.upper()))),
+    ("an anchor that no policy has", 7, told(key(2, 1, CERT), late=False)),
+    ("an anchor that was never told", 7, anchor_untold),
+    ("an anchor told, and its POLICY never came", 0, told(key(2, 1, CERT))),
+    ("an anchor told twice", 7, told(key(2, 1, CERT), key(2, 1, CERT))),
+    ("an anchor removed that was never told", 7, told(key(2, 2, CERT))),
+    ("an anchor revoked", 7, told(key(2, 1, CERT), key(2, 3, CERT))),
+    ("a broker's certificate told, removed and told again", 0, told(*(key(4, act, CERT) for act in (1, 2, 1)))),
+    ("a broker's certificate told twice", 7, told(key(4, 1, CERT), key(4, 1, CERT))),
+    ("a signer revoked, and believed again", 0, told(key(3, 3, CERT), key(3, 1, CERT))),
+    ("a signer added whom nobody took away", 7, told(key(3, 1, CERT))),
+    ("a signer removed twice", 7, told(key(3, 2, CERT), key(3, 2, CERT))),
+]
+
+TABLE = KEYS + TIMES + LEFT_OUT + LINKS + TREES + FORM + SAYING

@@ -17,7 +17,7 @@ import unittest
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.join(HERE, "..", "..", "tools")
-sys.path[:0] = [HERE, TOOLS]
+sys.path[:0] = [HERE, TOOLS, os.path.join(HERE, "..", "lib")]
 import forge  # noqa: E402
 import lies  # noqa: E402
 import relto_verify  # noqa: E402
@@ -80,14 +80,22 @@ class Bench:
         finally:
             copy.restore()
 
-    def lie(self, name, want, what, after=None):
+    def told_anew(self, what, after=None):
+        """A bundle of ours that tells the hub's log with a change, signed; what verifies it."""
         log = forge.Log(self.hub)
-        what(log)
         key = forge.Key(log.origin)
+        what(log.rekey(key).settle())
         log.write(self.liar, key)
         if after:
             after(self.liar, log, key)
-        return self.both("lie: " + name, want, self.liar, key.vkey)
+        return self.liar, key.vkey
+
+    def codes(self, what):
+        call = self.told_anew(what)
+        return verify_c(*call)[0], verify_python(*call)[0]
+
+    def lie(self, name, want, what, after=None):
+        return self.both("lie: " + name, want, *self.told_anew(what, after))
 
     def run(self, tampered, lied):
         """(what went wrong, the names of the rows that this bundle has nothing for)"""

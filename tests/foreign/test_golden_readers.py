@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_golden_readers.py - readers that share no code agree on the golden bundles, whole, tampered with and lying."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ sys.path.insert(0, HERE)
 import readers  # noqa: E402
 import forge  # noqa: E402
 import lies  # noqa: E402
-import relto_format  # noqa: E402
+import relto_foreign  # noqa: E402
 import tampers  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "..", "vectors", "golden")
@@ -21,7 +22,9 @@ NEEDS_A_LAB = {
     "tile: of level 1, a bit", "tile: of level 1, is missing", "report: lines in another order",
     "report: two manifests swapped", "party: a PARTY_HEAD between left out", "party: what expired left out",
     "party: a bit of a commitment of an EXPIRE", "a DELIVERY by the decision before", "a DELIVERY after the EXPIRE",
-    "an EXPIRE of no decision", "an EXPIRE for another"}
+    "an EXPIRE of no decision", "an EXPIRE for another",
+    "an EXPIRE with another expiry", "an EXPIRE before its expiry", "a DECISION under no agreement",
+    "a DECISION under an agreement that the export has not", "an anchor that was never told"}
 
 
 def golden(*name):
@@ -49,6 +52,19 @@ class Bundles(unittest.TestCase):
         self.assertEqual(set(nothing), NEEDS_A_LAB)
         print("# %d tampers, %d of them for a lab" % (len(tampers.TABLE) + len(lies.TABLE), len(nothing)))
 
+    def test_a_bit_changed_anywhere_is_found_by_both(self):
+        with tempfile.TemporaryDirectory() as d:
+            copy = tampers.Copy(shutil.copytree(golden("bundle-hub"), os.path.join(d, "b")))
+            for name in copy.names("."):
+                if name in ("bundle", "log.vkey", "report/000000"):
+                    continue  # a convenience and claims: trusted for nothing
+                for where in (0, len(copy.read(name)) // 2, -1):
+                    copy.change(name, lambda data, where=where: tampers.flip(data, where))
+                    codes = {verify(copy.folder, key_of("bundle-hub"))[0] for verify in (
+                        readers.verify_c, readers.verify_python)}
+                    self.assertTrue(len(codes) == 1 and 0 not in codes, (name, where, codes))
+                    copy.restore()
+
     def test_every_row_has_a_name_of_its_own(self):
         names = [row[0] for row in tampers.TABLE + lies.TABLE]
         self.assertEqual(len(set(names)), len(names))
@@ -57,15 +73,17 @@ class Bundles(unittest.TestCase):
         with tempfile.TemporaryDirectory() as d:
             log = forge.Log(golden("bundle-hub")).settle()
             key = forge.Key(log.origin)
+            log.write(os.path.join(d, "again"), key, "party NOR")
+            for name in ("record/000000", "tile/0/000.p/21"):
+                with open(os.path.join(d, "again", name), "rb") as mine, open(golden("bundle-nor", name), "rb") as theirs:
+                    self.assertEqual(mine.read(), theirs.read(), name)
+            log.rekey(key).settle()
             log.write(os.path.join(d, "hub"), key)
             log.write(os.path.join(d, "nor"), key, "party NOR")
             for name, options in (("hub", ()), ("nor", ("--party", "NOR"))):
                 for verify in (readers.verify_c, readers.verify_python):
                     self.assertEqual(verify(os.path.join(d, name), key.vkey, *options)[0], 0)
                     self.assertEqual(verify(os.path.join(d, name), key_of("bundle-hub"), *options)[0], 3)
-            for name in ("record/000000", "tile/0/000.p/21"):  # and it is the golden log again, but for the signature
-                with open(os.path.join(d, "nor", name), "rb") as mine, open(golden("bundle-nor", name), "rb") as theirs:
-                    self.assertEqual(mine.read(), theirs.read(), name)
 
     def test_a_wrong_call_is_1(self):
         hub = golden("bundle-hub")
@@ -124,15 +142,15 @@ class Ed25519(unittest.TestCase):
     def test_the_vectors_of_the_rfc(self):
         for key, message, signature in self.VECTORS:
             key, message, signature = map(bytes.fromhex, (key, message, signature))
-            self.assertTrue(relto_format.ed25519_good(key, signature, message))
+            self.assertTrue(relto_foreign.ed25519_good(key, signature, message))
             for bad in (tampers.flip(signature), tampers.flip(signature, 0), signature[:-1], signature + b"\0"):
-                self.assertFalse(relto_format.ed25519_good(key, bad, message))
-            self.assertFalse(relto_format.ed25519_good(key, signature, message + b"x"))
+                self.assertFalse(relto_foreign.ed25519_good(key, bad, message))
+            self.assertFalse(relto_foreign.ed25519_good(key, signature, message + b"x"))
 
     def test_a_signature_has_one_spelling(self):
         key, message, signature = map(bytes.fromhex, self.VECTORS[1])
-        s = int.from_bytes(signature[32:], "little") + relto_format.ORDER
-        self.assertFalse(relto_format.ed25519_good(key, signature[:32] + s.to_bytes(32, "little"), message))
+        s = int.from_bytes(signature[32:], "little") + relto_foreign.ORDER
+        self.assertFalse(relto_foreign.ed25519_good(key, signature[:32] + s.to_bytes(32, "little"), message))
 
 
 if __name__ == "__main__":

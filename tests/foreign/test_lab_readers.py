@@ -91,8 +91,8 @@ class Lab(unittest.TestCase):
 
     def trees(self, folder):
         """The party trees that relto_verify.py rebuilds from a bundle."""
-        v = readers.relto_verify.Verifier(folder)
-        v.load(readers.relto_verify.read_vkey(self.key.encode()))
+        v = readers.relto_verify.Verifier(folder, relto_format.read_vkey(self.key.encode()))
+        v.load()
         v.walk()
         return {party: [tree.size, tree.root().hex()] for party, tree in v.trees.items()}
 

@@ -5,14 +5,13 @@ import subprocess
 import sys
 import time
 
-import bundle
 import inflight_clients as clients
 import inflight_judge
 import inflight_world as world
 import model
 import rig
 import wire
-from test_again import TOOL, rows
+from test_again import rows
 
 SETTLE_SECONDS = 60
 
@@ -98,13 +97,13 @@ def prove(flight):
     lab, clock = flight.lab, flight.clock
     lab.prove(9 if clock.can_be_set else 0)
     folder, key = os.path.join(lab.base, "proved-" + lab.context_name("hub")), lab.agent("hub").log_key
-    for command in ([clock.wrapped(rig.program("relto-verify")), "verify"], [clock.wrapped(sys.executable), TOOL]):
+    for command in ([clock.wrapped(rig.program("relto-verify")), "verify"], [clock.wrapped(sys.executable), rig.SECOND]):
         got = subprocess.run(command + [folder, "--key", key], capture_output=True, timeout=600)
         if got.returncode:
             raise AssertionError("%s: %d\n%s" % (command, got.returncode, (got.stdout + got.stderr).decode()[:5000]))
+    print(got.stdout.decode().strip())
     for root, _, names in os.walk(folder):
         for name in names:
             with open(os.path.join(root, name), "rb") as f:
                 if clients.CANARY.search(f.read()):
                     raise AssertionError("a body in %s" % os.path.join(root, name))
-    print(bundle.Bundle(folder, key).summary())

@@ -8,7 +8,6 @@ import bisect
 import collections
 import tempfile
 
-import bundle
 import model
 import read
 import test_model
@@ -180,11 +179,11 @@ class Judge:
                 self.contents[name] = b"".join(pieces)
             elif folder == "record":
                 records += openings(b"".join(pieces), 1024 * int(name.split("/")[1]), self.next)
-        for index, opening in sorted(records, key=lambda x: x[0]):
-            if index != at:
+        for record in sorted(records, key=lambda r: r.index):
+            if record.index != at:
                 self.fault("record %d is missing", at)
-            at = index + 1
-            self.take(bundle.Record(index, opening))
+            at = record.index + 1
+            self.take(record)
         self.next = at
 
     def take(self, r):
@@ -311,7 +310,7 @@ class Judge:
     def take_delivery(self, r):
         recipient = r.field(2, 0).decode()
         d = self.decisions[(r.report, recipient)]
-        self.deliveries[r.index] = self.by_leaf[r.o.leaf_hash] = d, r
+        self.deliveries[r.index] = self.by_leaf[r.leaf_hash] = d, r
         self.given[(r.report, recipient)].append(d)
         now = self.in_force[-1]
         for n in d.released:
@@ -453,7 +452,7 @@ class Judge:
             if p.receipt is not None and p.id not in self.answered:
                 self.answered.add(p.id)
                 r = self.intakes.get(p.id)
-                if r is None or (r.index, r.time, r.o.leaf_hash) != (p.receipt.index, p.receipt.accepted,
+                if r is None or (r.index, r.time, r.leaf_hash) != (p.receipt.index, p.receipt.accepted,
                                                                     p.receipt.evidence.leaf_hash):
                     self.fault("the receipt of %s is not in the log", p.id.hex())
             for code, sent, answered in p.refused:
@@ -493,10 +492,10 @@ def sent_facts(p, terms, time_us):
 
 
 def openings(data, first, begin):
-    """(index, Opening) of a record file."""
+    """The records of a file."""
     at, index = 0, first
     while at < len(data):
         size = int.from_bytes(data[at:at + 4], "big")
         if size and index >= begin:
-            yield index, witness.Opening(data[at + 4:at + 4 + size])
+            yield witness.Record(index, data[at + 4:at + 4 + size])
         at, index = at + 4 + size, index + 1

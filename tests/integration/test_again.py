@@ -12,13 +12,11 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
-import bundle  # noqa: E402
 import wire  # noqa: E402
 import witness  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from wire import label, pb  # noqa: E402
 
-TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "relto_verify.py")
 ATLAS = "policy/agreements.d/atlas.policy"
 POLICY = "policy/relto.policy"
 NOR_SECRET = r"(?s)(member NOR \{.*?clearance   ATLAS )up-to SECRET"
@@ -154,8 +152,7 @@ class AgainTest(rig.LabTest):
         self.good(folder, "--key", key, "--party", party.upper())
 
     def good(self, folder, *call):
-        bundle.Bundle(folder, call[1]).verify()
-        for program in ([rig.program("relto-verify"), "verify"], [sys.executable, TOOL]):
+        for program in rig.verifiers():
             got = subprocess.run(program + [folder, *call], capture_output=True)
             self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
 

@@ -10,7 +10,6 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
-import bundle  # noqa: E402
 import wire  # noqa: E402
 import witness  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
@@ -52,7 +51,7 @@ class LaterTest(rig.LabTest):
             got = self.auditor.ask("audit_list", pb.AuditList(**{"from": self.next, "count": 1000}))
             for r in got.records:
                 self.next = r.index + 1
-                record = bundle.Record(r.index, witness.Opening(r.opening))
+                record = witness.Record(r.index, r.opening)
                 if record.kind == kind and record.report == report:
                     out.append(record)
             if not got.next:

@@ -176,6 +176,17 @@ class Opening:
         return TYPES[self.slots[1][0][0] - 1] if self.slots[1] else None
 
 
+class Record(Opening):
+    """An opening whose place in the log is known."""
+
+    def __init__(self, index, data):
+        super().__init__(data)
+        self.index, self.kind, self.time, self.report = index, self.type, uint(self.slots[1][1]), self.slots[1][2]
+
+    def field(self, slot, number):
+        return self.slots[slot][number] if self.slots[slot] else b""
+
+
 def fields(value):
     out, at = [], 0
     while at < len(value):

@@ -25,7 +25,7 @@ struct small {
 	EVP_PKEY *key;
 	struct note_key vkey;
 	struct log log;
-	uint64_t now; /* µs */
+	uint64_t now, expires; /* µs; of the last report */
 	struct bytes entries[SMALL_ENTRIES];
 	struct merkle gbr, nor, ken;
 	uint64_t head_of[3]; /* last PARTY_HEAD of each, SLOT_ABSENT */
@@ -39,6 +39,7 @@ struct small {
 	struct bundle_report lines[SMALL_ENTRIES]; /* of INTAKEs, by index */
 	uint64_t intake;			   /* the last one's index */
 	const char *members;			   /* blocks of who may do what under atlas */
+	const char *banner, *agreements, *marking; /* of the next records */
 	struct small_drop {
 		unsigned slot, field; /* of the next record: this is left out; slot 0: nothing */
 	} drop;
@@ -62,6 +63,8 @@ small_new(void)
 	for (size_t i = 0; i < 3; i++)
 		s->head_of[i] = SLOT_ABSENT;
 	memset(s->id, 0x5a, sizeof(s->id));
+	s->banner = s->marking = "ATLAS SECRET";
+	s->agreements = "atlas@3";
 	s->members = SMALL_MEMBER("GBR", "originate receive") SMALL_MEMBER("NOR", "receive");
 	small_signer_make(&s->signer);
 	return s;
@@ -234,8 +237,8 @@ small_policy(struct small *s, const char *export)
 	bool first = s->policy[0] == 0 && s->policy[1] == 0;
 	memcpy(before, s->policy, 32);
 	small_parties(&s->h, &s->signer, parties, sizeof(parties));
-	char *text =
-	    arena_printf(&s->a, "agreement atlas {\n%s}\n%s\n%s", s->members, export, parties);
+	char *text = arena_printf(
+	    &s->a, "agreement atlas {\n%s    version 3\n}\n%s\n%s", s->members, export, parties);
 	small_content(s, BUNDLE_POLICY, bytes_of(text), s->policy);
 	small_begin(s, &r, EVENT_POLICY, false);
 	small_by_hub(s, &r);
@@ -280,9 +283,10 @@ small_report(struct small *s)
 	small_content(s, BUNDLE_ROUTING, bytes_of("routing"), s->routing);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 0"), s->head[0]);
 	small_content(s, BUNDLE_HEAD, bytes_of("head 1"), s->head[1]);
-	/* time and accepted: fields 6 and 7, varints; field 10: an agreement of this name */
+	/* time, accepted, expires: fields 6 to 8, varints; field 10: an agreement of this name */
 	n = 0;
-	for (unsigned f = 6; f <= 7; f++) {
+	s->expires = s->now; /* it was past when it was judged */
+	for (unsigned f = 6; f <= 8; f++) {
 		facts[n++] = (uint8_t)(f << 3);
 		for (uint64_t v = s->now; v != 0 || n == 1; v >>= 7)
 			facts[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
@@ -299,7 +303,7 @@ small_publication(struct small *s, struct record *r, bool whole)
 	if (whole) {
 		p.agent = bytes_of(s->signer.by.agent);
 		p.manifest = s->manifest_leaf;
-		p.banner = bytes_of("ATLAS SECRET");
+		p.banner = bytes_of(s->banner);
 	}
 	assert_true(record_set_publication(r, &s->a, &p, NULL));
 }
@@ -369,7 +373,7 @@ small_decide(struct small *s, const struct small_decision *v)
 	uint8_t *released = arena_alloc(&s->a, 32);
 	small_released(s, v->released, released);
 	struct slot_release release = { bytes_of(v->recipients),
-		bytes_of(v->released ? "atlas@3" : ""), bytes_of(v->released ? "ATLAS SECRET" : ""),
+		bytes_of(v->released ? s->agreements : ""), bytes_of(v->released ? s->marking : ""),
 		v->released ? released : NULL };
 	struct slot_decision d = { v->outcome, bytes_of(v->reasons), s->policy, s->facts, v->link };
 	small_begin(s, &r, v->type, true);
@@ -391,8 +395,8 @@ small_deliver(struct small *s, const char *recipient, uint64_t link, unsigned po
 	small_released(s, portions, released);
 	assert_true(record_entry_parse(s->entries[s->intake], &intake, (uint8_t[32]){ 0 }, NULL));
 	assert_true(slot_get_common(RECORD_SLOT(&intake, 1)->value, &common, NULL));
-	struct slot_release release = { bytes_of(recipient), bytes_of("atlas@3"),
-		bytes_of("ATLAS SECRET"), released };
+	struct slot_release release = { bytes_of(recipient), bytes_of(s->agreements),
+		bytes_of(s->marking), released };
 	struct slot_decision d = { .link = SLOT_LATER };
 	small_begin(s, &r, EVENT_DELIVERY, true);
 	small_publication(s, &r, false);
@@ -454,7 +458,7 @@ small_expire(struct small *s, const char *recipient, uint64_t decision, const ch
 	assert_true(record_set_release(&r, &s->a, &release, NULL));
 	small_by_hub(s, &r);
 	event_body_begin(&b, EVENT_EXPIRE);
-	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->now);
+	event_body_uint(&b, BODY_EXPIRE_EXPIRY, s->expires);
 	event_body_uint(&b, BODY_EXPIRE_DECISION, decision);
 	small_body(s, &r, &b);
 	return small_add(s, &r, "GBR", place, 0);

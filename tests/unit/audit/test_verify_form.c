@@ -392,6 +392,9 @@ a_decision_speaks_of_the_report_of_its_intake(void **state)
 	small_decide(g->s, &d);
 	expect_log(g, VERIFY_CONTENT, "its manifest is not that of its report's INTAKE");
 	g->s->manifest_leaf[0] ^= 1;
+	g->s->banner = "ATLAS RESTRICTED";
+	small_decide(g->s, &d);
+	expect_log(g, VERIFY_CONTENT, "its agent or banner is not that of its report's INTAKE");
 	g->s->id[0] ^= 1;
 	small_decide(g->s, &d);
 	expect_log(g, VERIFY_CONTENT, NULL);

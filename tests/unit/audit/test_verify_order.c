@@ -113,6 +113,70 @@ a_delivery_without_a_decision_that_releases_is_a_gap(void **state)
 }
 
 static void
+a_delivery_says_what_its_decision_says(void **state)
+{
+	struct rig *g = *state;
+	struct small_decision yes = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		accepted(g->s), NULL };
+	uint64_t nor = small_decide(g->s, &yes);
+	yes.recipients = "KEN";
+	uint64_t ken = small_decide(g->s, &yes);
+	g->s->marking = "ATLAS UNCLASSIFIED";
+	small_deliver(g->s, "NOR", nor, 3);
+	static const char why[] = "under other agreements or another marking than its decision";
+	expect_log(g, VERIFY_GAP, why);
+	assert_int_equal(g->result.findings[VERIFY_GAP], 1);
+	g->s->marking = "ATLAS SECRET";
+	g->s->agreements = "atlas@4";
+	small_deliver(g->s, "KEN", ken, 3);
+	expect_log(g, VERIFY_GAP, why);
+	assert_int_equal(g->result.findings[VERIFY_GAP], 2);
+}
+
+static void
+a_decision_released_by_agreements_of_its_reasons_as_the_export_has_them(void **state)
+{
+	static const struct {
+		const char *agreements, *reasons, *why;
+	} rows[] = {
+		{ "atlas@3", SMALL_RELEASE, NULL },
+		{ "atlas@4", SMALL_RELEASE, "which its policy has in another version" },
+		{ "atlas", SMALL_RELEASE, "which its policy has in another version" },
+		{ "atlas@3\nnordic@1", SMALL_RELEASE, "are not those of its reasons" },
+		{ "atlas@3\natlas@3", SMALL_RELEASE, "are not those of its reasons" },
+		{ "atlas@3", "0 release no-rule atlas -\n1 release no-rule nordic -\n",
+		    "are not those of its reasons" },
+	};
+	struct rig *g = *state;
+	struct small_decision d = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, NULL, 3, accepted(g->s),
+		NULL };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		g->s->agreements = rows[i].agreements;
+		d.reasons = rows[i].reasons;
+		d.link = small_decide(g->s, &d);
+		expect_log(g, i == 0 ? VERIFY_OK : VERIFY_CONTENT, rows[i].why);
+		assert_true(g->result.findings[VERIFY_CONTENT] >= i);
+	}
+}
+
+static void
+a_report_expires_when_its_facts_say_and_not_before(void **state)
+{
+	struct rig *g = *state;
+	struct small_decision yes = { EVENT_DECISION, "NOR", OUTCOME_RELEASE, SMALL_RELEASE, 3,
+		accepted(g->s), NULL };
+	uint64_t released = small_decide(g->s, &yes);
+	g->s->expires -= 1;
+	small_expire(g->s, "NOR", released, NULL);
+	expect_log(g, VERIFY_TIME, "another expiry than the facts of the decision that it ends");
+	assert_int_equal(g->result.findings[VERIFY_TIME], 1);
+	g->s->expires = g->s->now + 3600000000;
+	small_expire(g->s, "NOR", released, NULL);
+	expect_log(g, VERIFY_TIME, "it stands before the expiry that it states");
+	assert_int_equal(g->result.findings[VERIFY_TIME], 3);
+}
+
+static void
 a_delivery_after_the_report_expired_is_a_gap(void **state)
 {
 	struct rig *g = *state;
@@ -237,20 +301,26 @@ an_erased_person_needs_a_record_of_its_erasure(void **state)
 	expect_log(g, VERIFY_GAP, "an ERASE names it, but its person is not erased");
 }
 
-/* A KEY to NOR: purpose and act as audit/body.def has them. */
+/* A KEY: purpose and act as audit/body.def has them. */
 static void
-add_key(struct rig *g, unsigned purpose, unsigned act, const char *key)
+tell_key(struct rig *g, const char *party, unsigned purpose, unsigned act, const char *key)
 {
 	struct record r;
 	struct body b;
 	small_begin(g->s, &r, EVENT_KEY, false);
 	event_body_begin(&b, EVENT_KEY);
-	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of("NOR"));
+	event_body_bytes(&b, BODY_KEY_PARTY, bytes_of(party));
 	event_body_enum(&b, BODY_KEY_PURPOSE, purpose);
 	event_body_enum(&b, BODY_KEY_ACT, act);
 	event_body_bytes(&b, BODY_KEY_KEY, bytes_of(key));
 	small_body(g->s, &r, &b);
-	small_add(g->s, &r, NULL, "NOR", 0);
+	small_add(g->s, &r, NULL, party, 0);
+}
+
+static void
+add_key(struct rig *g, unsigned purpose, unsigned act, const char *key)
+{
+	tell_key(g, "NOR", purpose, act, key);
 }
 
 static void
@@ -259,19 +329,68 @@ keys_come_and_go_in_turn(void **state)
 	static const char key[] =
 	    "00000000000000000000000000000000000000000000000000000000000000ff";
 	/* purpose: 1 log, 2 anchor, 3 signer, 4 broker; act: 1 added, 2 removed, 3 revoked */
-	static const unsigned good[][2] = { { 1, 1 }, { 1, 1 }, { 2, 1 }, { 4, 1 }, { 2, 2 },
-		{ 2, 1 }, { 4, 2 }, { 3, 3 }, { 3, 1 }, { 3, 2 }, { 3, 3 } };
+	static const unsigned good[][2] = { { 2, 1 }, { 4, 1 }, { 2, 2 }, { 2, 1 }, { 4, 2 },
+		{ 3, 3 }, { 3, 1 }, { 3, 2 }, { 3, 3 } };
 	static const unsigned bad[][2] = { { 2, 1 }, { 4, 2 }, { 4, 3 }, { 3, 3 } };
 	struct rig *g = *state;
 	small_start(g->s);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		add_key(g, good[i][0], good[i][1], good[i][0] == 1 ? "log+01+AA" : key);
+		add_key(g, good[i][0], good[i][1], key);
+	small_key(g->s, "NOR");
 	expect_log(g, VERIFY_OK, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		add_key(g, bad[i][0], bad[i][1], key);
 		expect_log(g, VERIFY_GAP, "what the record before it told, or what cannot follow");
 		assert_int_equal(g->result.findings[VERIFY_GAP], i + 1);
 	}
+}
+
+static void
+the_logs_key_is_the_one_that_signed_and_is_told_once(void **state)
+{
+	struct rig *g = *state;
+	small_start(g->s);
+	small_key(g->s, "NOR");
+	expect_log(g, VERIFY_OK, NULL);
+	small_key(g->s, "NOR");
+	expect_log(g, VERIFY_GAP, "what the record before it told, or what cannot follow");
+	add_key(g, 1, 1, "hub.example/relto/g1+00000000+AQ==");
+	expect_log(g, VERIFY_CONTENT, "another key of the log than the one that signed");
+}
+
+static void
+anchors_are_told_before_the_policy_that_has_them(void **state)
+{
+	struct rig *g = *state;
+	char gbr[65], nor[65];
+	uint8_t digest[32];
+	struct small_signer *s = &g->s->signer;
+	assert_true(sha256_of(&g->s->h, s->by.policy->der, digest, NULL));
+	golden_hex(digest, 32, gbr);
+	assert_true(sha256_of(&g->s->h, s->nor.der, digest, NULL));
+	golden_hex(digest, 32, nor);
+	small_start(g->s);
+	small_policy(g->s, "a build that told nobody");
+	tell_key(g, "GBR", 2, 1, gbr);
+	tell_key(g, "NOR", 2, 1, nor);
+	small_policy(g->s, "both");
+	expect_log(g, VERIFY_OK, NULL);
+	static const char why[] = "the anchors that parties were told before it are not those";
+	tell_key(g, "NOR", 2, 2, nor);
+	small_policy(g->s, "one too few");
+	expect_log(g, VERIFY_GAP, why);
+	tell_key(g, "KEN", 2, 1, nor);
+	small_policy(g->s, "another's");
+	expect_log(g, VERIFY_GAP, why);
+	assert_int_equal(g->result.findings[VERIFY_GAP], 2);
+	tell_key(g, "NOR", 2, 1, nor);
+	small_policy(g->s, "one too many");
+	expect_log(g, VERIFY_GAP, why);
+	assert_int_equal(g->result.findings[VERIFY_GAP], 3);
+	tell_key(g, "KEN", 2, 2, nor);
+	small_policy(g->s, "both again");
+	expect_log(g, VERIFY_GAP, why);
+	assert_int_equal(g->result.findings[VERIFY_GAP], 3);
 }
 
 static void
@@ -346,6 +465,11 @@ main(void)
 		T(start_and_stop_state_the_tree_they_found),
 		T(an_erased_person_needs_a_record_of_its_erasure),
 		T(keys_come_and_go_in_turn),
+		T(the_logs_key_is_the_one_that_signed_and_is_told_once),
+		T(anchors_are_told_before_the_policy_that_has_them),
+		T(a_delivery_says_what_its_decision_says),
+		T(a_report_expires_when_its_facts_say_and_not_before),
+		T(a_decision_released_by_agreements_of_its_reasons_as_the_export_has_them),
 		T(a_signer_is_believed_before_a_key_says_so),
 		T(a_certificate_is_named_by_a_digest),
 		T(times_that_fall_or_lie_ahead_are_anomalies),

@@ -146,9 +146,10 @@ class Record:
 
 
 class Key:
-    def __init__(self, name, seed=b"a log of lies"):
+    def __init__(self, name, pem=None):
         self.name = name
-        self.key = ed25519.Ed25519PrivateKey.from_private_bytes(H(seed))
+        self.key = serialization.load_pem_private_key(pem, None) if pem else (
+            ed25519.Ed25519PrivateKey.from_private_bytes(H(b"a log of lies")))
         public = self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.id = H(name.encode(), b"\n\1", public)[:4]
         self.vkey = "%s+%s+%s" % (name, self.id.hex(), base64.b64encode(b"\1" + public).decode())
@@ -192,6 +193,12 @@ class Log:
         """Indexes of the records of a type whose fields are such: (slot, field, value)."""
         return [i for i, r in enumerate(self.records)
                 if r and r.kind == kind and all(r.field(n, k) == v for n, k, v in more)]
+
+    def rekey(self, key):
+        """The KEY records that tell the log's key tell this one."""
+        for i in self.all("KEY", (7, 1, b"\1")):
+            self.records[i].set(7, 3, key.vkey.encode())
+        return self
 
     def settle(self, keep=None, places=True):
         """Makes links, places, heads and roots those of an honest log with these records, but not in 'keep'."""

@@ -1,0 +1,25 @@
+#include "audit/export.h"
+
+#include <string.h>
+
+bool
+export_line(struct bytes *text, struct bytes *line)
+{
+	const uint8_t *end = text->len == 0 ? NULL : memchr(text->data, '\n', text->len);
+	if (end == NULL)
+		return false;
+	*line = bytes_from(text->data, (size_t)(end - text->data));
+	*text = bytes_from(end + 1, text->len - line->len - 1);
+	return true;
+}
+
+bool
+export_between(struct bytes line, const char *head, const char *tail, struct bytes *out)
+{
+	size_t h = strlen(head), t = strlen(tail);
+	if (line.len < h + t || memcmp(line.data, head, h) != 0 ||
+	    memcmp(line.data + line.len - t, tail, t) != 0)
+		return false;
+	*out = bytes_from(line.data + h, line.len - h - t);
+	return true;
+}

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { HEAD_BYTES = 8 << 20, COVER_MS = 120000, SECOND_MS = 1000 };
+enum { HEAD_BYTES = 8 << 20, SECOND_MS = 1000 };
 
 /* Takes a note that was verified as the head of this connection. */
 static bool
@@ -347,7 +347,7 @@ watch(struct relto_connection *c, bool ends, struct err *e)
 	if (!keep_watch(c->ctx->keep, bytes_of(name), &w, &a, e))
 		return false;
 	if (!ends)
-		c->late = w.has_was && now_s - w.was.since_s > COVER_MS / SECOND_MS;
+		c->late = w.has_was && now_s - w.was.since_s > LIMIT_COVER_MS / SECOND_MS;
 	return true;
 }
 
@@ -385,7 +385,7 @@ inside_heads_overdue(const struct relto_connection *c)
 	size_t sum = 0;
 	int64_t now = link_now();
 	for (size_t i = 0; i < c->evidence_count; i++)
-		if (now - c->evidence[i].since_ms > COVER_MS)
+		if (now - c->evidence[i].since_ms > LIMIT_COVER_MS)
 			sum += c->evidence[i].count;
 	return sum + (c->late ? 1 : 0);
 }

@@ -198,6 +198,8 @@ put_number(struct loader *o, const struct setting *s, const struct text_value *v
 		ok = text_integer(o->l, v, s->min, s->max, &n);
 	if (ok)
 		memcpy(to, &n, sizeof(n));
+	else
+		text_error_help(o->l, s->reason);
 }
 
 static void

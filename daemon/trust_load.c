@@ -3,9 +3,6 @@
 #include "daemon/file.h"
 #include "proto/limits.h"
 
-/* certificates, key, and all revocation lists together; a list of a large CA has some megabytes */
-#define ARENA_BYTES (512u << 20)
-#define CRL_BYTES (32u << 20)
 #define PEM_BYTES (1u << 20)
 
 /* False only when out of memory: a list that cannot be read shuts the party out. */
@@ -22,7 +19,7 @@ load_crls(const struct party *p, struct arena *a, struct trust_party_setup *out,
 		    a, "%.*s", (int)p->crl_paths[i].len, (const char *)p->crl_paths[i].data);
 		if (path == NULL)
 			return err_set(e, ERR_NOMEM, "revocation lists");
-		if (!file_read(path, FILE_OURS, CRL_BYTES, a, &lists[i], &why)) {
+		if (!file_read(path, FILE_OURS, LIMIT_CRL_BYTES, a, &lists[i], &why)) {
 			if (why.code == ERR_NOMEM)
 				return err_set(e, ERR_NOMEM, "revocation lists");
 			if (!arena_copy(a, bytes_of(why.text), &out->unusable, e))
@@ -78,6 +75,6 @@ trust_load(const struct epoch *policy, const struct config *config, bool reload,
 {
 	struct trust_setup s = { .reload = reload, .now = clock->now, .now_arg = clock->arg };
 	SCOPED(arena_done) struct arena a; /* cleansed at the end: it held the key */
-	arena_init(&a, ARENA_BYTES);
+	arena_init(&a, LIMIT_TRUST_BYTES);
 	return load_setup(policy, config, &a, &s, e) && trust_new(&s, out, e);
 }

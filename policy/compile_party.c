@@ -167,23 +167,19 @@ known_anchor(const struct anchor *list, size_t count)
 	return false;
 }
 
-enum { ANCHORS_MAX = 64 }; /* of one party */
-
 static bool
 read_certificates(struct compile *c, BIO *bio, struct party *p, struct err *e)
 {
-	struct anchor *list = arena_zalloc(c->a, ANCHORS_MAX, sizeof(*list));
+	struct anchor *list = arena_zalloc(c->a, LIMIT_ANCHORS + 1, sizeof(*list));
 	size_t n = 0;
 	bool good = true;
 	X509 *cert = NULL;
 	if (list == NULL)
 		return err_set(e, ERR_NOMEM, "trust bundle");
 	while (good && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		good = n < ANCHORS_MAX
-			   ? add_anchor(c, cert, &list[n], e)
-			   : err_set(e, ERR_LIMIT, "more than %d certificates", ANCHORS_MAX);
-		if (good && !known_anchor(list, n))
-			n++;
+		good = add_anchor(c, cert, &list[n], e);
+		if (good && !known_anchor(list, n) && ++n > LIMIT_ANCHORS)
+			good = err_set(e, ERR_LIMIT, "more than %u certificates", LIMIT_ANCHORS);
 		X509_free(cert);
 	}
 	/* it must have ended for want of a further BEGIN line, not inside one */

@@ -17,7 +17,7 @@ struct epoch;
 
 /* How files are reached.  'path' is as the policy writes it, joined to the directory of its file;
  * results are allocated in 'a'.  A callback refuses a file by returning false with the reason in
- * 'e' (missing, writable by others, too big); the loader puts the place before it. */
+ * 'e' (missing, writable by others, too big) and the path; the loader puts the place before it. */
 struct epoch_source {
 	bool (*read)(
 	    void *ctx, const char *path, struct arena *a, struct bytes *out, struct err *e);

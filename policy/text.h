@@ -58,6 +58,8 @@ void text_errors_done(struct text_errors *l);
 /* Adds an error.  'pos' and 'help' may be NULL; both are copied.  Always returns false. */
 bool text_error(struct text_errors *l, const struct text_pos *pos, const char *help,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Gives the last error its help, if it has none. */
+void text_error_help(struct text_errors *l, const char *help);
 /* Adds a warning: it is shown and stops nothing. */
 void text_warning(struct text_errors *l, const struct text_pos *pos, const char *help,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -109,6 +111,7 @@ struct text_statement {
 	struct text_block block; /* empty without one */
 };
 
+/* What cannot be read is an error whose text names the path. */
 struct text_reader {
 	/* The bytes of a file, in 'a'.  A file over LIMIT_POLICY_FILE_BYTES may be cut after the
 	 * first byte too many. */

@@ -141,6 +141,14 @@ text_warning(
 	keep(l, &l->warnings[l->warning_count - 1], pos, help, text);
 }
 
+void
+text_error_help(struct text_errors *l, const char *help)
+{
+	size_t n = l->error_count;
+	if (n > 0 && n <= LIMIT_POLICY_ERRORS && l->errors[n - 1].help == NULL)
+		l->errors[n - 1].help = printable(l, bytes_of(help), TEXT_MAX);
+}
+
 bool
 text_error_from(struct text_errors *l, const struct text_pos *pos, const struct err *e)
 {

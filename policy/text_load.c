@@ -137,8 +137,7 @@ include_folder(struct load *ld, const struct text_statement *s, const struct cha
 	struct err e = { 0 };
 	if (!ld->reader->list(
 		ld->reader->context, (const char *)folder.data, ld->arena, &found, &e))
-		return text_error(ld->errors, &s->values[0].pos, NULL, "%s: %s",
-		    (const char *)folder.data, e.text);
+		return text_error_from(ld->errors, &s->values[0].pos, &e);
 	struct bytes *names = arena_zalloc(ld->arena, found.count, sizeof(*names));
 	if (names == NULL)
 		return no_memory(ld);
@@ -221,8 +220,7 @@ load_file(struct load *ld, const struct chain *outer, struct bytes path,
 	struct bytes source = { NULL, 0 };
 	struct err e = { 0 };
 	if (!ld->reader->read(ld->reader->context, (const char *)path.data, ld->arena, &source, &e))
-		return text_error(
-		    ld->errors, from, NULL, "%s: %s", (const char *)path.data, e.text);
+		return text_error_from(ld->errors, from, &e);
 	struct text_block block = { NULL, 0, { NULL, 0, 0 } };
 	if (!text_parse(ld->arena, path, source, ld->errors, &block))
 		return false;

@@ -68,6 +68,8 @@
 #define LIMIT_KEY_UPDATES 32u /* without application data between (FACTS 28) */
 #define LIMIT_CHAIN_DEPTH 3
 #define LIMIT_CERT_LIST_BYTES 16384
+#define LIMIT_CRL_BYTES (32u << 20) /* a file of revocation lists; a large CA's has megabytes.. */
+#define LIMIT_TRUST_BYTES (512u << 20) /* ..and all trust files of a policy together */
 
 /* A worker's time (daemon/share.h). */
 #define LIMIT_TURN_US 100u  /* one connection, then the next: it may end within a message later */
@@ -90,6 +92,10 @@
 #define LIMIT_DISK_FREE_BYTES (1ull << 30) /* ..unless 'store { reserve }' says otherwise */
 #define LIMIT_HEADS_GRID_MS 10000u	   /* heads are given out at most so often (AUDIT 5) */
 #define LIMIT_PARTY_HEAD_MS 60000u	   /* PARTY_HEAD for every party that changed */
+/* Clients raise an alarm about what no head covers for so long.. */
+#define LIMIT_COVER_MS 120000u
+/* ..so heads go out in time for what comes right behind a PARTY_HEAD, with 15 s to spare. */
+#define LIMIT_HEADS_EVERY_MS (LIMIT_COVER_MS - LIMIT_PARTY_HEAD_MS - 15000u)
 #define LIMIT_CLOCK_AHEAD_S 60u
 #define LIMIT_CLOCK_GAP_S 86400u /* [clock-gap] */
 #define LIMIT_CRL_AGE_S 86400u	 /* [crl-max-age] */
@@ -97,6 +103,7 @@
 /* Policy. */
 #define LIMIT_AGREEMENTS 4096u
 #define LIMIT_PARTIES 10000u
+#define LIMIT_ANCHORS 64u /* that differ, of one party */
 #define LIMIT_MEMBERS_PER_AGREEMENT 1024u
 #define LIMIT_POLICY_FILE_BYTES (1u << 20)
 #define LIMIT_POLICY_DEPTH 8u

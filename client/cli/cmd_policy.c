@@ -121,20 +121,18 @@ check_text(const struct loaded *l, const char *path)
 
 /* The bundle with its lists, as the broker's trust is made of them. */
 static bool
-check_lists(struct loaded *l, const struct party *p, struct err *e)
+check_lists(struct arena *a, const struct party *p, struct err *e)
 {
 	SCOPED(chain_anchors_free) struct chain_anchors *anchors = NULL;
-	struct bytes *lists = arena_zalloc(&l->arena, p->crl_count + 1, sizeof(*lists));
-	struct epoch_source disk;
-	files_source(&disk);
+	struct bytes *lists = arena_zalloc(a, p->crl_count + 1, sizeof(*lists));
 	if (lists == NULL)
 		return err_set(e, ERR_NOMEM, "revocation lists");
 	for (size_t i = 0; i < p->crl_count; i++) {
-		const char *path = arena_printf(&l->arena, "%.*s", (int)p->crl_paths[i].len,
-		    (const char *)p->crl_paths[i].data);
+		const char *path = arena_printf(
+		    a, "%.*s", (int)p->crl_paths[i].len, (const char *)p->crl_paths[i].data);
 		if (path == NULL)
 			return err_set(e, ERR_NOMEM, "revocation lists");
-		if (!disk.read(disk.ctx, path, &l->arena, &lists[i], e))
+		if (!files_read_ours(path, LIMIT_CRL_BYTES, a, &lists[i], e))
 			return false;
 	}
 	return chain_anchors_new(p->bundle, lists, p->crl_count, &anchors, e);
@@ -144,13 +142,16 @@ check_lists(struct loaded *l, const struct party *p, struct err *e)
 static void
 check_trust(struct loaded *l)
 {
+	struct arena files;
+	arena_init(&files, LIMIT_TRUST_BYTES);
 	for (size_t i = 0; i < epoch_party_count(l->epoch); i++) {
 		const struct party *p = epoch_party_at(l->epoch, i);
 		struct err e = { 0 };
-		if (p->bundle.len > 0 && !check_lists(l, p, &e))
+		if (p->bundle.len > 0 && !check_lists(&files, p, &e))
 			text_warning(&l->errors, NULL, NULL, "party '%.*s' would be shut out: %s",
 			    (int)p->name.len, (const char *)p->name.data, e.text);
 	}
+	arena_done(&files);
 }
 
 static int

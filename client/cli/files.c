@@ -39,7 +39,7 @@ read_all(int fd, size_t size, struct arena *a, struct bytes *out, struct err *e)
 }
 
 static bool
-read_file(const char *path, bool warn, struct arena *a, struct bytes *out, struct err *e)
+read_file(const char *path, size_t max, struct arena *a, struct bytes *out, struct err *e)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -48,11 +48,8 @@ read_file(const char *path, bool warn, struct arena *a, struct bytes *out, struc
 	bool ok = fstat(fd, &st) == 0 || err_set(e, ERR_IO, "%s", strerror(errno));
 	if (ok && !S_ISREG(st.st_mode))
 		ok = err_set(e, ERR_IO, "it is not a file");
-	if (ok && st.st_size > FILES_MAX)
-		ok = err_set(e, ERR_LIMIT, "it is larger than %d bytes", FILES_MAX);
-	if (ok && warn && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		(void)fprintf(stderr,
-		    "%s: warning: group or others can write it; reltod would refuse it\n", path);
+	if (ok && (uintmax_t)st.st_size > max)
+		ok = err_set(e, ERR_LIMIT, "it is larger than %zu bytes", max);
 	ok = ok && read_all(fd, (size_t)st.st_size, a, out, e);
 	(void)close(fd);
 	return ok || err_wrap(e, "cannot read '%s'", path);
@@ -61,14 +58,24 @@ read_file(const char *path, bool warn, struct arena *a, struct bytes *out, struc
 bool
 files_read(const char *path, struct arena *a, struct bytes *out, struct err *e)
 {
-	return read_file(path, false, a, out, e);
+	return read_file(path, FILES_MAX, a, out, e);
+}
+
+bool
+files_read_ours(const char *path, size_t max, struct arena *a, struct bytes *out, struct err *e)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		(void)fprintf(stderr,
+		    "%s: warning: group or others can write it; reltod would refuse it\n", path);
+	return read_file(path, max, a, out, e);
 }
 
 static bool
 source_read(void *ctx, const char *path, struct arena *a, struct bytes *out, struct err *e)
 {
 	(void)ctx;
-	return read_file(path, true, a, out, e);
+	return files_read_ours(path, FILES_MAX, a, out, e);
 }
 
 static bool

@@ -37,6 +37,13 @@ def verifiers():
     return [program("relto-verify"), "verify"], [sys.executable, SECOND]
 
 
+def sanitized():
+    """Whether reltod has a sanitizer in it, which costs time and must be the first library."""
+    with open(program("reltod"), "rb") as f:
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 def until(what, seconds, message):
     """Polls 'what' until it is true; a daemon in another process gives no other sign."""
     end = time.monotonic() + seconds
@@ -56,6 +63,7 @@ class Lab:
         self.dir = os.path.join(self.base, "lab")
         self.log_path = os.path.join(self.base, "reltod.log")
         self.process, self.address = None, None
+        open(self.log_path, "ab").close()
         made = subprocess.run([self.relto_path, "lab", "init", self.dir] + list(more), capture_output=True,
                               env=self.environment(), timeout=120)
         if made.returncode:
@@ -87,12 +95,20 @@ class Lab:
 
     # the daemon
     def start(self):
+        self.spawn()
+        return self.ready()
+
+    def spawn(self):
+        """Starts reltod, and does not wait for it."""
         addresses = self.path("run", "addresses")
         if os.path.exists(addresses):
             os.unlink(addresses)
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf")], stdout=self.log,
                                         stderr=self.log, stdin=subprocess.DEVNULL, env=self.daemon_environment())
+
+    def ready(self):
+        addresses = self.path("run", "addresses")
 
         def there():
             if self.process.poll() is not None:

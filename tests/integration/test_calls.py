@@ -110,6 +110,24 @@ class Statuses(Called):
         self.assertRegex(err, r"^relto: config: log-key: .*No such file or directory\n$")
 
 
+class Policies(Called):
+    def test_a_file_that_cannot_be_read_is_named_once(self):
+        policy = self.lab.path("policy", "relto.policy")
+        text = self.lab.read("policy/relto.policy")
+        self.addCleanup(self.lab.write, "policy/relto.policy", text)
+        self.lab.write("policy/relto.policy", text + 'include "none.policy"\ninclude-dir "nowhere"\n')
+        for said in (self.gets("policy", "check", policy, code=65)[1], self.loaded()):
+            for path in ("none.policy", "nowhere"):
+                line, = re.findall(r"(?m)^.*error: (.*/%s\b.*)$" % path, said)
+                self.assertEqual(line.count(path), 1, line)
+
+    def loaded(self):
+        """What reltod says of the same policy."""
+        got = subprocess.run([rig.program("reltod"), "-t", "-c", self.lab.path("reltod.conf")], capture_output=True)
+        self.assertEqual(got.returncode, 65, got.stderr)
+        return got.stderr.decode()
+
+
 class Operating(Called):
     def test_a_clock_that_is_right_need_not_be_accepted(self):
         _, err = self.gets("admin", "clock", "accept", context=self.operator, code=1)

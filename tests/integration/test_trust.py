@@ -16,6 +16,7 @@ from wire import pb  # noqa: E402
 
 ATLAS = "policy/agreements.d/atlas.policy"
 SWEEP_SECONDS = 1.0  # S9
+CRL_BYTES = 32 << 20
 CROWD = 200
 
 
@@ -117,6 +118,20 @@ class Sweep(SweepTest):
         # and whoever checks first is told before
         _, said = self.lab.relto("policy", "check", self.lab.path("policy"))
         self.assertIn("warning: party 'KEN' would be shut out: revocation list 1 cannot be read", said)
+
+    def test_a_revocation_list_has_a_limit_and_it_is_the_same_for_broker_and_command(self):
+        name = "policy/trust/ken.crl"
+        text = self.lab.read(name)
+        for size, said in ((CRL_BYTES, None), (CRL_BYTES + 1, "%d bytes" % CRL_BYTES)):
+            self.lab.write(name, (text + ("#" * 63 + "\n") * (size // 64 + 1))[:size - 1] + "\n")
+            before = len(self.lab.messages())
+            self.reload()
+            _, warned = self.lab.relto("policy", "check", self.lab.path("policy"))
+            if said is None:
+                self.assertNotIn("shut", self.lab.messages()[before:] + warned)
+            else:
+                self.assertRegex(self.lab.messages()[before:], 'party-shut-out party="KEN".*more than %d' % CRL_BYTES)
+                self.assertRegex(warned, "party 'KEN' would be shut out: .*larger than %s" % said)
 
     def test_a_party_with_an_unusable_bundle_is_shut_out_alone(self):
         ken, gbr = self.client("ken"), self.client("gbr")

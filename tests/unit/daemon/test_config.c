@@ -9,11 +9,14 @@
 static char dir[] = "/tmp/relto-config-XXXXXX";
 static char path[128];
 
-#define LEAST \
+#define LEAST_BUT_LOG \
 	"node hub-1\n" \
 	"listen 127.0.0.1:4774\n" \
-	"identity {\n    certificate hub/broker.pem\n    key hub/broker.key\n}\n" \
-	"log {\n    origin hub.example/relto/g1\n    key hub/log.key\n}\n"
+	"identity {\n    certificate hub/broker.pem\n    key hub/broker.key\n}\n"
+#define LEAST LEAST_LOG("")
+#define LEAST_LOG(more) \
+	LEAST_BUT_LOG "log {\n    origin hub.example/relto/g1\n    key hub/log.key\n" more "}\n"
+#define CREDIT "help: unacknowledged deliveries of a connection\n"
 
 static int
 make_dir(void **state)
@@ -188,7 +191,7 @@ each_type_refuses_what_is_none_of_its_values(void **state)
 	(void)state;
 	refuses(LEAST "workers many\n",
 	    "reltod.conf:11:9: error: 'many' is not an integer from 1 to 256\nworkers many\n"
-	    "        ^\n");
+	    "        ^\nhelp: I/O threads; auto is one for each core\n");
 	refuses(LEAST "listen localhost:1\n",
 	    "reltod.conf:11:8: error: 'localhost:1' is not ADDRESS:PORT\nlisten localhost:1\n"
 	    "       ^\nhelp: a numeric address and a port, as 127.0.0.1:4774 or \"[::1]:4774\"\n");
@@ -249,20 +252,35 @@ a_range_holds_at_its_ends_and_not_one_past_them(void **state)
 	assert_int_equal(low->limit_credit, 65536);
 	refuses(LEAST "limits { credit 65537 }\n",
 	    "reltod.conf:11:17: error: '65537' is not an integer from 1 to 65536\n"
-	    "limits { credit 65537 }\n                ^\n");
+	    "limits { credit 65537 }\n                ^\n" CREDIT);
 	refuses(LEAST "limits { credit 0 }\n",
 	    "reltod.conf:11:17: error: '0' is not an integer from 1 to 65536\n"
-	    "limits { credit 0 }\n                ^\n");
+	    "limits { credit 0 }\n                ^\n" CREDIT);
 	/* a store that is smaller would never have room for a report (LIMIT_MESSAGE_BYTES, twice)
 	 */
 	SCOPED(config_free) struct config *small = load(LEAST "store { map-size 64MiB }\n");
 	assert_int_equal(small->store_map_size, 64u << 20);
 	refuses(LEAST "store { map-size 63MiB }\n",
 	    "reltod.conf:11:18: error: '63MiB' is not from 67108864 to 17592186044416 bytes\n"
-	    "store { map-size 63MiB }\n                 ^\n");
+	    "store { map-size 63MiB }\n                 ^\n"
+	    "help: address space for the store, not disk space\n");
 	refuses(LEAST "limits { handshake 99ms }\n",
 	    "reltod.conf:11:20: error: '99ms' is not from 100ms to 60000ms\n"
-	    "limits { handshake 99ms }\n                   ^\n");
+	    "limits { handshake 99ms }\n                   ^\n"
+	    "help: absolute, whatever bytes trickle in\n");
+}
+
+static void
+heads_come_in_time_for_clients_that_raise_an_alarm(void **state)
+{
+	(void)state;
+	assert_int_equal(LIMIT_HEADS_EVERY_MS, 45000);
+	SCOPED(config_free) struct config *slow = load(LEAST_LOG(" heads-every 45s\n"));
+	assert_int_equal(slow->log_heads_every_ms, 45000);
+	refuses(LEAST_LOG(" heads-every 46s\n"),
+	    "reltod.conf:10:14: error: '46s' is not from 100ms to 45000ms\n heads-every 46s\n"
+	    "             ^\nhelp: heads are given out at most so often, so that growth tells "
+	    "little; clients raise an alarm about what none covers for 120 s\n");
 }
 
 static void
@@ -348,6 +366,7 @@ main(void)
 		cmocka_unit_test(each_type_refuses_what_is_none_of_its_values),
 		cmocka_unit_test(an_origin_is_a_name_and_a_generation),
 		cmocka_unit_test(a_range_holds_at_its_ends_and_not_one_past_them),
+		cmocka_unit_test(heads_come_in_time_for_clients_that_raise_an_alarm),
 		cmocka_unit_test(a_file_that_others_can_write_is_refused),
 		cmocka_unit_test(a_missing_file_is_not_found_and_a_folder_is_no_file),
 		cmocka_unit_test(a_reload_says_which_settings_take_a_restart),

@@ -159,6 +159,19 @@ a_party_has_64_anchors(void **state)
 	}
 }
 
+static void
+an_anchor_that_is_repeated_counts_once(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r);
+	const char *all = bundle(&r, 64), *end = strstr(all, "-----END CERTIFICATE-----\n");
+	rig_put(&r, "ca.pem", arena_printf(&r.arena, "%s%.*s", all, (int)(end - all + 26), all));
+	loads_or(&r, "party A {\n trust-domain a.x\n trust-bundle ca.pem\n}\n", NULL);
+	assert_int_equal(epoch_party_at(r.epoch, 0)->anchor_count, 64);
+	rig_done(&r);
+}
+
 /* ---- what a report may hold ---- */
 
 struct report {
@@ -328,6 +341,7 @@ main(void)
 		cmocka_unit_test(an_agreement_has_1024_members),
 		cmocka_unit_test(a_policy_has_16384_files),
 		cmocka_unit_test(a_party_has_64_anchors),
+		cmocka_unit_test(an_anchor_that_is_repeated_counts_once),
 		cmocka_unit_test(a_report_is_refused_one_past_each_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

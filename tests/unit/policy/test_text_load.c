@@ -39,7 +39,7 @@ disk_read(void *context, const char *path, struct arena *a, struct bytes *out, s
 			return true;
 		}
 	}
-	return err_set(e, ERR_NOT_FOUND, "no such file");
+	return err_set(e, ERR_NOT_FOUND, "%s: no such file", path);
 }
 
 static bool
@@ -53,7 +53,7 @@ disk_list(void *context, const char *folder, struct arena *a, struct names *out,
 	for (size_t i = 0; disk[i][0] != NULL; i++)
 		if (strncmp(disk[i][0], folder, n) == 0 && disk[i][0][n] == '/')
 			items[out->count++] = bytes_of(disk[i][0] + n + 1);
-	return out->count != 0 || err_set(e, ERR_NOT_FOUND, "no such folder");
+	return out->count != 0 || err_set(e, ERR_NOT_FOUND, "%s: no such folder", folder);
 }
 
 static const struct text_reader reader = { disk_read, disk_list, NULL };

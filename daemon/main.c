@@ -1,9 +1,9 @@
 /* main.c - reltod: arguments, privileges, signals (DESIGN 12). */
 #include "daemon/broker.h"
-#include "daemon/dry.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/role.h"
+#include "proto/dry.h"
 
 #include <event2/event.h>
 #include <grp.h>
@@ -191,11 +191,14 @@ main(int argc, char **argv)
 		return 64;
 	}
 	role_set(ROLE_MAIN);
-	dry_watch();
-	bool ok = config_load(o.file, &c, &report, &e);
-	if (report != NULL)
+	bool ok = (dry_watch() || err_set(&e, ERR_NOMEM, "libcrypto")) &&
+		  config_load(o.file, &c, &report, &e);
+	bool dry = !ok && dry_ran(); /* then it is no fault of the file */
+	if (report != NULL && !dry)
 		(void)fputs(report, stderr);
 	free(report);
+	if (dry)
+		(void)err_set(&e, ERR_NOMEM, "configuration");
 	if (!ok)
 		return failed(&e);
 	log_setup(c->messages_level, c->messages_format, STDERR_FILENO);

@@ -246,7 +246,8 @@ run_all(struct run *r, char **argv)
 	}
 	if (run(r, &e))
 		return (int)r->result.code;
-	if (dry_ran()) /* what there was no memory to read is no fault of the bundle */
+	if (dry_ran() ||
+	    e.code == ERR_NOMEM) /* what there was no memory to read is no fault of the bundle */
 		(void)err_set(&e, ERR_NOMEM, "out of memory: nothing was concluded");
 	(void)tell("relto-verify: ", bytes_of(e.text), "");
 	return exit_of(&e);

@@ -5,6 +5,7 @@
 #include "daemon/role.h"
 #include "proto/dry.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
 #include <pwd.h>
@@ -61,7 +62,10 @@ drop_root(const struct config *c, struct err *e)
 	if (c->user[0] == 0)
 		return err_set(e, ERR_CONFIG,
 		    "started as root without the setting `user`: name the user to become");
+	errno = 0;
 	const struct passwd *p = getpwnam(c->user);
+	if (p == NULL && errno == ENOMEM)
+		return err_set(e, ERR_NOMEM, "user '%s'", c->user);
 	if (p == NULL)
 		return err_set(e, ERR_CONFIG, "user '%s' does not exist", c->user);
 	if (setgroups(0, NULL) != 0 || setgid(p->pw_gid) != 0 || setuid(p->pw_uid) != 0)

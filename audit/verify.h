@@ -21,6 +21,8 @@ enum verify_code {
 	VERIFY_TIME = 9,
 	VERIFY_CODES
 };
+/* ..and of a run that had not the memory to conclude anything. */
+enum { VERIFY_NO_MEMORY = 75 };
 
 /* Reads a whole file of the bundle into 'a'; a file that is not there gives { NULL, 0 }. */
 typedef bool verify_read(

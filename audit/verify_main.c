@@ -14,6 +14,7 @@
 #include "audit/verify_state.h"
 #include "audit/view.h"
 #include "proto/arena.h"
+#include "proto/dry.h"
 
 /* One run.  It begins with the directory: what verify_files_read expects. */
 struct run {
@@ -204,7 +205,7 @@ run(struct run *r, struct err *e)
 		.strict = o->strict };
 	memcpy(ask.kept_root, r->state.head.root, 32);
 	if (!verify_bundle(&r->h, &r->arena, &ask, &r->result, e) || !check_party(r, e) ||
-	    !keep_heads(r, e) || !show_page(r, e))
+	    dry_ran() || !keep_heads(r, e) || !show_page(r, e))
 		return false;
 	say(r);
 	if (fflush(stdout) != 0)
@@ -216,7 +217,8 @@ run(struct run *r, struct err *e)
 static int
 exit_of(const struct err *e)
 {
-	return e->code == ERR_BAD_SIGNATURE ? VERIFY_SIGNATURE
+	return e->code == ERR_NOMEM	      ? VERIFY_NO_MEMORY
+	       : e->code == ERR_BAD_SIGNATURE ? VERIFY_SIGNATURE
 	       : e->code == ERR_USAGE || e->code == ERR_NOT_FOUND || e->code == ERR_DATA
 		   ? VERIFY_USAGE
 		   : VERIFY_MALFORMED;
@@ -244,6 +246,9 @@ run_all(struct run *r, char **argv)
 	}
 	if (run(r, &e))
 		return (int)r->result.code;
+	if (dry_ran() ||
+	    e.code == ERR_NOMEM) /* what there was no memory to read is no fault of the bundle */
+		(void)err_set(&e, ERR_NOMEM, "out of memory: nothing was concluded");
 	(void)tell("relto-verify: ", bytes_of(e.text), "");
 	return exit_of(&e);
 }
@@ -251,9 +256,11 @@ run_all(struct run *r, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct run *r = calloc(1, sizeof(*r));
-	if (r == NULL)
-		return VERIFY_MALFORMED;
+	struct run *r = dry_watch() ? calloc(1, sizeof(*r)) : NULL;
+	if (r == NULL) {
+		(void)fputs("relto-verify: out of memory: nothing was concluded\n", stderr);
+		return VERIFY_NO_MEMORY;
+	}
 	r->dir.fd = -1;
 	arena_init(&r->arena, (size_t)1 << 40);
 	int code = run_all(r, argc < 1 ? argv : argv + 1);

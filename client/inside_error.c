@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proto/dry.h"
+
 static void
 copy(char *to, size_t size, struct bytes in)
 {
@@ -15,8 +17,14 @@ copy(char *to, size_t size, struct bytes in)
 bool
 inside_fail(struct relto_error *out, const struct err *e)
 {
+	struct err dry = { .code = ERR_NOMEM };
 	if (out == NULL)
 		return false;
+	if (dry_ran() && e->code != ERR_NOMEM) { /* what had no memory to be read is not bad */
+		(void)snprintf(dry.text, sizeof(dry.text), "out of memory (%.400s)", e->text);
+		e = &dry;
+	}
+	dry_begin();
 	*out = (struct relto_error){ .exit_status = err_exit(e->code),
 		.may_retry = err_may_retry(e->code) };
 	copy(out->code, sizeof(out->code), bytes_of(err_token(e->code)));

@@ -1,5 +1,6 @@
 /* inside_turn.c - requests, answers, and what comes unasked. */
 #include "client/inside.h"
+#include "proto/dry.h"
 
 #include <assert.h>
 #include <openssl/x509.h>
@@ -72,6 +73,10 @@ take_signer(struct relto_connection *c, const struct msg_signer *s, struct err *
 		  (bytes_equal(s->digest, bytes_from(chain->digest, 32)) ||
 		      err_set(e, ERR_PROTOCOL, "a signer's chain under another's digest")) &&
 		  chain_certs_new(s->chain.items, s->chain.count, &chain->certs, e);
+	if (ok && dry_ran()) { /* what was left out would make each of its reports bad */
+		chain_certs_free(chain->certs);
+		ok = err_set(e, ERR_NOMEM, "a signer's chain");
+	}
 	if (!ok) {
 		free(chain);
 		return err_wrap(e, "signer");
@@ -253,6 +258,7 @@ inside_turn(struct relto_connection *c, int64_t deadline, bool *came, struct rel
 {
 	for (;;) {
 		int64_t ping = ping_due(c);
+		dry_begin(); /* what went wrong before has been told */
 		if (!turn(c, ping < deadline ? ping : deadline, false, came, e))
 			return false;
 		if (*came || link_now() >= deadline)

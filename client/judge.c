@@ -1,5 +1,6 @@
 #include "client/judge.h"
 
+#include "proto/dry.h"
 #include "proto/spiffe.h"
 #include <openssl/x509.h>
 #include <stdarg.h>
@@ -74,9 +75,9 @@ judge_signed(struct relto_connection *c, const struct msg_deliver *in, const str
 	    (const char *)path.data);
 }
 
-bool
-judge_delivery(struct relto_connection *c, const struct msg_deliver *in, struct arena *a,
-    struct envelope *v, struct judge_found *out, struct err *e)
+static bool
+judge(struct relto_connection *c, const struct msg_deliver *in, struct arena *a, struct envelope *v,
+    struct judge_found *out, struct err *e)
 {
 	struct err why = { 0 };
 	struct spiffe_id id;
@@ -98,6 +99,17 @@ judge_delivery(struct relto_connection *c, const struct msg_deliver *in, struct 
 		    (int)id.domain.len, (const char *)id.domain.data);
 	out->party = p->party;
 	return judge_signed(c, in, v, out, p);
+}
+
+bool
+judge_delivery(struct relto_connection *c, const struct msg_deliver *in, struct arena *a,
+    struct envelope *v, struct judge_found *out, struct err *e)
+{
+	dry_begin();
+	bool ok = judge(c, in, a, v, out, e);
+	if (ok && out->trust == RELTO_BAD && dry_ran()) /* bad for want of memory is not bad */
+		return err_set(e, ERR_NOMEM, "delivery");
+	return ok;
 }
 
 bool

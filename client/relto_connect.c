@@ -1,4 +1,5 @@
 #include "client/inside.h"
+#include "proto/dry.h"
 
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -204,6 +205,10 @@ struct relto_connection *
 relto_connect(const struct relto_context *ctx, struct relto_error *e)
 {
 	struct relto_connection *c = NULL;
+	if (dry_ran()) { /* the context may lack an anchor or a list that there was no memory for */
+		(void)inside_failf(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	for (unsigned tries = 0; tries < JOIN_TRIES; tries++) {
 		c = connect_once(ctx, e);
 		if (c == NULL || c->apart == 0)

@@ -407,6 +407,7 @@ rules_home(struct broker *b, struct job *j)
 	if (j->fate != JOB_DONE) {
 		log_error("reload.failed", "code=%s why=%s action=%s", err_token(j->err.code),
 		    log_quote_text(j->err.text), log_quote_text("the old policy stays"));
+		b->rules_failed = j->err.code;
 		end_reload(b, j);
 		return;
 	}
@@ -482,7 +483,8 @@ first_rules(struct broker *b, struct err *e)
 		(void)mailbox_wait(b->shell.main, -1);
 		broker_mail(b);
 	}
-	return b->has_rules || err_set(e, ERR_STORE, "the policy could not be recorded");
+	enum err_code why = b->rules_failed == ERR_NONE ? ERR_STORE : b->rules_failed;
+	return b->has_rules || err_set(e, why, "the policy could not be recorded");
 }
 
 /* ---- running ---- */

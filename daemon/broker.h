@@ -27,7 +27,8 @@ struct broker {
 	struct event_base *base;
 	struct event *mail_event, *hup_event, *term_event, *int_event, *tick_event;
 	bool reloading, reload_again;
-	bool has_rules; /* the first were recorded and given to the workers */
+	bool has_rules;		    /* the first were recorded and given to the workers.. */
+	enum err_code rules_failed; /* ..or why they were not */
 	bool stopping;
 	const char *cause;
 	uint8_t boot_id[16];

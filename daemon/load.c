@@ -1,9 +1,9 @@
 #include "daemon/load.h"
 
-#include "daemon/dry.h"
 #include "daemon/file.h"
 #include "daemon/trust_load.h"
 #include "policy/text.h"
+#include "proto/dry.h"
 
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -47,15 +47,18 @@ load_rules(const struct load *from, FILE *to, struct ruleset **out, struct err *
 	bool ok = path != NULL || err_set(e, ERR_NOMEM, "policy");
 	dry_begin();
 	ok = ok && epoch_load(&source, path, reload ? EPOCH_TOLERANT : 0, &errors, &epoch, e);
-	/* a bundle that looked damaged for want of memory shuts nobody out */
-	ok = ok && (!dry_ran() || err_set(e, ERR_NOMEM, "policy"));
-	const char *said = text_errors_format(&errors, &a);
+	/* a file that looked damaged for want of memory is not to blame, and shuts nobody out */
+	if (dry_ran())
+		ok = err_set(e, ERR_NOMEM, "policy");
+	const char *said = dry_ran() ? NULL : text_errors_format(&errors, &a);
 	if (said != NULL && said[0] != 0)
 		(void)fputs(said, to);
 	text_errors_done(&errors);
 	arena_done(&a);
-	if (!ok || !trust_load(epoch, cfg, reload, &clock, &trust, e))
+	if (!ok)
 		return false;
+	if (!trust_load(epoch, cfg, reload, &clock, &trust, e))
+		return dry_ran() ? err_set(e, ERR_NOMEM, "trust") : false;
 	*out = ruleset_new(&epoch, &trust);
 	return *out != NULL || err_set(e, ERR_NOMEM, "ruleset");
 }
@@ -66,6 +69,7 @@ load_log_key(const struct config *cfg, struct evp_pkey_st **out, struct err *e)
 	struct arena a;
 	struct bytes pem;
 	arena_init(&a, KEY_BYTES * 2);
+	dry_begin();
 	bool ok = file_read(cfg->log_key, FILE_SECRET, KEY_BYTES, &a, &pem, e);
 	BIO *bio = ok ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
 	EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
@@ -73,6 +77,10 @@ load_log_key(const struct config *cfg, struct evp_pkey_st **out, struct err *e)
 	arena_done(&a);
 	if (!ok)
 		return err_wrap(e, "log { key }");
+	if (dry_ran()) {
+		EVP_PKEY_free(key);
+		return err_set(e, ERR_NOMEM, "log { key }");
+	}
 	if (key == NULL || EVP_PKEY_get_id(key) != EVP_PKEY_ED25519) {
 		EVP_PKEY_free(key);
 		return err_set(

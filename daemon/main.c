@@ -1,10 +1,11 @@
 /* main.c - reltod: arguments, privileges, signals (DESIGN 12). */
 #include "daemon/broker.h"
-#include "daemon/dry.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/role.h"
+#include "proto/dry.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
 #include <pwd.h>
@@ -61,7 +62,10 @@ drop_root(const struct config *c, struct err *e)
 	if (c->user[0] == 0)
 		return err_set(e, ERR_CONFIG,
 		    "started as root without the setting `user`: name the user to become");
+	errno = 0;
 	const struct passwd *p = getpwnam(c->user);
+	if (p == NULL && errno == ENOMEM)
+		return err_set(e, ERR_NOMEM, "user '%s'", c->user);
 	if (p == NULL)
 		return err_set(e, ERR_CONFIG, "user '%s' does not exist", c->user);
 	if (setgroups(0, NULL) != 0 || setgid(p->pw_gid) != 0 || setuid(p->pw_uid) != 0)
@@ -191,11 +195,14 @@ main(int argc, char **argv)
 		return 64;
 	}
 	role_set(ROLE_MAIN);
-	dry_watch();
-	bool ok = config_load(o.file, &c, &report, &e);
-	if (report != NULL)
+	bool ok = (dry_watch() || err_set(&e, ERR_NOMEM, "libcrypto")) &&
+		  config_load(o.file, &c, &report, &e);
+	bool dry = !ok && dry_ran(); /* then it is no fault of the file */
+	if (report != NULL && !dry)
 		(void)fputs(report, stderr);
 	free(report);
+	if (dry)
+		(void)err_set(&e, ERR_NOMEM, "configuration");
 	if (!ok)
 		return failed(&e);
 	log_setup(c->messages_level, c->messages_format, STDERR_FILENO);

@@ -1,11 +1,11 @@
 /* on_publish.c - Publish: it only coordinates (HOUSE 2, steps 5 to 8). */
 #include "daemon/committer.h"
 #include "daemon/drafts.h"
-#include "daemon/dry.h"
 #include "daemon/explain.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
 #include "daemon/publish.h"
+#include "proto/dry.h"
 #include "proto/msg.h"
 
 #include <inttypes.h>

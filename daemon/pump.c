@@ -1,7 +1,7 @@
 #include "daemon/pump.h"
 
-#include "daemon/dry.h"
 #include "daemon/tls.h"
+#include "proto/dry.h"
 #include "proto/limits.h"
 
 #include <assert.h>

@@ -125,8 +125,8 @@ env_open(const struct store_config *cfg, const char *path, MDB_env **out, struct
 		mdb_env_close(env);
 		bool damaged = code == MDB_INVALID || code == MDB_CORRUPTED ||
 			       code == MDB_VERSION_MISMATCH || code == MDB_PAGE_NOTFOUND;
-		return err_set(e, damaged ? ERR_CORRUPT : ERR_STORE, "store: open %s: %s", path,
-		    mdb_strerror(code));
+		enum err_code why = damaged ? ERR_CORRUPT : code == ENOMEM ? ERR_NOMEM : ERR_STORE;
+		return err_set(e, why, "store: open %s: %s", path, mdb_strerror(code));
 	}
 	*out = env;
 	return true;

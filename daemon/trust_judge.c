@@ -1,5 +1,5 @@
-#include "daemon/dry.h"
 #include "daemon/trust_set.h"
+#include "proto/dry.h"
 
 #include <openssl/err.h>
 #include <stdio.h>

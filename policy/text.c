@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/dry.h"
+
 enum token_kind {
 	TOKEN_END,
 	TOKEN_NEWLINE,
@@ -311,8 +313,10 @@ check_list(struct parser *p, const struct text_value *items, size_t count)
 	if (count < 2)
 		return true;
 	const struct text_value **order = malloc(count * sizeof(struct text_value *));
-	if (order == NULL)
+	if (order == NULL) {
+		dry_note();
 		return no_memory(p);
+	}
 	for (size_t i = 0; i < count; i++)
 		order[i] = &items[i];
 	qsort(order, count, sizeof(struct text_value *), compare_values);

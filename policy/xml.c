@@ -3,6 +3,8 @@
 #include <expat.h>
 #include <stdlib.h>
 
+#include "proto/dry.h"
+
 /* No URI and no name can hold it, so it parts namespace and local name. */
 #define PART '\n'
 #define XML_NAMESPACE "http://www.w3.org/XML/1998/namespace"
@@ -178,8 +180,10 @@ static bool
 run(struct build *b)
 {
 	XML_Parser p = XML_ParserCreateNS(NULL, PART);
-	if (p == NULL)
+	if (p == NULL) {
+		dry_note();
 		return text_error(b->errors, NULL, NULL, "out of memory");
+	}
 	b->parser = p;
 	XML_SetUserData(p, b);
 	XML_SetStartDoctypeDeclHandler(p, on_doctype);
@@ -188,8 +192,11 @@ run(struct build *b)
 		XML_SetCharacterDataHandler(p, on_text);
 	struct bytes s = b->file->source;
 	const char *in = s.len == 0 ? "" : (const char *)s.data;
-	if (XML_Parse(p, in, (int)s.len, XML_TRUE) != XML_STATUS_OK && !b->failed)
+	if (XML_Parse(p, in, (int)s.len, XML_TRUE) != XML_STATUS_OK && !b->failed) {
+		if (XML_GetErrorCode(p) == XML_ERROR_NO_MEMORY)
+			dry_note(); /* no fault of the file */
 		stop(b, NULL, XML_ErrorString(XML_GetErrorCode(p)));
+	}
 	XML_ParserFree(p);
 	return !b->failed;
 }

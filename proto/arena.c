@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/dry.h"
+
 enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 65536 };
 
 struct arena_block {
@@ -67,8 +69,10 @@ take_block(struct arena *a, size_t size)
 	    size + sizeof(struct arena_block) > a->cap)
 		return NULL;
 	struct arena_block *b = malloc(sizeof(*b) + size);
-	if (b == NULL)
+	if (b == NULL) {
+		dry_note();
 		return NULL;
+	}
 	a->cap -= sizeof(*b) + size;
 	b->size = size;
 	b->used = 0;

@@ -10,6 +10,7 @@
 #include "policy/decide.h"
 #include "policy/text.h"
 #include "proto/chain.h"
+#include "proto/dry.h"
 
 const char cmd_policy_usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
 				"[AGREEMENT] [--json]";
@@ -65,6 +66,8 @@ tell(struct loaded *l)
 		(void)fputs(text, stderr);
 	if (l->epoch != NULL)
 		return 0;
+	if (dry_ran())
+		return out_error(&(struct err){ ERR_NOMEM, "out of memory" });
 	return l->errors.error_count > 0 ? err_exit(l->err.code) : out_error(&l->err);
 }
 

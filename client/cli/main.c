@@ -6,6 +6,7 @@
 #include "client/cli/cmd.h"
 #include "client/cli/out.h"
 #include "client/relto.h"
+#include "proto/dry.h"
 
 static const struct {
 	const char *name, *usage, *summary;
@@ -45,6 +46,8 @@ main(int argc, char **argv)
 		help(stderr);
 		return err_exit(ERR_USAGE);
 	}
+	if (!dry_watch())
+		return out_error(&(struct err){ ERR_NOMEM, "out of memory" });
 	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
 		help(stdout);
 		return out_end(0);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/dry.h"
 #include "proto/text_char.h"
 
 void
@@ -44,10 +45,12 @@ out_cleanf(FILE *to, const char *fmt, ...)
 int
 out_error(const struct err *e)
 {
-	(void)fputs("relto: ", stderr);
+	bool dry =
+	    dry_ran() && e->code != ERR_NOMEM; /* then it may be wrong about what it blames */
+	(void)fputs(dry ? "relto: out of memory: " : "relto: ", stderr);
 	out_clean(stderr, bytes_of(e->text));
 	(void)fputc('\n', stderr);
-	return err_exit(e->code);
+	return err_exit(dry ? ERR_NOMEM : e->code);
 }
 
 int

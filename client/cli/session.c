@@ -77,7 +77,9 @@ fill(struct session *s, struct relto_error *e)
 	struct bytes key;
 	struct err why = { 0 };
 	if (!context_read_file(c->log_key, false, &s->arena, &key, &why)) {
-		*e = (struct relto_error){ .code = "config", .exit_status = 78 };
+		enum err_code code = why.code == ERR_NOMEM ? ERR_NOMEM : ERR_CONFIG;
+		*e = (struct relto_error){ .exit_status = err_exit(code) };
+		(void)snprintf(e->code, sizeof(e->code), "%s", err_token(code));
 		(void)snprintf(e->text, sizeof(e->text), "log-key: %.1000s", why.text);
 		return false;
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_disk.py - a disk that others fill: the store on a small tmpfs, in a mount namespace of the test's own, and a
 ballast file that leaves it less and less."""
+import collections
 import os
 import subprocess
 import sys
@@ -8,15 +9,17 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import FULL, FaultTest, pb, rig, wire  # noqa: E402
+from faults import FULL, GONE, FaultTest, pb, rig, seed, until_gone, wire  # noqa: E402
+from test_again import tables  # noqa: E402
 
 DISK = 64 << 20
+PAGE = 4096
 STEP = (1 if FULL else 4) << 20
 ALONE = "RELTO_MOUNTS_OF_ITS_OWN"
 MOUNTS = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
 
 
-class Disk(FaultTest):
+class SmallDisk(FaultTest):
     @classmethod
     def setUpClass(cls):
         if ALONE not in os.environ:
@@ -61,6 +64,8 @@ class Disk(FaultTest):
             self.assertIsNotNone(d, "what was there before the disk was full does not come")
             self.ledger.ack(c, party, d)
 
+
+class Full(SmallDisk):
     def test_whatever_is_left_of_the_disk(self):
         taken, refused = [], []
         for free in list(range(DISK, 0, -STEP)) + [0]:
@@ -112,6 +117,77 @@ class Disk(FaultTest):
         self.read_one("nor")
         self.leave(DISK)
         self.assertTrue(self.published())
+        self.verdict()
+
+
+class FullInsideACommit(SmallDisk):
+    """A file system on which room that was taken ahead is no promise (copy on write, thin provisioning): it is full
+    inside a commit, at one page after the other of all commits of a scenario."""
+
+    def undermine(self, env, pages):
+        """Gives back what reltod took ahead of the last page in use, and leaves the disk so many pages."""
+        data = os.path.join(self.spool, "data.mdb")
+        begin = (env.info()["last_pgno"] + 1) * PAGE
+        length = os.path.getsize(data) - begin
+        self.assertGreater(length, 0, "nothing was taken ahead")
+        subprocess.run(["fallocate", "--punch-hole", "--offset", str(begin), "--length", str(length), data], check=True)
+        self.leave(pages * PAGE)
+
+    def scenario(self):
+        """Deliveries, acknowledgements and refusals, each a commit or more; the codes of what was refused."""
+        refused = set()
+        for party in ("nor", "ken") * 3:
+            try:
+                with self.ledger.client(party) as c:
+                    c.subscribe()
+                    d = self.ledger.receive(c, party, 2)
+                    if d is not None:
+                        self.ledger.ack(c, party, d)
+                self.published()
+            except wire.Refused as e:
+                refused.add(e.code)
+            except GONE:
+                break
+        return refused
+
+    def one(self, pages):
+        """Whether the disk was full inside a commit, and whether the broker ended of it."""
+        self.leave(DISK)
+        self.whole()
+        env = tables(self.lab)
+        self.addCleanup(env.close)
+        reader = env.begin()  # what it may still read is not written over: commits take new pages
+        for _ in range(3):
+            self.assertTrue(self.published())
+        said = len(self.lab.messages())
+        self.undermine(env, pages)
+        self.assertLessEqual(self.scenario(), {"full"})
+        reader.abort()
+        env.close()
+        ended = until_gone(self.lab.process, 0.1) is not None
+        struck = ended or "batch.failed" in self.lab.messages()[said:]
+        self.leave(DISK)
+        if ended:
+            self.after_the_end(said)
+            self.lab.start()
+        self.assertTrue(self.published(), "room again, and intake does not go on")
+        for party in ("nor", "ken"):
+            self.ledger.drain(party)
+        return struck, ended
+
+    def test_at_every_page_of_a_scenario(self):
+        counts, pages, r = collections.Counter(), 0, seed()
+        while True:  # until a scenario has room for all that it writes
+            with self.subTest(pages=pages):
+                struck, ended = self.one(pages)
+                counts["struck"] += struck
+                counts["ended"] += ended
+                if not struck:
+                    break
+            pages += 1 if FULL else r.randint(2, 12)
+        print("# full inside a commit at %d places up to page %d, ended %d times" % (
+            counts["struck"], pages, counts["ended"]), flush=True)
+        self.assertGreater(counts["struck"], 2)
         self.verdict()
 
 

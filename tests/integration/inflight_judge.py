@@ -178,7 +178,7 @@ class Judge:
             if folder in ("facts", "policy", "spif"):
                 self.contents[name] = b"".join(pieces)
             elif folder == "record":
-                records += openings(b"".join(pieces), 1024 * int(name.split("/")[1]), self.next)
+                records += witness.openings(b"".join(pieces), witness.RECORD_FILE * int(name.split("/")[1]), self.next)
         for record in sorted(records, key=lambda r: r.index):
             if record.index != at:
                 self.fault("record %d is missing", at)
@@ -489,13 +489,3 @@ def sent_facts(p, terms, time_us):
                 {"vocabulary": v.decode(), "classification": c.decode(),
                  "categories": {n.decode(): [x.decode() for x in values] for n, values in categories}}
                 for v, c, categories in labels]} for t, labels in zip(p.types, p.labels)]}
-
-
-def openings(data, first, begin):
-    """The records of a file."""
-    at, index = 0, first
-    while at < len(data):
-        size = int.from_bytes(data[at:at + 4], "big")
-        if size and index >= begin:
-            yield witness.Record(index, data[at + 4:at + 4 + size])
-        at, index = at + 4 + size, index + 1

@@ -71,7 +71,7 @@ class Judge:
     take_narrowed = take_decision
 
     def take_delivery(self, r):
-        self.by_leaf[r.o.leaf_hash] = r
+        self.by_leaf[r.leaf_hash] = r
         self.delivered[r.index] = r.report, r.field(2, 0).decode()
 
     def take_ack(self, r):
@@ -97,7 +97,7 @@ class Judge:
         said = receipt.index, receipt.evidence.party_index, receipt.evidence.leaf_hash, receipt.accepted
         if r is None:
             self.fault("%s has a receipt and no INTAKE", s.id.hex())
-        elif said != (r.index, uint(r.field(3, 4)), r.o.leaf_hash, r.time) or r.field(3, 2) != H(b"\x00" + s.manifest):
+        elif said != (r.index, uint(r.field(3, 4)), r.leaf_hash, r.time) or r.field(3, 2) != H(b"\x00" + s.manifest):
             self.fault("%d: another INTAKE than the receipt of %s says", r.index, s.id.hex())
 
     def judge_delivery(self, came):

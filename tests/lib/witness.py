@@ -4,10 +4,14 @@ Written from docs/audit-format.md; shares nothing with the C sources.
 """
 import base64
 import hashlib
+import os
 import struct
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
+
+
+RECORD_FILE = 1024  # records in a file of a bundle
 
 
 class Bad(Exception):
@@ -185,6 +189,25 @@ class Record(Opening):
 
     def field(self, slot, number):
         return self.slots[slot][number] if self.slots[slot] else b""
+
+
+def openings(data, first, begin=0):
+    """The records of a file of a bundle."""
+    at, index = 0, first
+    while at < len(data):
+        size = int.from_bytes(data[at:at + 4], "big")
+        if size and index >= begin:
+            yield Record(index, data[at + 4:at + 4 + size])
+        at, index = at + 4 + size, index + 1
+
+
+def bundle_records(folder):
+    """index: record, of a bundle on the disk."""
+    out = {}
+    for name in os.listdir(os.path.join(folder, "record")):
+        with open(os.path.join(folder, "record", name), "rb") as f:
+            out.update((r.index, r) for r in openings(f.read(), RECORD_FILE * int(name)))
+    return out
 
 
 def fields(value):

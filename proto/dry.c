@@ -1,6 +1,7 @@
-#include "daemon/dry.h"
+#include "proto/dry.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 static _Thread_local bool ran;
@@ -36,16 +37,31 @@ take_again(void *p, size_t size, const char *file, int line)
 	return NULL;
 }
 
-void
+bool
 dry_watch(void)
 {
 	(void)CRYPTO_set_mem_functions(take, take_again, give);
+	ran = false;
+	if (OSSL_LIB_CTX_get0_global_default() == NULL || ran)
+		return false;
+	EVP_MD *digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+	EVP_PKEY_CTX *key = ran ? NULL : EVP_PKEY_CTX_new_from_name(NULL, "ED25519", NULL);
+	bool up = digest != NULL && key != NULL && !ran;
+	EVP_PKEY_CTX_free(key);
+	EVP_MD_free(digest);
+	return up;
 }
 
 void
 dry_begin(void)
 {
 	ran = false;
+}
+
+void
+dry_note(void)
+{
+	ran = true;
 }
 
 bool

@@ -261,14 +261,25 @@ def other_place(log):
     log.settle()
 
 
+def withheld(log):
+    """The last DECISION that releases nothing, and the words of its reasons."""
+    found = log.all("DECISION", (4, 0, b"\4"))
+    if not found:
+        raise NotHere("something withheld")
+    r = log.records[found[-1]]
+    return r, [line.split(b" ") for line in r.field(4, 1).splitlines()]
+
+
+def one_portion_more_withheld(log):
+    r, lines = withheld(log)
+    r.set(4, 1, r.field(4, 1) + b" ".join([b"%d" % len(lines)] + lines[-1][1:]) + b"\n")
+    log.settle(keep=r)
+
+
 def agreement(name):
     """The reasons of a decision that releases nothing name another agreement."""
     def lie(log):
-        found = log.all("DECISION", (4, 0, b"\4"))
-        if not found:
-            raise NotHere("something withheld")
-        r = log.records[found[-1]]
-        lines = [line.split(b" ") for line in r.field(4, 1).splitlines()]
+        r, lines = withheld(log)
         r.set(4, 1, b"".join(b" ".join(words[:3] + [name] + words[4:]) + b"\n" for words in lines))
         log.settle(keep=r)
     return lie
@@ -476,6 +487,8 @@ SAYING = [
     ("outcome release, and no digest", 6, field("DECISION", 2, 3, lambda old: b"" if old else H(b"x"))),
     ("a digest of what is withheld", 6, field("NARROWED", 2, 3, H(b"x"))),
     ("a DECISION released by an agreement that its reasons do not name", 6, field("DELIVERED", 2, 1, b"none@1")),
+    ("a DECISION released by its agreement twice", 6, field("DELIVERED", 2, 1, lambda old: old + b"\n" + old)),
+    ("a DECISION that withholds a portion more than there is", 6, one_portion_more_withheld),
     ("a DECISION released by another version of its agreement", 6, field("DELIVERED", 2, 1, flip)),
     ("a portion less in the reasons", 6, field("DECISION", 4, 1, less)),
     ("another manifest digest in an INTAKE", 6, field("INTAKE", 3, 2, H)),

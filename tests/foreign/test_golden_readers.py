@@ -24,6 +24,7 @@ NEEDS_A_LAB = {
     "party: a bit of a commitment of an EXPIRE", "a DELIVERY by the decision before", "a DELIVERY after the EXPIRE",
     "an EXPIRE of no decision", "an EXPIRE for another",
     "an EXPIRE with another expiry", "an EXPIRE before its expiry", "a DECISION under no agreement",
+    "a DECISION that withholds a portion more than there is",
     "a DECISION under an agreement that the export has not", "an anchor that was never told"}
 
 

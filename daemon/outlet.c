@@ -350,7 +350,7 @@ free_credit(const struct outlet *o)
 	return n;
 }
 
-/* For the committer, which knows how many entries the queue has (decision 0008). */
+/* For the committer, which knows how many entries the queue has (decision 0009). */
 static void
 tell_credit(struct outlet *o)
 {

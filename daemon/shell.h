@@ -31,7 +31,7 @@ struct shell {
 	/* committer: false once durable work stopped for good; no new work is taken */
 	_Atomic bool broken;
 	/* by subscription: how many reports its readers take before they acknowledge, 0 without a
-	 * reader: so far the DELIVERY goes with its decision (decision 0008).  The worker of its
+	 * reader: so far the DELIVERY goes with its decision (decision 0009).  The worker of its
 	 * party sets it. */
 	_Atomic uint32_t *credit;
 	uint32_t credit_count;

@@ -28,7 +28,7 @@ def big(data):
     return int.from_bytes(data, "big")
 
 
-# ---- curves: points are pairs; None is the neutral point of P-256 and P-384 ----
+# ---- curves ----
 def times(n, p, add, zero):
     out = zero
     for bit in bin(n)[2:]:
@@ -84,15 +84,21 @@ CURVES = {  # p, b, order, generator; a is -3
 
 
 def weierstrass(prime):
+    """Adds two points given as X, Y, Z with x = X / Z^2 and y = Y / Z^3: no division; Z of the neutral one is 0."""
     def add(p, q):
-        if p is None or q is None:
-            return p or q
-        (x, y), (u, v) = p, q
-        if x == u and (y + v) % prime == 0:
-            return None
-        m = (3 * x * x - 3) * pow(2 * y, -1, prime) if p == q else (v - y) * pow(u - x, -1, prime)
-        w = (m * m - x - u) % prime
-        return w, (m * (x - w) - y) % prime
+        (x, y, z), (u, v, w) = p, q
+        if z == 0 or w == 0:
+            return q if z == 0 else p
+        zz, ww = z * z % prime, w * w % prime
+        x1, y1, x2, y2 = x * ww % prime, y * w * ww % prime, u * zz % prime, v * z * zz % prime
+        if x1 == x2 and y1 == y2:
+            m, s = 3 * (x - zz) * (x + zz) % prime, 4 * x * y * y % prime
+            r = (m * m - 2 * s) % prime
+            return r, (m * (s - r) - 8 * pow(y, 4, prime)) % prime, 2 * y * z % prime
+        h, m = x2 - x1, y2 - y1  # of opposite points h is 0, and so is the new Z
+        s, hhh = x1 * h * h % prime, h * h * h % prime
+        r = (m * m - hhh - 2 * s) % prime
+        return r, (m * (s - r) - y1 * hhh) % prime, z * w * h % prime
     return add
 
 
@@ -109,8 +115,8 @@ def ecdsa_good(curve, point, signature, digest):
     if not (0 < r < order and 0 < s < order):
         return False
     e, w, add = big(digest[:width]), pow(s, -1, order), weierstrass(prime)
-    sum_ = add(times(e * w % order, generator, add, None), times(r * w % order, (x, y), add, None))
-    return sum_ is not None and sum_[0] % order == r
+    x, _, z = add(times(e * w % order, (*generator, 1), add, (1, 1, 0)), times(r * w % order, (x, y, 1), add, (1, 1, 0)))
+    return z != 0 and x * pow(z * z, -1, prime) % prime % order == r
 
 
 def rsa_good(key, signature, digest, pss):

@@ -31,7 +31,7 @@ static const struct {
 	unsigned legal, refused;
 } cells[] = {
 	{ MSG_NONE, 0, 0 },
-	{ MSG_HELLO, H, 0 },
+	{ MSG_HELLO, H, D },
 	{ MSG_PUBLISH, R, D },
 	{ MSG_SUBSCRIBE, R, D },
 	{ MSG_ACK, R | D, 0 },

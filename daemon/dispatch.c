@@ -21,7 +21,7 @@ static const struct {
 	handler *run;
 } handlers[MSG_COUNT] = {
 	[MSG_NONE] = { 0, 0, NULL },
-	[MSG_HELLO] = { BIT(CONN_HELLO), BIT(CONN_DRAINING), on_hello },
+	[MSG_HELLO] = { BIT(CONN_HELLO), BIT(CONN_DRAINING), on_hello }, /* it was on its way */
 	[MSG_PUBLISH] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_publish },
 	[MSG_SUBSCRIBE] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_subscribe },
 	[MSG_ACK] = { BIT(CONN_READY) | BIT(CONN_DRAINING), 0, on_ack },

@@ -38,7 +38,8 @@ class Start(FaultTest):
     def sweep(self, before):
         counts = []
         for _ in range(2):
-            self.lab.kill() if self.lab.process else None
+            if self.lab.process is not None:
+                self.lab.kill()
             before()
             code, count, _ = self.begin(0, 0)
             self.assertIsNone(code)

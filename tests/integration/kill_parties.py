@@ -74,6 +74,9 @@ class Party(threading.Thread):
         except (wire.Closed, OSError) as e:
             if not self.told.dying:
                 self.told.fault("the session of %s ended: %s", self.agent.id, e)
+        except wire.Refused as e:
+            if not (self.told.dying and e.code in AGAIN_LATER):
+                self.told.fault("%s is told %s", self.agent.id, e)
         except Exception as e:
             self.told.fault("%s: %r", self.agent.id, e)
 

@@ -32,7 +32,7 @@ KINDS = ["load"] * 4 + ["start"] * 3 + ["reload"] * 2 + ["stop"]
 ATLAS = "policy/agreements.d/atlas.policy"
 WIDE, NARROW = "up-to SECRET", "[ UNCLASSIFIED RESTRICTED ]"
 SIGHUP, SIGTERM = 1, 15
-END_SECONDS = 60
+RELOAD_SECONDS, END_SECONDS = 0.1, 60
 MEMORY = "/dev/shm"  # for bundles: hundreds of small files, each time
 
 
@@ -42,7 +42,7 @@ class Life:
     def __init__(self, r, counts):
         self.r, self.counts, self.told, self.lab = r, counts, kill_parties.Told(), rig.Lab()
         self.scratch = tempfile.mkdtemp(prefix="relto-kill.", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
-        self.version, self.start_seconds, self.reload_seconds = 1, 0.1, 0.1
+        self.version, self.start_seconds = 1, 0.1
         self.lab.edit(ATLAS, r"(?m)^\s*expect .*\n", "", 0)
         self.lab.edit(ATLAS, "within 2h", "within 1s")
         self.lab.edit("reltod.conf", r"(?m)^log \{", "log {\n    heads-every  100ms")
@@ -63,7 +63,7 @@ class Life:
         if kind == "reload":
             self.rewrite()
             self.lab.signal(SIGHUP)
-            self.wait(self.reload_seconds)
+            self.wait(RELOAD_SECONDS)
         told.dying = True
         if kind == "stop":
             self.lab.signal(SIGTERM)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -190,6 +191,9 @@ main(int argc, char **argv)
 		return printf("reltod %s\n", RELTO_VERSION) < 0;
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return fputs(usage, stdout) < 0;
+	/* a large block goes back to the system when it is freed; by itself malloc would learn to
+	 * keep blocks of up to 32 MiB */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	if (!parse(argc, argv, &o)) {
 		(void)fputs(usage, stderr);
 		return 64;

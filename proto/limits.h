@@ -72,9 +72,9 @@
 #define LIMIT_TRUST_BYTES (512u << 20) /* ..and all trust files of a policy together */
 
 /* A worker's time (daemon/share.h). */
-#define LIMIT_TURN_US 100u  /* one connection, then the next: it may end within a message later */
-#define LIMIT_SHARE_US 200u /* one party in a millisecond, before it waits for the others */
-#define LIMIT_SLICE_US 200u /* those who wait, between two looks at the sockets */
+#define LIMIT_TURN_US 50u   /* one connection, then the next: it may end within a message later */
+#define LIMIT_SHARE_US 100u /* one party in a millisecond, before it waits for the others */
+#define LIMIT_SLICE_US 100u /* those who wait, between two looks at the sockets */
 
 /* Mailboxes. */
 #define LIMIT_SUBSCRIPTIONS_PER_PARTY 256u /* [subscriptions-per-party] */

@@ -192,6 +192,22 @@ is_awaited(const struct committer *c, const struct job_publish *p, const struct 
 	return false;
 }
 
+/* What a Deliver will say of the record; of none if there is too much to say. */
+static struct evidence
+evidence_of(const struct log_out *out, struct bytes agreements)
+{
+	struct evidence v = { .delivery = STORE_NONE };
+	if (agreements.len > sizeof(v.agreements))
+		return v;
+	v.delivery = out->index;
+	v.place = out->place;
+	memcpy(v.leaf, out->leaf, sizeof(v.leaf));
+	v.len = (uint32_t)agreements.len;
+	if (agreements.len > 0)
+		memcpy(v.agreements, agreements.data, agreements.len);
+	return v;
+}
+
 static bool
 deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient *r,
     struct ledger_place *at, struct err *e)
@@ -204,6 +220,8 @@ deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient
 	if (!ledger_append(c->ledger, r->delivery, at, &out, e))
 		return false;
 	r->delivery_index = out.index;
+	struct evidence v = evidence_of(&out, r->agreements);
+	batch_show(c, at->recipient, &v);
 	return true;
 }
 
@@ -344,6 +362,7 @@ record_delivery(struct committer *c, struct job_delivery *d, struct err *e)
 	if (!ledger_append(c->ledger, &d->record, &at, &out, e))
 		return false;
 	d->given.delivery = out.index;
+	d->evidence = evidence_of(&out, d->agreements);
 	return store_put_given(c->ledger->store, &d->given, e);
 }
 

@@ -156,14 +156,20 @@ is_new(struct committer *c, struct job *j, bool *new, struct err *e)
 	return true;
 }
 
+/* The signer's chain, once for all that it signs. */
+static bool
+put_chain(
+    struct committer *c, struct roll_party *publisher, const struct job_publish *p, struct err *e)
+{
+	return memcmp(publisher->chain, p->report.chain, sizeof(publisher->chain)) == 0 ||
+	       store_put_blob(c->ledger->store, STORE_CHAIN, p->chain, publisher->chain, e);
+}
+
 static bool
 put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err *e)
 {
 	struct store *s = c->ledger->store;
 	size_t i = 0;
-	uint8_t digest[STORE_HASH_BYTES];
-	if (!store_put_blob(s, STORE_CHAIN, p->chain, digest, e))
-		return false;
 	for (; i < p->part_count && p->parts[i].number < STORE_PART_KEY; i++)
 		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))
 			return false;
@@ -315,8 +321,8 @@ apply_publish(struct committer *c, struct job *j, struct err *e)
 	p->accepted_us = p->report.accepted_us = out.time;
 	p->party_index = out.publication;
 	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
-	return put_parts(c, p, out.index, e) && apply_signers_note(c, publisher, p, e) &&
-	       put_decisions(c, j, publisher, e);
+	return put_chain(c, publisher, p, e) && put_parts(c, p, out.index, e) &&
+	       apply_signers_note(c, publisher, p, e) && put_decisions(c, j, publisher, e);
 }
 
 /* ---- DELIVER ---- */

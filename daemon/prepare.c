@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { DELIVERY_ROOM = 65536 }; /* for one DELIVERY: names of agreements, a marking */
+enum { DELIVERY_ROOM = 1 << 20 }; /* at most, for one DELIVERY: a marking may be long */
 
 /* All that is read of one report for one recipient. */
 struct scene {

@@ -156,14 +156,20 @@ is_new(struct committer *c, struct job *j, bool *new, struct err *e)
 	return true;
 }
 
+/* The signer's chain, once for all that it signs. */
+static bool
+put_chain(
+    struct committer *c, struct roll_party *publisher, const struct job_publish *p, struct err *e)
+{
+	return memcmp(publisher->chain, p->report.chain, sizeof(publisher->chain)) == 0 ||
+	       store_put_blob(c->ledger->store, STORE_CHAIN, p->chain, publisher->chain, e);
+}
+
 static bool
 put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err *e)
 {
 	struct store *s = c->ledger->store;
 	size_t i = 0;
-	uint8_t digest[STORE_HASH_BYTES];
-	if (!store_put_blob(s, STORE_CHAIN, p->chain, digest, e))
-		return false;
 	for (; i < p->part_count && p->parts[i].number < STORE_PART_KEY; i++)
 		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))
 			return false;
@@ -192,6 +198,22 @@ is_awaited(const struct committer *c, const struct job_publish *p, const struct 
 	return false;
 }
 
+/* What a Deliver will say of the record; of none if there is too much to say. */
+static struct evidence
+evidence_of(const struct log_out *out, struct bytes agreements)
+{
+	struct evidence v = { .delivery = STORE_NONE };
+	if (agreements.len > sizeof(v.agreements))
+		return v;
+	v.delivery = out->index;
+	v.place = out->place;
+	memcpy(v.leaf, out->leaf, sizeof(v.leaf));
+	v.len = (uint32_t)agreements.len;
+	if (agreements.len > 0)
+		memcpy(v.agreements, agreements.data, agreements.len);
+	return v;
+}
+
 static bool
 deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient *r,
     struct ledger_place *at, struct err *e)
@@ -204,6 +226,8 @@ deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient
 	if (!ledger_append(c->ledger, r->delivery, at, &out, e))
 		return false;
 	r->delivery_index = out.index;
+	struct evidence v = evidence_of(&out, r->agreements);
+	batch_show(c, at->recipient, &v);
 	return true;
 }
 
@@ -297,8 +321,8 @@ apply_publish(struct committer *c, struct job *j, struct err *e)
 	p->accepted_us = p->report.accepted_us = out.time;
 	p->party_index = out.publication;
 	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
-	return put_parts(c, p, out.index, e) && apply_signers_note(c, publisher, p, e) &&
-	       put_decisions(c, j, publisher, e);
+	return put_chain(c, publisher, p, e) && put_parts(c, p, out.index, e) &&
+	       apply_signers_note(c, publisher, p, e) && put_decisions(c, j, publisher, e);
 }
 
 /* ---- DELIVER ---- */
@@ -344,6 +368,7 @@ record_delivery(struct committer *c, struct job_delivery *d, struct err *e)
 	if (!ledger_append(c->ledger, &d->record, &at, &out, e))
 		return false;
 	d->given.delivery = out.index;
+	d->evidence = evidence_of(&out, d->agreements);
 	return store_put_given(c->ledger->store, &d->given, e);
 }
 

@@ -127,6 +127,8 @@ struct apply_queue {
 MUST_USE bool apply_enqueue(
     struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e);
 void batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *s);
+/* Tells the party's worker of a DELIVERY to it. */
+void batch_show(struct committer *c, struct roll_party *p, const struct evidence *v);
 struct notice *batch_notice(struct committer *c, unsigned worker);
 /* Sets the job's fate and error. */
 void job_fail(struct job *j, enum err_code code, const char *why);

@@ -100,6 +100,29 @@ batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *
 		n->subscriptions[n->count++] = s->id;
 }
 
+/* Room for one more; false: the worker reads that record itself. */
+static bool
+reach(struct notice *n)
+{
+	if (n->delivery_count < n->delivery_room)
+		return true;
+	size_t room = n->delivery_room == 0 ? 64 : 2 * n->delivery_room;
+	struct evidence *more = reallocarray(n->deliveries, room, sizeof(*more));
+	if (more == NULL)
+		return false;
+	n->deliveries = more;
+	n->delivery_room = room;
+	return true;
+}
+
+void
+batch_show(struct committer *c, struct roll_party *p, const struct evidence *v)
+{
+	struct notice *n = v->delivery == STORE_NONE ? NULL : batch_notice(c, p->worker);
+	if (n != NULL && reach(n))
+		n->deliveries[n->delivery_count++] = *v;
+}
+
 static void
 send_notices(struct committer *c, bool heads)
 {
@@ -117,7 +140,7 @@ static void
 drop_notices(struct committer *c)
 {
 	for (unsigned i = 0; i < c->shell->worker_count; i++) {
-		free(c->notices[i]);
+		notice_free(c->notices[i]);
 		c->notices[i] = NULL;
 	}
 }

@@ -286,6 +286,7 @@ recipient_row(struct drafts *d, const struct recipient_decision *r,
 		row->hold_deadline_us = drafts_deadline(d, r);
 		return drafts_opened(d, r, &row->opened, e);
 	}
+	row->agreements = release->agreements;
 	row->delivery = arena_zalloc(d->a, 1, sizeof(*row->delivery));
 	if (row->delivery == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");

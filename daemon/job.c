@@ -24,6 +24,14 @@ job_new(enum job_kind kind, struct arena **arena, size_t cap)
 }
 
 void
+notice_free(struct notice *n)
+{
+	if (n != NULL)
+		free(n->deliveries);
+	free(n);
+}
+
+void
 job_free(struct job *j)
 {
 	if (j == NULL)

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "audit/record.h"
+#include "daemon/shelf.h"
 #include "daemon/store.h"
 #include "daemon/worker.h"
 #include "proto/facts.h"
@@ -61,7 +62,8 @@ struct job_recipient {
 	uint64_t hold_deadline_us; /* if held */
 	struct bytes
 	    opened; /* if held: Facts with the obligations that this opened; absent: none */
-	struct record *delivery; /* if it may be delivered: the DELIVERY, prepared */
+	struct record *delivery; /* if it may be delivered: the DELIVERY, prepared.. */
+	struct bytes agreements; /* ..and of its slot 2 */
 	uint64_t delivery_index; /* out; STORE_NONE */
 };
 struct job_publish {
@@ -95,8 +97,10 @@ struct job_delivery {
 	struct store_given given;      /* as read; if another one now, there is no record.. */
 	struct store_queue_key queued; /* ..nor if the entry that waits is gone or expired */
 	struct record record;
-	uint64_t good_until_us; /* 0: no end */
-	void *flight;		/* the outlet's; opaque here */
+	struct bytes agreements;  /* of its slot 2 */
+	uint64_t good_until_us;	  /* 0: no end */
+	void *flight;		  /* the outlet's; opaque here */
+	struct evidence evidence; /* out: of the record, if it was made */
 };
 enum { JOB_DELIVERIES = 64 };
 struct job_deliver {
@@ -216,7 +220,12 @@ struct notice {
 		uint64_t deadline_us, decision;
 	} holds[128];
 	size_t hold_count;
+	struct evidence
+	    *deliveries; /* that were recorded, for the worker of their recipient; owned */
+	size_t delivery_count, delivery_room;
 };
+/* NULL is accepted. */
+void notice_free(struct notice *n);
 /* A ruleset on its way to a worker. */
 struct rules_letter {
 	struct letter letter;

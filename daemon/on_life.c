@@ -184,6 +184,8 @@ on_notice(struct worker *w, struct letter *l)
 	struct notice *n = MAILBOX_ENTRY(l, struct notice, letter);
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
+	for (size_t i = 0; i < n->delivery_count; i++)
+		shelf_put_evidence(d->shelf, &n->deliveries[i]);
 	for (size_t i = 0; i < n->count && !n->all; i++)
 		if ((o = outlet_find(d, n->subscriptions[i])) != NULL) {
 			outlet_more(o);
@@ -202,7 +204,7 @@ on_notice(struct worker *w, struct letter *l)
 		TAILQ_FOREACH (c, &w->conns, of_worker)
 			conn_want_turn(c); /* half a millisecond each */
 	}
-	free(n);
+	notice_free(n);
 }
 
 /* ---- a session ---- */

@@ -268,9 +268,12 @@ outlet_delivered(struct desk *d, struct job *j)
 	ASSERT_ON(ROLE_WORKER);
 	struct flight *first = j->deliver.items[0]->flight;
 	struct outlet *o = first->outlet;
-	(void)d;
-	for (size_t i = 0; i < j->deliver.count; i++)
-		home(j->deliver.items[i]->flight, j, "delivery.not-recorded");
+	for (size_t i = 0; i < j->deliver.count; i++) {
+		const struct job_delivery *item = j->deliver.items[i];
+		if (j->fate == JOB_DONE)
+			shelf_put_evidence(d->shelf, &item->evidence);
+		home(item->flight, j, "delivery.not-recorded");
+	}
 	job_free(j);
 	outlet_pump(o);
 }

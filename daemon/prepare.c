@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { DELIVERY_ROOM = 65536 }; /* for one DELIVERY: names of agreements, a marking */
+enum { DELIVERY_ROOM = 1 << 20 }; /* at most, for one DELIVERY: a marking may be long */
 
 /* All that is read of one report for one recipient. */
 struct scene {
@@ -20,7 +20,6 @@ struct scene {
 	struct store_given given;
 	struct store_report row;
 	struct record record; /* the DELIVERY, or the decision that it will follow */
-	uint8_t leaf[32];
 };
 
 static bool
@@ -65,8 +64,9 @@ read_rows(struct scene *s, bool *found, struct err *e)
 
 /* The DELIVERY record: same release and publisher as the decision's. */
 static bool
-draft_delivery(struct scene *s, struct arena *a, struct record *r, struct err *e)
+draft_delivery(struct scene *s, struct arena *a, struct job_delivery *d, struct err *e)
 {
+	struct record *r = &d->record;
 	struct slot_release release;
 	struct slot_publication of;
 	struct slot_common common = { .type = EVENT_DELIVERY,
@@ -83,7 +83,8 @@ draft_delivery(struct scene *s, struct arena *a, struct record *r, struct err *e
 	    !slot_get_publication(RECORD_SLOT(&s->record, 3)->value, &of, e))
 		return false;
 	struct slot_publication p = { .party = of.party, .index = SLOT_LATER };
-	return desk_salts(s->desk, salts, e) && record_begin(r, a, salts, e) &&
+	return arena_copy(a, release.agreements, &d->agreements, e) &&
+	       desk_salts(s->desk, salts, e) && record_begin(r, a, salts, e) &&
 	       record_set_common(r, a, &common, e) && record_set_release(r, a, &release, e) &&
 	       record_set_publication(r, a, &p, e) && record_set_decision(r, a, &link, e) &&
 	       record_set_hub(r, a, &hub, e) && record_set_body(r, a, &b, e) &&
@@ -123,18 +124,20 @@ ask_for_delivery(struct scene *s, struct err *e)
 	struct job *j = asking(o);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
+	uint8_t leaf[32];
 	struct job_delivery *d = arena_zalloc(j->arena, 1, sizeof(*d));
 	if (d == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
 	if (!desk_look(s->desk, e) || /* it may have been decided again in between */
-	    !explain_record(s->desk, s->given.decision, &s->record, s->leaf, e) ||
-	    !draft_delivery(s, j->arena, &d->record, e) ||
+	    !explain_record(s->desk, s->given.decision, &s->record, leaf, e) ||
+	    !draft_delivery(s, j->arena, d, e) ||
 	    !arena_copy(j->arena, s->given.masks, &s->given.masks, e))
 		return false;
 	d->given = s->given;
 	d->queued = s->f->entry.key;
 	d->good_until_us = good_until(s);
 	d->flight = s->f;
+	d->evidence.delivery = STORE_NONE;
 	j->deliver.items[j->deliver.count++] = d;
 	j->records++;
 	j->bytes += 4096;
@@ -237,17 +240,31 @@ fill_portions(struct scene *s, struct msg_deliver *m, struct err *e)
 	return true;
 }
 
+/* As the committer told it, or from the record itself. */
+static bool
+read_evidence(struct scene *s, struct evidence *v, struct bytes *agreements, struct err *e)
+{
+	struct slot_release release;
+	if (shelf_find_evidence(s->desk->shelf, s->given.delivery, v))
+		return arena_copy(s->a, bytes_from(v->agreements, v->len), agreements, e);
+	if (!explain_record(s->desk, s->given.delivery, &s->record, v->leaf, e) ||
+	    !slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) ||
+	    !slot_get_place(RECORD_SLOT(&s->record, 8)->value, &v->place, e))
+		return false;
+	*agreements = release.agreements;
+	return true;
+}
+
 static bool
 fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, struct err *e)
 {
-	struct slot_release release;
-	uint64_t place;
-	if (!explain_record(s->desk, s->given.delivery, &s->record, s->leaf, e) ||
-	    !slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e) ||
-	    !slot_get_place(RECORD_SLOT(&s->record, 8)->value, &place, e) ||
+	struct evidence v;
+	struct bytes agreements, leaf;
+	if (!read_evidence(s, &v, &agreements, e) ||
+	    !arena_copy(s->a, bytes_from(v.leaf, sizeof(v.leaf)), &leaf, e) ||
 	    !read_part(s, STORE_PART_MANIFEST, &m->manifest, e) ||
 	    !read_part(s, STORE_PART_SEAL, &m->seal, e) || !fill_portions(s, m, e) ||
-	    !split_lines(s->a, release.agreements, &m->agreements, e))
+	    !split_lines(s->a, agreements, &m->agreements, e))
 		return false;
 	m->subscription = k->number;
 	const struct sent *before = flight_sent_to(s->f, k);
@@ -255,7 +272,7 @@ fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, s
 	m->attempt = s->f->entry.attempts + 1;
 	m->accepted = s->row.accepted_us;
 	m->chain = bytes_from(s->row.chain, sizeof(s->row.chain));
-	m->evidence = (struct msg_evidence){ place, bytes_from(s->leaf, sizeof(s->leaf)) };
+	m->evidence = (struct msg_evidence){ v.place, leaf };
 	return true;
 }
 

@@ -101,6 +101,7 @@ settle(struct roll *r, bool undo)
 			continue;
 		}
 		memset(p->signer, 0, sizeof(p->signer));
+		memset(p->chain, 0, sizeof(p->chain));
 		p->sub_count -= new_subs;
 		p->tree = p->before;
 		p->head_index = p->head_index_before;

@@ -22,6 +22,7 @@ struct roll_party {
 	uint64_t head_index, head_size; /* of the last PARTY_HEAD; STORE_NONE, 0 */
 	uint64_t head_round;		/* the last in which it was looked at */
 	uint8_t signer[32];		/* whose note is in the store for sure; zeros: nobody's */
+	uint8_t chain[32];		/* likewise, digest of a signer's chain */
 	struct roll_subscription *subs;
 	size_t sub_count;
 	size_t new_subs; /* of this batch */

@@ -2,7 +2,7 @@
 
 #include "proto/arena.h"
 
-enum { SHELF_ROW = 1 << 16 }; /* above every part */
+enum { SHELF_ROW = 1 << 16, SHELF_EVIDENCE }; /* above every part */
 
 static struct shelf_slot *
 slot_of(struct shelf *s, uint64_t intake, uint32_t what)
@@ -47,6 +47,23 @@ shelf_part(struct shelf *s, struct store_view *v, uint64_t intake, uint16_t numb
 	if (!found)
 		return err_set(e, ERR_CORRUPT, "part %u is missing", number);
 	keep(s, intake, number, *out);
+	return true;
+}
+
+void
+shelf_put_evidence(struct shelf *s, const struct evidence *v)
+{
+	if (v->delivery != STORE_NONE)
+		keep(s, v->delivery, SHELF_EVIDENCE, bytes_from(v, sizeof(*v)));
+}
+
+bool
+shelf_find_evidence(struct shelf *s, uint64_t delivery, struct evidence *out)
+{
+	struct bytes known = look(s, delivery, SHELF_EVIDENCE);
+	if (known.len != sizeof(*out))
+		return false;
+	memcpy(out, known.data, sizeof(*out));
 	return true;
 }
 

@@ -96,11 +96,32 @@ a_full_shelf_gives_what_the_store_has(void **state)
 	free(s);
 }
 
+static void
+what_the_committer_said_of_a_delivery_is_known_by_its_index(void **state)
+{
+	(void)state;
+	struct shelf *s = calloc(1, sizeof(*s));
+	struct evidence v = {
+		.delivery = 5, .place = 3, .leaf = { 9 }, .len = 1, .agreements = "a"
+	};
+	struct evidence out;
+	assert_false(shelf_find_evidence(s, 5, &out));
+	shelf_put_evidence(s, &v);
+	v.delivery = STORE_NONE;
+	shelf_put_evidence(s, &v);
+	assert_true(shelf_find_evidence(s, 5, &out));
+	assert_true(out.place == 3 && out.leaf[0] == 9 && out.len == 1 && out.agreements[0] == 'a');
+	assert_false(shelf_find_evidence(s, 6, &out));
+	assert_false(shelf_find_evidence(s, STORE_NONE, &out));
+	free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(what_was_read_once_is_known_until_the_shelf_is_wiped),
+		cmocka_unit_test(what_the_committer_said_of_a_delivery_is_known_by_its_index),
 		STORE_TEST(a_full_shelf_gives_what_the_store_has),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,7 +220,8 @@ deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient
 {
 	struct log_out out;
 	r->delivery_index = STORE_NONE;
-	if (r->delivery == NULL || !is_awaited(c, p, at->recipient))
+	if (r->delivery == NULL || p->not_before_ms > p->accepted_us / 1000 ||
+	    !is_awaited(c, p, at->recipient))
 		return true;
 	at->accepted = p->accepted_us;
 	if (!ledger_append(c->ledger, r->delivery, at, &out, e))

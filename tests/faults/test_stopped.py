@@ -81,6 +81,8 @@ class Broker(Stopped):
 class Partner(Stopped):
     def test_a_partner_that_stands_still_delays_nobody_else_and_loses_nothing(self):
         folder = os.path.join(self.lab.base, "kept")
+        with self.lab.client("nor", "/watch") as c:
+            c.subscribe("slow")  # so that it is there before the first report
         env = dict(self.lab.environment(), RELTO_CONTEXT=self.lab.context_name("nor", "/watch"),
                    RELTO_SERVER=self.lab.address)
         nor = subprocess.Popen([self.lab.relto_path, "sub", "--name", "slow", "--save", folder, "--wait", "60s"], env=env,

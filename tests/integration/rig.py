@@ -152,6 +152,11 @@ class Lab:
         self.process.kill()
         self.process.wait()
         self.log.close()
+        for name in ("faketime_shm_%d", "sem.faketime_sem_%d"):  # libfaketime's, of who could not clean up
+            try:
+                os.unlink(os.path.join("/dev/shm", name % self.process.pid))
+            except FileNotFoundError:
+                pass
         self.process = None
 
     # what it recorded

@@ -118,13 +118,15 @@ class Waiting(AgainTest):
     def test_a_report_comes_no_earlier_than_its_not_before(self):
         nor, at, body = self.reader("nor"), now_ms() + 1500, canary()
         gbr = self.client("gbr")
-        publish(gbr, [(SECRET, body)], change=lambda r: setattr(r.manifest, "not_before", at))
+        _, later = publish(gbr, [(SECRET, body)], change=lambda r: setattr(r.manifest, "not_before", at))
         publish(gbr, [(SECRET, b"at once")])
         for wanted in (b"at once", body):
             got = nor.receive()
             self.assertEqual(got.contents, [wanted])
             nor.ack(got)
         self.assertGreaterEqual(now_ms(), at)
+        (delivery,) = self.log(later, "DELIVERY")
+        self.assertGreaterEqual(witness.uint(delivery.slots[1][1]), 1000 * at, "the log says when it could leave")
 
     def test_what_is_not_acknowledged_comes_again_with_a_higher_attempt(self):
         nor, body = self.reader("nor"), canary()

@@ -1,6 +1,7 @@
 """Partners who send as much as they can, in records of our own making: KeyUpdates, empty and one-byte records, padding,
 Pings, subscriptions, reports that are refused; with and without reading the answers."""
 import itertools
+import signal
 import sys
 import time
 import unittest
@@ -77,6 +78,23 @@ class FloodsTest(measure.HostileTest):
         fra = self.lab.agent("fra")
         self.cost(lambda: attack.Attack(pour, fra, kind, read), more_ms=measure.FLOOD_MS)
         self.assertMemory(FLOODERS * (1 << 20), "eight sessions with answers that wait")
+
+    def test_sockets_full_of_requests_are_worked_off_in_turns(self):
+        """All at once, however slow the flooders are: they fill the sockets while the broker stands still."""
+        sessions = attack.sessions([self.lab.agent("fra")], FLOODERS)
+        self.addCleanup(lambda: [s.close() for s in sessions])
+        pieces = [b"".join(itertools.islice(kind(s), 40)) for s, kind in zip(sessions, itertools.cycle((pings, forged)))]
+        self.lab.signal(signal.SIGSTOP)
+        try:
+            for s, piece in zip(sessions, pieces):
+                s.send_records(piece[:200000], 0.05)
+        finally:
+            self.lab.longest_away()
+            self.lab.signal(signal.SIGCONT)
+        with self.lab.client("nor") as nor:
+            nor.ask("ping", pb.Ping())
+        time.sleep(1)
+        self.assertLessEqual(self.lab.longest_away(), measure.AWAY_MS + 2, "a thread away from its loop")
 
     def test_key_updates(self):
         self.cost(lambda: attack.Attack(key_updates, self.lab.agent("fra"), records.QUIET), more_ms=measure.FLOOD_MS)

@@ -93,14 +93,27 @@ turns_end(struct worker *w, struct conn *c)
 void
 turns_bury(struct worker *w)
 {
+	uint64_t began = worker_now_us(w);
 	for (struct conn *c; (c = TAILQ_FIRST(&w->dead)) != NULL;) {
 		TAILQ_REMOVE(&w->dead, c, of_turn);
 		conn_free(c);
+		if (worker_now_us(w) - began >= LIMIT_SLICE_US)
+			break;
 	}
+	if (!TAILQ_EMPTY(&w->dead))
+		turns_wake(w); /* strangers end by the hundred, and TLS takes some 30 us to free */
 	if (w->stopping && TAILQ_EMPTY(&w->conns) && !w->drained_told) {
 		w->drained_told = true;
 		sem_post(&w->drained);
 	}
+}
+
+void
+turns_bury_all(struct worker *w)
+{
+	do
+		turns_bury(w);
+	while (!TAILQ_EMPTY(&w->dead));
 }
 
 /* On somebody's account. */

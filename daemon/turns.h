@@ -25,4 +25,6 @@ void turns_run(struct worker *w);
 void turns_serve(struct worker *w);
 /* There is something to do in the next round. */
 void turns_wake(struct worker *w);
+/* Frees who ended, for one slice. */
 void turns_bury(struct worker *w);
+void turns_bury_all(struct worker *w);

@@ -135,7 +135,7 @@ end_all(struct worker *w)
 {
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
-	turns_bury(w);
+	turns_bury_all(w);
 	event_base_loopbreak(w->base);
 }
 
@@ -409,7 +409,7 @@ worker_free(struct worker *w)
 		worker_join(w); /* a start of the broker that failed half way */
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
-	turns_bury(w);
+	turns_bury_all(w);
 	free_event(w->mail_event);
 	free_event(w->tick_event);
 	free_event(w->turn_event);

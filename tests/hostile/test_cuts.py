@@ -118,7 +118,8 @@ class CutsTest(measure.HostileTest):
             grown.append(measure.rss(self.lab.pid))
         print("# %d cuts" % len(cuts))
         self.assertMemory(0, "nothing is left of %d sessions" % len(cuts))
-        self.assertLessEqual(grown[1] - grown[0], 8 * measure.MiB, "each half of the cuts leaves something behind")
+        if self.lab.away:
+            self.assertLessEqual(grown[1] - grown[0], 8 * measure.MiB, "each half of the cuts leaves something behind")
 
     def test_a_handshake_may_end_at_any_byte_in_any_way(self):
         hello = attack.client_hello(self.lab.agent("nor"))

@@ -1,6 +1,7 @@
 """Partners who send as much as they can, in records of our own making: KeyUpdates, empty and one-byte records, padding,
 Pings, subscriptions, reports that are refused; with and without reading the answers."""
 import itertools
+import signal
 import sys
 import time
 import unittest
@@ -78,6 +79,23 @@ class FloodsTest(measure.HostileTest):
         self.cost(lambda: attack.Attack(pour, fra, kind, read), more_ms=measure.FLOOD_MS)
         self.assertMemory(FLOODERS * (1 << 20), "eight sessions with answers that wait")
 
+    def test_sockets_full_of_requests_are_worked_off_in_turns(self):
+        """All at once, however slow the flooders are: they fill the sockets while the broker stands still."""
+        sessions = attack.sessions([self.lab.agent("fra")], FLOODERS)
+        self.addCleanup(lambda: [s.close() for s in sessions])
+        pieces = [b"".join(itertools.islice(kind(s), 40)) for s, kind in zip(sessions, itertools.cycle((pings, forged)))]
+        self.lab.signal(signal.SIGSTOP)
+        try:
+            for s, piece in zip(sessions, pieces):
+                s.send_records(piece[:200000], 0.05)
+        finally:
+            self.lab.longest_away()
+            self.lab.signal(signal.SIGCONT)
+        with self.lab.client("nor") as nor:
+            nor.ask("ping", pb.Ping())
+        time.sleep(1)
+        self.assertLessEqual(self.lab.longest_away(), measure.AWAY_MS + 2, "a thread away from its loop")
+
     def test_key_updates(self):
         self.cost(lambda: attack.Attack(key_updates, self.lab.agent("fra"), records.QUIET), more_ms=measure.FLOOD_MS)
 
@@ -104,81 +122,6 @@ class FloodsTest(measure.HostileTest):
 
     def test_reports_with_a_wrong_signature(self):
         self.flood(forged)
-
-
-class RecordsTest(measure.HostileTest):
-    """What single records do to their own session."""
-
-    def setUp(self):
-        super().setUp()
-        self.session = attack.Session(self.lab.agent("fra"))
-        self.addCleanup(self.session.close)
-
-    def send(self, *made):
-        self.session.send_records(b"".join(made))
-
-    def alive(self):
-        self.send(self.session.records.records(attack.message(9, ping=pb.Ping())))
-        return self.session.wait(9, timeout=5) is not None
-
-    def test_32_key_updates_and_data_again_and_again_are_legal(self):
-        for first in range(0, 30, 10):
-            r = self.session.records
-            self.send(*[r.key_update(records.ASKING) for _ in range(32)])
-            self.send(r.records(attack.message(100 + first, ping=pb.Ping())))
-            self.assertIsNotNone(self.session.wait(100 + first, timeout=5))
-
-    def test_data_behind_key_updates_in_one_piece_is_not_left_lying(self):
-        r = self.session.records
-        self.send(*[r.key_update() for _ in range(20)], r.records(attack.message(2, ping=pb.Ping())))
-        self.assertIsNotNone(self.session.wait(2, timeout=5), "a Ping in the same segment as KeyUpdates has no answer")
-
-    def test_33_key_updates_without_data_end_it(self):
-        self.send(*[self.session.records.key_update() for _ in range(33)])
-        self.assertTrue(self.session.closed())
-        self.assertEqual([m.error.code for m in self.session.last if m.WhichOneof("body") == "error"], [b"protocol"])
-
-    def test_some_empty_records_are_nothing_and_hundreds_end_it(self):
-        self.send(*[self.session.records.record(b"") for _ in range(10)])
-        self.assertTrue(self.alive())
-        self.send(*[self.session.records.record(b"") for _ in range(500)])
-        self.assertTrue(self.session.closed())
-
-    def test_records_that_are_no_application_data_end_it(self):
-        for kind, data in ((records.ALERT, b"\x01\x5a"), (records.HANDSHAKE, b"\x01\0\0\0"), (20, b"\x01"), (99, b"x")):
-            with attack.Session(self.lab.agent("fra")) as s:
-                try:
-                    s.send_records(b"".join(s.records.record(data, kind) for _ in range(50)))
-                    self.assertTrue(s.closed(), "50 records of type %d" % kind)
-                except OSError:
-                    pass
-
-    def test_a_record_that_does_not_decrypt_ends_it(self):
-        made = bytearray(self.session.records.record(b"x" * 100))
-        made[-1] ^= 1
-        self.send(bytes(made))
-        self.assertTrue(self.session.closed())
-
-    def test_subscriptions_of_a_party_end_at_256_and_of_a_session_at_32(self):
-        said = []
-        for n in range(9):
-            s = attack.Session(self.lab.agent("fra"), number=n)
-            self.addCleanup(s.close)
-            for i in range(32):
-                said.append(self.subscribe(s, "t%d" % (32 * n + i)))
-        self.assertEqual(said.index("quota"), 254, "the inboxes of both modes are two of the 256")
-        self.assertEqual(set(said[254:]), {"quota"})
-        s = attack.Session(self.lab.agent("fra"), number=90)
-        self.addCleanup(s.close)
-        self.assertEqual([self.subscribe(s, "t%d" % n) for n in range(33)], ["yes"] * 32 + ["quota"])
-
-    @staticmethod
-    def subscribe(s, name):
-        try:
-            s.subscribe(name=name)
-            return "yes"
-        except wire.Refused as e:
-            return e.code
 
 
 if __name__ == "__main__":

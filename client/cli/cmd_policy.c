@@ -1,4 +1,4 @@
-/* cmd_policy.c - relto policy check|eval|export|terms (DESIGN sections 4 and 12). */
+/* cmd_policy.c - relto policy check|fmt|eval|export|terms (DESIGN sections 4 and 12). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,12 +7,15 @@
 #include "client/cli/eval.h"
 #include "client/cli/files.h"
 #include "client/cli/out.h"
+#include "client/cli/policy_fmt.h"
+#include "client/cli/policy_out.h"
 #include "policy/decide.h"
 #include "policy/text.h"
 #include "proto/chain.h"
 
-const char cmd_policy_usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
-				"[AGREEMENT] [--json]";
+const char cmd_policy_usage[] =
+    "policy check DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
+    "export DIR | terms DIR [AGREEMENT] [--json]";
 
 enum { WORDS_MAX = 256 };
 struct call {
@@ -71,22 +74,6 @@ tell(struct loaded *l)
 /* ---- check ---- */
 
 static void
-write_faults(struct out_json *j, const char *key, const struct text_fault *faults, size_t count)
-{
-	out_json_begin(j, key, '[');
-	for (size_t i = 0; i < count && i < LIMIT_POLICY_ERRORS; i++) {
-		out_json_begin(j, NULL, '{');
-		out_json_text(j, "file", faults[i].file);
-		out_json_uint(j, "line", faults[i].line);
-		out_json_uint(j, "col", faults[i].col);
-		out_json_text(j, "text", faults[i].text);
-		out_json_text(j, "help", faults[i].help);
-		out_json_end(j, '}');
-	}
-	out_json_end(j, ']');
-}
-
-static void
 check_json(struct loaded *l, const char *path)
 {
 	struct out_json j = { .to = stdout };
@@ -99,8 +86,8 @@ check_json(struct loaded *l, const char *path)
 		out_json_text(&j, "digest", NULL);
 	if (l->epoch == NULL && l->errors.error_count == 0)
 		out_json_text(&j, "error", l->err.text);
-	write_faults(&j, "errors", l->errors.errors, l->errors.error_count);
-	write_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
+	policy_out_faults(&j, "errors", l->errors.errors, l->errors.error_count);
+	policy_out_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 }
@@ -334,6 +321,8 @@ cmd_policy(int argc, char **argv)
 	const char *unknown = "";
 	if (argc < 2)
 		return out_usage(cmd_policy_usage, "policy does what?");
+	if (strcmp(argv[1], "fmt") == 0)
+		return policy_fmt(argc, argv);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

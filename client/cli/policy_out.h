@@ -1,0 +1,11 @@
+/*
+ * policy_out.h - what the policy tools say alike.
+ * Threads: one.
+ */
+#pragma once
+#include "client/cli/out.h"
+#include "policy/text.h"
+
+/* "key":[{"file":..,"line":..,"col":..,"text":..,"help":..},..], those of them that were kept. */
+void policy_out_faults(
+    struct out_json *j, const char *key, const struct text_fault *faults, size_t count);

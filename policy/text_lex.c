@@ -28,7 +28,8 @@ text_lex_check(struct text_errors *errors, const struct text_file *file)
 	struct text_pos pos = { file, 1, 1 };
 	struct bytes s = file->source;
 	bool ok = true;
-	for (size_t i = 0; i < s.len && errors->error_count <= LIMIT_POLICY_ERRORS; pos.col++) {
+	size_t most = errors->error_count + LIMIT_POLICY_ERRORS; /* a file before may have many */
+	for (size_t i = 0; i < s.len && errors->error_count <= most; pos.col++) {
 		uint32_t point;
 		size_t len;
 		enum text_char class_ = text_char_at(s, i, &point, &len);
@@ -93,8 +94,8 @@ skip_blanks(struct text_lexer *p)
 	if (peek(p) == '#')
 		while (!at_end(p) && peek(p) != '\n')
 			skip_char(p);
-	return (struct bytes){ p->at == first ? NULL : p->file->source.data + first,
-		p->at - first };
+	return (
+	    struct bytes){ p->at == first ? NULL : p->file->source.data + first, p->at - first };
 }
 
 /* The text between quotes with its escapes resolved; copies only if there are any. */

@@ -8,20 +8,22 @@
 #include "client/cli/files.h"
 #include "client/cli/out.h"
 #include "client/cli/policy_fmt.h"
+#include "client/cli/policy_lint.h"
 #include "client/cli/policy_out.h"
 #include "policy/decide.h"
 #include "policy/text.h"
 #include "proto/chain.h"
 
 const char cmd_policy_usage[] =
-    "policy check DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
+    "policy check [--strict] [--at TIME] DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
     "export DIR | terms DIR [AGREEMENT] [--json]";
 
 enum { WORDS_MAX = 256 };
 struct call {
 	const char *words[WORDS_MAX]; /* what is left of the options */
 	size_t count;
-	bool json, jsonl;
+	bool json, jsonl, strict;
+	uint64_t at; /* µs: today, for the linter; 0: now */
 };
 
 /* One policy, as far as it loaded. */
@@ -74,7 +76,7 @@ tell(struct loaded *l)
 /* ---- check ---- */
 
 static void
-check_json(struct loaded *l, const char *path)
+check_json(struct loaded *l, const char *path, const struct text_errors *open)
 {
 	struct out_json j = { .to = stdout };
 	out_json_begin(&j, NULL, '{');
@@ -88,6 +90,8 @@ check_json(struct loaded *l, const char *path)
 		out_json_text(&j, "error", l->err.text);
 	policy_out_faults(&j, "errors", l->errors.errors, l->errors.error_count);
 	policy_out_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
+	out_json_uint(&j, "warning_count", l->errors.warning_count);
+	policy_out_faults(&j, "undecided", open->warnings, open->warning_count);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 }
@@ -144,17 +148,23 @@ static int
 check_one(const struct call *k, const char *path)
 {
 	SCOPED(loaded_done) struct loaded l;
+	SCOPED(text_errors_done) struct text_errors open;
+	text_errors_init(&open);
 	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
-	if (good)
+	if (good) {
 		check_trust(&l);
+		if (!policy_lint(l.epoch, path, k->at, &l.errors, &open, &l.err))
+			return out_error(&l.err);
+	}
+	int refused = k->strict && l.errors.warning_count > 0 ? err_exit(ERR_POLICY) : 0;
 	if (k->json) {
-		check_json(&l, path);
-		return good ? 0 : err_exit(l.err.code);
+		check_json(&l, path, &open);
+		return good ? refused : err_exit(l.err.code);
 	}
 	int status = tell(&l);
 	if (good)
 		check_text(&l, path);
-	return status;
+	return status != 0 ? status : refused;
 }
 
 static int
@@ -292,6 +302,12 @@ static const struct {
 };
 
 static bool
+is_check(char **argv)
+{
+	return strcmp(argv[1], "check") == 0;
+}
+
+static bool
 read_call(struct call *k, int argc, char **argv, const char **unknown)
 {
 	bool words_only = false;
@@ -307,6 +323,12 @@ read_call(struct call *k, int argc, char **argv, const char **unknown)
 			k->json = true;
 		} else if (strcmp(argv[i], "--jsonl") == 0) {
 			k->jsonl = true;
+		} else if (strcmp(argv[i], "--strict") == 0 && is_check(argv)) {
+			k->strict = true;
+		} else if (strcmp(argv[i], "--at") == 0 && is_check(argv) && i + 1 < argc) {
+			*unknown = argv[++i];
+			if (!text_to_time(bytes_of(argv[i]), &k->at))
+				return false;
 		} else {
 			return false;
 		}

@@ -7,6 +7,8 @@ policy_out_faults(
 	out_json_begin(j, key, '[');
 	for (size_t i = 0; i < count && i < LIMIT_POLICY_ERRORS; i++) {
 		out_json_begin(j, NULL, '{');
+		if (faults[i].name != NULL)
+			out_json_text(j, "name", faults[i].name);
 		out_json_text(j, "file", faults[i].file);
 		out_json_uint(j, "line", faults[i].line);
 		out_json_uint(j, "col", faults[i].col);

@@ -2,7 +2,10 @@
 
 #include "policy/lint_parts.h"
 
-enum { SOON_DAYS = 30 };
+enum {
+	SOON_DAYS = 30,
+	QUESTIONS = 50000 /* about a second; more are not decided */
+};
 
 const char *
 lint_name(enum lint l)
@@ -143,7 +146,9 @@ lint_gap(const struct lint_case *c, const struct label_map *m)
 static bool
 lint_agreement(struct linter *l, const struct agreement *of)
 {
-	struct lint_case c = { l, of, find(l->top, "agreement", of->name), { NULL, 0, false } };
+	size_t questions = QUESTIONS;
+	struct lint_case c = { l, of, find(l->top, "agreement", of->name), { NULL, 0, NULL, false },
+		&questions };
 	if (c.statement == NULL || of->state == STATE_TERMINATED)
 		return true;
 	if (!situations_of(l->arena, of, &c.situations))
@@ -162,7 +167,8 @@ lint_policy(const struct epoch *e, const struct text_block *top, uint64_t at,
     struct text_errors *warnings, struct text_errors *open)
 {
 	struct linter l = { e, top, at, warnings, open, NULL };
-	lint_alike(&l);
+	if (!lint_alike(&l))
+		return false;
 	for (size_t i = 0; i < epoch_agreement_count(e); i++) {
 		struct arena arena; /* situations of one are nothing to the next */
 		arena_init(&arena, (size_t)256 << 20);

@@ -77,45 +77,54 @@ one_edit(struct bytes x, struct bytes y)
 	       (left == 0 || (!is_digit(x.data[i]) && !parts(x.data[i])));
 }
 
-static bool
-alike(struct bytes x, struct bytes y)
-{
-	uint8_t a[NAME_MAX], b[NAME_MAX];
-	return one_edit(x, y) || bytes_equal(skeleton(x, a), skeleton(y, b));
-}
+struct seen {
+	struct bytes name, skeleton;
+	const struct text_pos *pos;
+};
 
 /* One name among those before it; told once. */
 static void
-compare(struct linter *l, const struct text_block *block, const char *what, size_t i)
+compare(struct linter *l, const char *what, const struct seen *all, const struct seen *mine)
 {
-	const struct text_statement *mine = &block->items[i];
-	for (size_t k = 0; k < i; k++) {
-		const struct text_statement *s = &block->items[k];
-		if (!bytes_is(s->name, what) || s->value_count == 0 ||
-		    !alike(s->values[0].text, mine->values[0].text))
+	for (const struct seen *s = all; s < mine; s++) {
+		if (!bytes_equal(s->skeleton, mine->skeleton) && !one_edit(s->name, mine->name))
 			continue;
-		text_warning_named(l->warnings, lint_name(LINT_LOOK_ALIKE), &mine->pos,
+		text_warning_named(l->warnings, lint_name(LINT_LOOK_ALIKE), mine->pos,
 		    text_note(l->warnings, "rename one of them; the other stands in %s",
-			text_place(l->warnings, &s->pos)),
-		    "%s '%.*s' looks like '%.*s'", what, SHOWN(mine->values[0].text),
-		    SHOWN(s->values[0].text));
+			text_place(l->warnings, s->pos)),
+		    "%s '%.*s' looks like '%.*s'", what, SHOWN(mine->name), SHOWN(s->name));
 		return;
 	}
 }
 
-static void
+static bool
 compare_all(struct linter *l, const struct text_block *block, const char *what)
 {
-	for (size_t i = 0; i < block->count; i++)
-		if (bytes_is(block->items[i].name, what) && block->items[i].value_count > 0)
-			compare(l, block, what, i);
+	struct arena arena;
+	arena_init(&arena, (size_t)256 << 20);
+	struct seen *all = arena_zalloc(&arena, block->count + 1, sizeof(*all));
+	size_t n = 0;
+	bool ok = all != NULL;
+	for (size_t i = 0; ok && i < block->count; i++) {
+		const struct text_statement *s = &block->items[i];
+		uint8_t *out = arena_alloc(&arena, NAME_MAX);
+		ok = out != NULL;
+		if (!ok || !bytes_is(s->name, what) || s->value_count == 0)
+			continue;
+		struct bytes name = s->values[0].text;
+		all[n] = (struct seen){ name, skeleton(name, out), &s->pos };
+		compare(l, what, all, &all[n++]);
+	}
+	arena_done(&arena);
+	return ok;
 }
 
-void
+bool
 lint_alike(struct linter *l)
 {
-	compare_all(l, l->top, "party");
-	for (size_t i = 0; i < l->top->count; i++)
+	bool ok = compare_all(l, l->top, "party");
+	for (size_t i = 0; ok && i < l->top->count; i++)
 		if (bytes_is(l->top->items[i].name, "agreement"))
-			compare_all(l, &l->top->items[i].block, "rule");
+			ok = compare_all(l, &l->top->items[i].block, "rule");
+	return ok;
 }

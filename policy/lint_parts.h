@@ -20,6 +20,7 @@ struct lint_case {
 	const struct agreement *of;
 	const struct text_statement *statement; /* 'agreement NAME { .. }' */
 	struct situations situations;
+	size_t *questions; /* to the label space, that may still be asked */
 };
 
 #define SHOWN(b) (int)(b).len, (const char *)(b).data
@@ -36,4 +37,4 @@ void lint_rules(const struct lint_case *c);
 void lint_members(const struct lint_case *c);
 void lint_approvers(const struct lint_case *c);
 /* Parties with parties, the rules of an agreement with one another. */
-void lint_alike(struct linter *l);
+MUST_USE bool lint_alike(struct linter *l);

@@ -91,7 +91,7 @@ is_ever_live(const struct lint_case *c, size_t rule)
 	for (size_t i = 0; i < c->situations.count; i++) {
 		const struct situation *s = &c->situations.items[i];
 		for (size_t g = 0; s->live[rule] && g < of->group_count; g++) {
-			const struct member *m = situation_recipient(of, s, g);
+			const struct member *m = situation_recipient(&c->situations, s, g);
 			if (m != NULL && rules_to(&of->rules[rule], m->party->name))
 				return true;
 		}
@@ -131,6 +131,15 @@ can_match(const struct lint_case *c, size_t rule)
 }
 
 /* ---- can it change anything? ---- */
+
+static enum space_answer
+ask(const struct lint_case *c, const struct space_query *q)
+{
+	if (*c->questions == 0)
+		return SPACE_UNDECIDED;
+	--*c->questions;
+	return space_ask(q);
+}
 
 static bool
 applies(const struct lint_case *c, const struct situation *s, size_t rule, const struct member *m)
@@ -194,7 +203,7 @@ lint_can_release(const struct lint_case *c, const struct situation *s, const str
 		if (!is_cleared_in(c, m, v))
 			return SPACE_NONE;
 		start(&q, c, s, rule, m);
-		worse(&all, space_ask(&q));
+		worse(&all, ask(c, &q));
 	}
 	return all;
 }
@@ -211,7 +220,7 @@ follows(const struct lint_case *c, const struct situation *s, const struct rule 
 		struct space_query q = { .vocab = v };
 		start(&q, c, s, rule, m);
 		not_all(&q, other);
-		if (space_ask(&q) != SPACE_NONE)
+		if (ask(c, &q) != SPACE_NONE)
 			return false;
 	}
 	return true;
@@ -235,7 +244,7 @@ is_needed_for(const struct lint_case *c, const struct situation *s, const struct
 		    !is_mapped_into(c->of, v))
 			not_all(&q, other);
 	}
-	return space_ask(&q);
+	return ask(c, &q);
 }
 
 static enum space_answer
@@ -264,9 +273,11 @@ can_change(const struct lint_case *c, size_t rule)
 	for (size_t i = 0; i < c->situations.count; i++) {
 		const struct situation *s = &c->situations.items[i];
 		for (size_t g = 0; s->live[rule] && g < c->of->group_count; g++) {
-			const struct member *m = situation_recipient(c->of, s, g);
+			const struct member *m = situation_recipient(&c->situations, s, g);
 			if (m == NULL || !applies(c, s, rule, m))
 				continue;
+			if (*c->questions == 0)
+				return SPACE_UNDECIDED;
 			enum space_answer got = can_change_for(c, s, &c->of->rules[rule], m);
 			if (got == SPACE_SOME)
 				return got;

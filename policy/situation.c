@@ -23,6 +23,7 @@ struct build {
 	struct situation *items;
 	uint32_t *table; /* 1 + index, by hash */
 	size_t count, steps;
+	const struct member *(*receivers)[2];
 };
 
 static void *
@@ -396,6 +397,18 @@ each_originator(struct build *b)
 		each_topic(b, first[k], members[k] == 1 ? first[k]->party : NULL);
 }
 
+static void
+find_receivers(struct build *b)
+{
+	b->receivers = get(b, b->of->group_count, sizeof(*b->receivers));
+	for (size_t i = 0; !b->failed && i < b->of->member_count; i++) {
+		const struct member *m = &b->of->members[i];
+		const struct member **two = b->receivers[m->group];
+		if (m->may_receive && two[1] == NULL)
+			two[two[0] == NULL ? 0 : 1] = m;
+	}
+}
+
 bool
 situations_of(struct arena *a, const struct agreement *of, struct situations *out)
 {
@@ -405,19 +418,9 @@ situations_of(struct arena *a, const struct agreement *of, struct situations *ou
 		make_contents(&b);
 	b.items = get(&b, SITUATIONS_MAX, sizeof(*b.items));
 	b.table = get(&b, (size_t)2 * SITUATIONS_MAX, sizeof(*b.table));
+	find_receivers(&b);
 	if (!b.failed)
 		each_originator(&b);
-	*out = (struct situations){ b.items, b.count, b.undecided };
+	*out = (struct situations){ b.items, b.count, b.receivers, b.undecided };
 	return !b.failed;
-}
-
-const struct member *
-situation_recipient(const struct agreement *of, const struct situation *s, size_t group)
-{
-	for (size_t i = 0; i < of->member_count; i++) {
-		const struct member *m = &of->members[i];
-		if (m->group == group && m->may_receive && m->party != s->only)
-			return m;
-	}
-	return NULL;
 }

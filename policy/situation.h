@@ -20,6 +20,7 @@ struct situation {
 struct situations {
 	const struct situation *items;
 	size_t count;
+	const struct member *(*receivers)[2]; /* by group: one that may receive, and another */
 	bool
 	    undecided; /* there are more than the bounds allow: nothing is proven by what is here */
 };
@@ -27,5 +28,9 @@ struct situations {
 /* False for want of memory. */
 MUST_USE bool situations_of(struct arena *a, const struct agreement *of, struct situations *out);
 /* A member of 'group' that may receive in this situation; NULL: there is none. */
-const struct member *situation_recipient(
-    const struct agreement *of, const struct situation *s, size_t group);
+static inline const struct member *
+situation_recipient(const struct situations *all, const struct situation *s, size_t group)
+{
+	const struct member *const *two = all->receivers[group];
+	return two[0] != NULL && two[0]->party == s->only ? two[1] : two[0];
+}

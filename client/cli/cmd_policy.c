@@ -76,7 +76,7 @@ tell(struct loaded *l)
 /* ---- check ---- */
 
 static void
-check_json(struct loaded *l, const char *path, const struct text_errors *open)
+check_json(const struct loaded *l, const char *path, const struct linted *n)
 {
 	struct out_json j = { .to = stdout };
 	out_json_begin(&j, NULL, '{');
@@ -89,9 +89,9 @@ check_json(struct loaded *l, const char *path, const struct text_errors *open)
 	if (l->epoch == NULL && l->errors.error_count == 0)
 		out_json_text(&j, "error", l->err.text);
 	policy_out_faults(&j, "errors", l->errors.errors, l->errors.error_count);
-	policy_out_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
-	out_json_uint(&j, "warning_count", l->errors.warning_count);
-	policy_out_faults(&j, "undecided", open->warnings, open->warning_count);
+	policy_out_warnings(&j, "warnings", &l->errors, &n->warnings);
+	out_json_uint(&j, "warning_count", l->errors.warning_count + n->warnings.warning_count);
+	policy_out_faults(&j, "undecided", n->open.warnings, n->open.warning_count);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 }
@@ -148,20 +148,24 @@ static int
 check_one(const struct call *k, const char *path)
 {
 	SCOPED(loaded_done) struct loaded l;
-	SCOPED(text_errors_done) struct text_errors open;
-	text_errors_init(&open);
+	SCOPED(linted_done) struct linted n;
 	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
+	linted_init(&n);
 	if (good) {
 		check_trust(&l);
-		if (!policy_lint(l.epoch, path, k->at, &l.errors, &open, &l.err))
+		if (!policy_lint(l.epoch, path, k->at, &n, &l.err))
 			return out_error(&l.err);
 	}
-	int refused = k->strict && l.errors.warning_count > 0 ? err_exit(ERR_POLICY) : 0;
+	bool warned = l.errors.warning_count + n.warnings.warning_count > 0;
+	int refused = k->strict && warned ? err_exit(ERR_POLICY) : 0;
 	if (k->json) {
-		check_json(&l, path, &open);
+		check_json(&l, path, &n);
 		return good ? refused : err_exit(l.err.code);
 	}
 	int status = tell(&l);
+	const char *text = text_errors_format(&n.warnings, &l.arena);
+	if (text != NULL)
+		(void)fputs(text, stderr);
 	if (good)
 		check_text(&l, path);
 	return status != 0 ? status : refused;

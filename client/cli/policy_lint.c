@@ -34,14 +34,13 @@ now(void)
 }
 
 bool
-policy_lint(const struct epoch *p, const char *path, uint64_t at, struct text_errors *warnings,
-    struct text_errors *open, struct err *e)
+policy_lint(const struct epoch *p, const char *path, uint64_t at, struct linted *out, struct err *e)
 {
 	SCOPED(arena_done) struct arena a;
 	struct text_block top;
 	arena_init(&a, (size_t)256 << 20);
 	if (!read_tree(path, &a, &top, e))
 		return false;
-	return lint_policy(p, &top, at == 0 ? now() : at, warnings, open) ||
+	return lint_policy(p, &top, at == 0 ? now() : at, &out->warnings, &out->open) ||
 	       err_set(e, ERR_NOMEM, "the linter");
 }

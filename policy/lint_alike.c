@@ -8,25 +8,6 @@ enum {
 	    5 /* shorter parts are codes and numbers, which differ by a letter on purpose */
 };
 
-/* A name as a hurried eye sees it: no case, no separators, 0 as o, 1 and i as l, no doubles. */
-static struct bytes
-skeleton(struct bytes name, uint8_t out[NAME_MAX])
-{
-	size_t n = 0;
-	for (size_t i = 0; i < name.len && n < NAME_MAX; i++) {
-		uint8_t c = name.data[i];
-		if (c == '-' || c == '_')
-			continue;
-		if (c >= 'A' && c <= 'Z')
-			c = (uint8_t)(c + 32);
-		c = c == '0' ? 'o' : c == '1' || c == 'i' ? 'l' : c;
-		if (n > 0 && out[n - 1] == c)
-			continue;
-		out[n++] = c;
-	}
-	return bytes_from(out, n);
-}
-
 static bool
 parts(uint8_t c)
 {
@@ -37,6 +18,26 @@ static bool
 is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
+}
+
+/* A name as a hurried eye sees it: no case, no separators, 0 as o, 1 and i as l, no
+ * doubled letters. */
+static struct bytes
+skeleton(struct bytes name, uint8_t out[NAME_MAX])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < name.len && n < NAME_MAX; i++) {
+		uint8_t c = name.data[i];
+		if (parts(c))
+			continue;
+		if (c >= 'A' && c <= 'Z')
+			c = (uint8_t)(c + 32);
+		c = c == '0' ? 'o' : c == '1' || c == 'i' ? 'l' : c;
+		if (i > 0 && name.data[i] == name.data[i - 1] && !is_digit(name.data[i]))
+			continue;
+		out[n++] = c;
+	}
+	return bytes_from(out, n);
 }
 
 /* The length of the part of the name, between separators, in which 'at' lies. */

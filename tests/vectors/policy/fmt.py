@@ -82,6 +82,10 @@ def policies(top, trust):
     for name, body in re.findall(r"^```policy (\S+)\n(.*?)^```$", (ROOT / "docs/policy.md").read_text(), re.M | re.S):
         (top / "doc" / name).write_text(body)
     yield "docs/policy.md", top / "doc"
+    for path in sorted((ROOT / "tests/policy-lint").glob("*/*/relto.policy")):
+        folder = top / "tests" / path.parent.relative_to(ROOT / "tests")
+        shutil.copytree(path.parent, folder)
+        yield str(path.parent.relative_to(ROOT)), folder
     for n in range(GENERATED):
         folder = top / ("model-%d" % n)
         r = random.Random("fmt:%d" % n)
@@ -95,6 +99,9 @@ def main():
         top = pathlib.Path(name)
         subprocess.run([sys.argv[1], "lab", "init", str(top / "lab"), "--parties", ",".join(PARTIES)],
                        capture_output=True, check=True)
+        for shared in ("policy", "tests/policy-sample", "tests/policy-lint/base.policy"):
+            (top / shared).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (ROOT / shared).is_dir() else shutil.copy)(ROOT / shared, top / shared)
         trust = sorted((top / "lab/policy/trust").glob("*.pem"))
         count = changed = 0
         for what, folder in policies(top, trust):
@@ -102,7 +109,7 @@ def main():
             changed += changed_by_fmt(folder)
             count += 1
     print("%d policies, %d files laid out anew" % (count, changed))
-    return 0 if count == GENERATED + 4 and changed > GENERATED else 1
+    return 0 if count == GENERATED + 4 + 16 and changed > GENERATED else 1
 
 
 if __name__ == "__main__":

@@ -238,8 +238,6 @@ complete(struct search *s, const struct wanted *in, uint32_t class_)
 			return got;
 		if (got == SPACE_UNDECIDED)
 			answer = got;
-		if (s->nodes == 0)
-			return SPACE_UNDECIDED;
 		vocab_put(w.never, i); /* labels with it have been looked at */
 	}
 	return answer;

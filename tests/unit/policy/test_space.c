@@ -177,6 +177,47 @@ a_search_that_would_not_end_is_undecided(void **state)
 	assert_int_equal(space_ask(&q), SPACE_UNDECIDED);
 }
 
+/* A class that requires one of each of three sets of 'n' values, the last of which exclude it. */
+static enum space_answer
+ask_of_three_sets(unsigned n)
+{
+	static char text[65536];
+	size_t at = (size_t)sprintf(text,
+	    "%s%s<securityClassifications>"
+	    "<securityClassification name=\"K\" lacv=\"1\" "
+	    "hierarchy=\"1\">",
+	    SPIF_HEAD, SPIF_POLICY);
+	for (unsigned set = 0; set < 3; set++)
+		at += (size_t)sprintf(text + at,
+		    "<requiredCategory operation=\"oneOrMore\"><categoryGroup tagSetRef=\"S%u\" "
+		    "tagType=\"tagType7\" all=\"true\"/></requiredCategory>",
+		    set);
+	at += (size_t)sprintf(text + at,
+	    "</securityClassification></securityClassifications><securityCategoryTagSets>");
+	for (unsigned set = 0; set < 3; set++) {
+		at += (size_t)sprintf(text + at,
+		    "<securityCategoryTagSet name=\"S%u\" id=\"1\"><securityCategoryTag name=\"t\" "
+		    "tagType=\"tagType7\">",
+		    set);
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)sprintf(text + at,
+			    "<tagCategory name=\"v%u\" lacv=\"%u\">%s</tagCategory>", i, i + 1,
+			    set == 2 ? "<excludedClass>K</excludedClass>" : "");
+		at += (size_t)sprintf(text + at, "</securityCategoryTag></securityCategoryTagSet>");
+	}
+	(void)sprintf(text + at, "</securityCategoryTagSets></SPIF>");
+	struct space_query q = { .vocab = spif_ok(text), .accepted = true, .until = 1 };
+	return space_ask(&q);
+}
+
+static void
+requirements_that_cannot_be_met_are_none_or_undecided_if_there_are_too_many(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_of_three_sets(5), SPACE_NONE);
+	assert_int_equal(ask_of_three_sets(40), SPACE_UNDECIDED);
+}
+
 int
 main(void)
 {
@@ -185,6 +226,7 @@ main(void)
 		T(the_answer_is_that_of_looking_at_every_label),
 		T(what_is_past_the_bounds_is_undecided_and_never_none),
 		T(a_search_that_would_not_end_is_undecided),
+		T(requirements_that_cannot_be_met_are_none_or_undecided_if_there_are_too_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

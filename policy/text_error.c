@@ -128,20 +128,6 @@ text_error(
 }
 
 void
-text_warning(
-    struct text_errors *l, const struct text_pos *pos, const char *help, const char *fmt, ...)
-{
-	if (l->warning_count++ >= LIMIT_POLICY_ERRORS)
-		return;
-	char text[TEXT_MAX];
-	va_list args;
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	keep(l, &l->warnings[l->warning_count - 1], pos, help, text);
-}
-
-void
 text_warning_named(struct text_errors *l, const char *name, const struct text_pos *pos,
     const char *help, const char *fmt, ...)
 {
@@ -154,6 +140,20 @@ text_warning_named(struct text_errors *l, const char *name, const struct text_po
 	va_end(args);
 	keep(l, &l->warnings[l->warning_count - 1], pos, help, text);
 	l->warnings[l->warning_count - 1].name = name;
+}
+
+void
+text_warning(
+    struct text_errors *l, const struct text_pos *pos, const char *help, const char *fmt, ...)
+{
+	if (l->warning_count++ >= LIMIT_POLICY_ERRORS)
+		return;
+	char text[TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	keep(l, &l->warnings[l->warning_count - 1], pos, help, text);
 }
 
 bool

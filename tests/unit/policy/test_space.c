@@ -181,33 +181,36 @@ a_search_that_would_not_end_is_undecided(void **state)
 static enum space_answer
 ask_of_three_sets(unsigned n)
 {
-	static char text[65536];
-	size_t at = (size_t)sprintf(text,
-	    "%s%s<securityClassifications>"
-	    "<securityClassification name=\"K\" lacv=\"1\" "
-	    "hierarchy=\"1\">",
-	    SPIF_HEAD, SPIF_POLICY);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	assert_non_null(f);
+	(void)fputs(SPIF_HEAD SPIF_POLICY "<securityClassifications><securityClassification "
+					  "name=\"K\" lacv=\"1\" hierarchy=\"1\">",
+	    f);
 	for (unsigned set = 0; set < 3; set++)
-		at += (size_t)sprintf(text + at,
-		    "<requiredCategory operation=\"oneOrMore\"><categoryGroup tagSetRef=\"S%u\" "
-		    "tagType=\"tagType7\" all=\"true\"/></requiredCategory>",
+		(void)fprintf(f,
+		    REQUIRES("oneOrMore", "<categoryGroup tagSetRef=\"S%u\" tagType=\"tagType7\" "
+					  "all=\"true\"/>"),
 		    set);
-	at += (size_t)sprintf(text + at,
-	    "</securityClassification></securityClassifications><securityCategoryTagSets>");
+	(void)fputs(
+	    "</securityClassification></securityClassifications><securityCategoryTagSets>", f);
 	for (unsigned set = 0; set < 3; set++) {
-		at += (size_t)sprintf(text + at,
+		(void)fprintf(f,
 		    "<securityCategoryTagSet name=\"S%u\" id=\"1\"><securityCategoryTag name=\"t\" "
 		    "tagType=\"tagType7\">",
 		    set);
 		for (unsigned i = 0; i < n; i++)
-			at += (size_t)sprintf(text + at,
-			    "<tagCategory name=\"v%u\" lacv=\"%u\">%s</tagCategory>", i, i + 1,
-			    set == 2 ? "<excludedClass>K</excludedClass>" : "");
-		at += (size_t)sprintf(text + at, "</securityCategoryTag></securityCategoryTagSet>");
+			(void)fprintf(f, "<tagCategory name=\"v%u\" lacv=\"%u\">%s</tagCategory>",
+			    i, i + 1, set == 2 ? "<excludedClass>K</excludedClass>" : "");
+		(void)fputs("</securityCategoryTag></securityCategoryTagSet>", f);
 	}
-	(void)sprintf(text + at, "</securityCategoryTagSets></SPIF>");
+	(void)fputs("</securityCategoryTagSets></SPIF>", f);
+	assert_int_equal(fclose(f), 0);
 	struct space_query q = { .vocab = spif_ok(text), .accepted = true, .until = 1 };
-	return space_ask(&q);
+	enum space_answer answer = space_ask(&q);
+	free(text);
+	return answer;
 }
 
 static void

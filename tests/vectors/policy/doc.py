@@ -12,15 +12,6 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 
 
-def block(text, kind):
-    return re.search(r"^```%s\n(.*?)^```$" % kind, text, re.M | re.S).group(1)
-
-
-def check(folder):
-    return subprocess.run([sys.argv[1], "policy", "check", "--at", "2026-06-01T00:00:00Z", folder],
-                          capture_output=True, check=False)
-
-
 def main():
     text = (ROOT / "docs/policy.md").read_text()
     with tempfile.TemporaryDirectory() as folder:
@@ -31,21 +22,14 @@ def main():
         for name, body in examples:
             (top / name).parent.mkdir(exist_ok=True)
             (top / name).write_text(body)
-        got = check(folder)
-        agreement = top / "agreements.d/atlas.policy"
-        agreement.write_text(agreement.read_text().rstrip()[:-1] + block(text, "warned") + "}\n")
-        warned = check(folder)
-        (top / "fragment").write_text(block(text, "unformatted"))
-        subprocess.run([sys.argv[1], "policy", "fmt", top / "fragment"], capture_output=True, check=True)
-        tools = ((top / "fragment").read_text() == block(text, "formatted") and warned.returncode == 0 and
-                 re.findall(r": warning: (.*)", warned.stderr.decode()) == block(text, "warning").splitlines())
+        got = subprocess.run([sys.argv[1], "policy", "check", "--at", "2026-06-01T00:00:00Z", folder],
+                             capture_output=True, check=False)
     said = (got.stdout + got.stderr).decode()
     print(said)
     reasons = set(re.findall(r'^R\(\w+,\s*"([a-z-]+)"', (ROOT / "policy/rules.def").read_text(), re.M))
     missing = [r for r in sorted(reasons) if "`%s`" % r not in text]
     print("%d examples; reasons not explained: %s" % (len(examples), ", ".join(missing) or "none"))
-    print("what the tools say is as printed: %s" % tools)
-    return 1 if not tools or got.returncode or "warning" in said or missing or len(examples) != 2 else 0
+    return 1 if got.returncode or "warning" in said or missing or len(examples) != 2 else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 TODAY = "2026-06-01T00:00:00Z"
@@ -18,6 +19,24 @@ def check(folder, *more):
     got = subprocess.run([sys.argv[1], "policy", "check", "--json", "--at", TODAY, *more, "."], cwd=folder,
                          capture_output=True, check=False)
     return got.returncode, json.loads(got.stdout)
+
+
+def undecided():
+    """A rule with more conditions than the search looks at: nothing but that is said of it and of those beside it."""
+    source = (HERE / "never-changes/not/relto.policy").read_text()
+    many = source.replace("        label ATLAS at-most RESTRICTED\n", "        label ATLAS at-most RESTRICTED\n" * 65, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "relto.policy").write_text(many.replace("../../base.policy", str(HERE / "base.policy")))
+        code, said = check(folder, "--strict")
+    told = [(w["name"], w["text"].split("'")[1]) for w in said["undecided"]]
+    return code == 0 and said["warnings"] == [] and told == [
+        ("never-matches", "main"), ("never-changes", "main"), ("never-changes", "more"), ("never-changes", "narrower")]
+
+
+def wrong_calls():
+    return all(subprocess.run([sys.argv[1], "policy", *args], capture_output=True, check=False).returncode == 64
+               for args in (["check", "--at", "today", HERE], ["check", "--at"], ["check", "--strict"],
+                            ["export", "--strict", HERE], ["terms", "--at", TODAY, HERE]))
 
 
 def main():
@@ -34,6 +53,10 @@ def main():
         code, said = check(HERE / name / "not", "--strict")
         good = good and code == 0 and said["good"] and said["warnings"] == [] and said["undecided"] == []
         print("%s: %s" % (name, "ok" if good else "BAD"), *([] if good else warnings + [said]), sep="\n    ")
+        bad += not good
+    for what in (undecided, wrong_calls):
+        good = what()
+        print("%s: %s" % (what.__name__, "ok" if good else "BAD"))
         bad += not good
     return 1 if bad else 0
 

@@ -1,5 +1,6 @@
 /* 'rule NAME { conditions; release | hold .. | withhold }'. */
 #include "policy/compile.h"
+#include "policy/lint.h"
 
 #define SHOWN(b) (int)(b).len, (const char *)(b).data
 
@@ -218,8 +219,8 @@ check_release(struct compile *c, const struct agreement *a, const struct text_st
 			    "rule '%.*s' can never match: no member has a clearance in '%.*s'",
 			    SHOWN(rule->name), SHOWN(v->name));
 	}
-	if (!speaks)
-		text_warning(c->errors, &s->pos,
+	if (!speaks && text_find(&s->block, "label") == NULL)
+		text_warning_named(c->errors, lint_name(LINT_NO_VOCABULARY), &s->pos,
 		    "each vocabulary on a portion needs a release rule that speaks of it",
 		    "rule '%.*s' releases nothing: it has no condition on a label",
 		    SHOWN(rule->name));

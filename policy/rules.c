@@ -59,8 +59,8 @@ rules_to(const struct rule *rule, struct bytes recipient)
 	return true;
 }
 
-static bool
-satisfies(const struct condition *c, const struct label *l)
+bool
+rules_satisfies(const struct condition *c, const struct label *l)
 {
 	bool has;
 	switch (c->test) {
@@ -88,7 +88,7 @@ label_holds_for_release(const struct condition *c, const struct view *v)
 		const struct label *l = s->mapped != NULL ? s->mapped : s->written;
 		if (l == NULL || l->vocab != c->vocab)
 			continue;
-		if (!satisfies(c, l))
+		if (!rules_satisfies(c, l))
 			return false;
 		any = true;
 	}
@@ -102,7 +102,8 @@ label_holds_against(const struct condition *c, const struct view *v)
 	for (size_t i = 0; i < v->label_count; i++) {
 		const struct label *both[] = { v->labels[i].written, v->labels[i].mapped };
 		for (size_t k = 0; k < 2; k++)
-			if (both[k] != NULL && both[k]->vocab == c->vocab && satisfies(c, both[k]))
+			if (both[k] != NULL && both[k]->vocab == c->vocab &&
+			    rules_satisfies(c, both[k]))
 				return true;
 	}
 	return false;

@@ -121,5 +121,7 @@ bool rules_to(const struct rule *rule, struct bytes recipient);
 bool rules_live(const struct rule *rule, const struct facts *f);
 /* Whether the conditions on labels and content type hold. */
 bool rules_portion(const struct rule *rule, const struct view *v);
+/* Whether one label, of the condition's vocabulary, satisfies a condition on labels. */
+bool rules_satisfies(const struct condition *c, const struct label *l);
 /* type/subtype or type / "*". */
 bool rules_content_pattern(struct bytes in);

@@ -1,246 +1,17 @@
-/* From bytes to a tree of statements: hand-written recursive descent with recovery at line ends. */
+/* From tokens to a tree of statements: hand-written recursive descent with recovery at line ends.
+ */
 #include "policy/text.h"
-#include "policy/text_chars.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "policy/text_lex.h"
 #include "proto/dry.h"
 
-enum token_kind {
-	TOKEN_END,
-	TOKEN_NEWLINE,
-	TOKEN_OPEN,
-	TOKEN_CLOSE,
-	TOKEN_LIST,
-	TOKEN_LIST_END,
-	TOKEN_WORD,
-	TOKEN_STRING,
-	TOKEN_BAD /* its error is already in the list */
-};
-
-struct token {
-	enum token_kind kind;
-	struct bytes text;
-	struct text_pos pos;
-};
+#include <stdlib.h>
 
 struct parser {
-	struct arena *arena;
-	struct text_errors *errors;
-	const struct text_file *file;
-	size_t at;
-	uint32_t line, col;
-	struct token token; /* the one to look at */
+	struct text_lexer lex;
 	unsigned depth;
-	bool out_of_memory;
 };
 
 #define SHOWN_NAME(b) (int)((b).len < 200 ? (b).len : 200), (const char *)(b).data
-
-static bool
-no_memory(struct parser *p)
-{
-	if (!p->out_of_memory) {
-		struct text_pos whole = { p->file, 0, 0 };
-		(void)text_error(p->errors, &whole, NULL, "out of memory: the policy is too large");
-	}
-	p->out_of_memory = true;
-	return false;
-}
-
-/* ---- the characters ---- */
-
-/* Reports each character that may not stand anywhere; false if there was one. */
-static bool
-check_characters(struct text_errors *errors, const struct text_file *file)
-{
-	static const char *const what[] = {
-		[TEXT_CHAR_CONTROL] = "control character",
-		[TEXT_CHAR_BIDI] = "bidirectional control character",
-		[TEXT_CHAR_INVISIBLE] = "invisible character",
-	};
-	struct text_pos pos = { file, 1, 1 };
-	struct bytes s = file->source;
-	bool ok = true;
-	for (size_t i = 0; i < s.len && errors->error_count <= LIMIT_POLICY_ERRORS; pos.col++) {
-		uint32_t point;
-		size_t len;
-		enum text_char class_ = text_char_at(s, i, &point, &len);
-		if (point == '\r' && (i + 1 == s.len || s.data[i + 1] != '\n'))
-			class_ = TEXT_CHAR_CONTROL;
-		if (class_ == TEXT_CHAR_BAD_UTF8)
-			ok = text_error(errors, &pos, "files are UTF-8", "byte 0x%02x is not UTF-8",
-			    (unsigned)point);
-		else if (class_ != TEXT_CHAR_PLAIN)
-			ok = text_error(errors, &pos,
-			    "remove it: it could make the text look other than it is",
-			    "%s U+%04X is not allowed", what[class_], (unsigned)point);
-		i += len;
-		if (point == '\n')
-			pos = (struct text_pos){ file, pos.line + 1, 0 };
-	}
-	return ok;
-}
-
-/* ---- tokens ---- */
-
-static struct text_pos
-here(const struct parser *p)
-{
-	return (struct text_pos){ p->file, p->line, p->col };
-}
-
-static bool
-at_end(const struct parser *p)
-{
-	return p->at >= p->file->source.len;
-}
-
-static uint8_t
-peek(const struct parser *p)
-{
-	return at_end(p) ? 0 : p->file->source.data[p->at];
-}
-
-/* Over one character; the source is known to be UTF-8. */
-static void
-skip_char(struct parser *p)
-{
-	uint32_t point;
-	size_t len;
-	(void)text_char_at(p->file->source, p->at, &point, &len);
-	p->at += len;
-	p->col++;
-	if (point == '\n') {
-		p->line++;
-		p->col = 1;
-	}
-}
-
-static void
-skip_blanks(struct parser *p)
-{
-	while (!at_end(p) && (peek(p) == ' ' || peek(p) == '\t' || peek(p) == '\r'))
-		skip_char(p);
-	if (peek(p) != '#' || at_end(p))
-		return;
-	while (!at_end(p) && peek(p) != '\n')
-		skip_char(p);
-}
-
-/* The text between quotes with its escapes resolved; copies only if there are any. */
-static bool
-unescape(struct parser *p, struct bytes raw, struct bytes *out)
-{
-	if (raw.len == 0 || memchr(raw.data, '\\', raw.len) == NULL) {
-		*out = raw;
-		return true;
-	}
-	uint8_t *to = arena_alloc(p->arena, raw.len);
-	if (to == NULL)
-		return no_memory(p);
-	size_t n = 0;
-	for (size_t i = 0; i < raw.len; i++) {
-		if (raw.data[i] == '\\')
-			i++; /* scan_string saw that one follows */
-		to[n++] = raw.data[i];
-	}
-	*out = (struct bytes){ to, n };
-	return true;
-}
-
-static enum token_kind
-scan_string(struct parser *p, struct bytes *text)
-{
-	struct text_pos start = here(p);
-	bool ok = true;
-	skip_char(p);
-	size_t first = p->at;
-	while (!at_end(p) && peek(p) != '"' && peek(p) != '\n') {
-		struct text_pos pos = here(p);
-		if (peek(p) == '\\') {
-			skip_char(p);
-			if (peek(p) != '"' && peek(p) != '\\') {
-				ok = text_error(p->errors, &pos,
-				    "\\\" and \\\\ are the only escapes", "unknown escape");
-				continue;
-			}
-		}
-		skip_char(p);
-	}
-	if (peek(p) != '"' || at_end(p)) {
-		(void)text_error(p->errors, &start, "a string ends on the line where it begins",
-		    "the string is not closed");
-		return TOKEN_BAD;
-	}
-	struct bytes raw = { p->file->source.data + first, p->at - first };
-	skip_char(p);
-	return ok && unescape(p, raw, text) ? TOKEN_STRING : TOKEN_BAD;
-}
-
-static enum token_kind
-scan_word(struct parser *p, struct bytes *text)
-{
-	size_t first = p->at;
-	while (!at_end(p) && text_char_in_word(peek(p)))
-		skip_char(p);
-	*text = (struct bytes){ p->file->source.data + first, p->at - first };
-	return TOKEN_WORD;
-}
-
-static enum token_kind
-scan_other(struct parser *p)
-{
-	struct text_pos pos = here(p);
-	size_t first = p->at;
-	skip_char(p);
-	(void)text_error(p->errors, &pos,
-	    "a word is of letters, digits and _.:/+@*%=<>~|- ; put anything else in quotes",
-	    "'%.*s' must be quoted", (int)(p->at - first),
-	    (const char *)p->file->source.data + first);
-	/* one error for the whole of it */
-	while (!at_end(p) && strchr(" \t\r\n{}[]#\"", peek(p)) == NULL)
-		skip_char(p);
-	return TOKEN_BAD;
-}
-
-/* The character after a word or string must end it: a"b" is a slip of the pen. */
-static enum token_kind
-check_gap(struct parser *p, enum token_kind kind)
-{
-	if (kind == TOKEN_BAD || at_end(p))
-		return kind;
-	if (peek(p) != '"' && (kind != TOKEN_STRING || !text_char_in_word(peek(p))))
-		return kind;
-	struct text_pos pos = here(p);
-	(void)text_error(p->errors, &pos, "put a blank between two values", "a blank is missing");
-	return TOKEN_BAD;
-}
-
-static void
-advance(struct parser *p)
-{
-	static const char marks[] = "\n{}[]";
-	static const enum token_kind kinds[] = { TOKEN_NEWLINE, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_LIST,
-		TOKEN_LIST_END };
-	skip_blanks(p);
-	struct token t = { .pos = here(p) };
-	const char *mark = at_end(p) || peek(p) == 0 ? NULL : strchr(marks, peek(p));
-	if (at_end(p)) {
-		t.kind = TOKEN_END;
-	} else if (mark != NULL) {
-		t.kind = kinds[mark - marks];
-		skip_char(p);
-	} else if (peek(p) == '"') {
-		t.kind = check_gap(p, scan_string(p, &t.text));
-	} else if (text_char_in_word(peek(p))) {
-		t.kind = check_gap(p, scan_word(p, &t.text));
-	} else {
-		t.kind = scan_other(p);
-	}
-	p->token = t;
-}
 
 /* ---- statements ---- */
 
@@ -256,18 +27,18 @@ struct statement_node {
 static bool parse_statements(struct parser *p, struct text_block *out);
 
 static bool
-is_text(enum token_kind k)
+is_text(enum text_token_kind k)
 {
-	return k == TOKEN_WORD || k == TOKEN_STRING;
+	return k == TEXT_TOKEN_WORD || k == TEXT_TOKEN_STRING;
 }
 
 /* Adds a value at *tail; false on shortage. */
 static bool
 push_value(struct parser *p, struct value_node ***tail, const struct text_value *v)
 {
-	struct value_node *n = arena_zalloc(p->arena, 1, sizeof(*n));
+	struct value_node *n = arena_zalloc(p->lex.arena, 1, sizeof(*n));
 	if (n == NULL)
-		return no_memory(p);
+		return text_lex_no_memory(&p->lex);
 	n->value = *v;
 	**tail = n;
 	*tail = &n->next;
@@ -278,9 +49,9 @@ static bool
 gather_values(
     struct parser *p, const struct value_node *list, size_t count, const struct text_value **out)
 {
-	struct text_value *array = arena_zalloc(p->arena, count, sizeof(*array));
+	struct text_value *array = arena_zalloc(p->lex.arena, count, sizeof(*array));
 	if (array == NULL)
-		return no_memory(p);
+		return text_lex_no_memory(&p->lex);
 	for (size_t i = 0; i < count && list != NULL; i++, list = list->next)
 		array[i] = list->value;
 	*out = array;
@@ -288,9 +59,9 @@ gather_values(
 }
 
 static struct text_value
-value_of(const struct token *t)
+value_of(const struct text_token *t)
 {
-	return (struct text_value){ .kind = t->kind == TOKEN_WORD ? TEXT_WORD : TEXT_STRING,
+	return (struct text_value){ .kind = t->kind == TEXT_TOKEN_WORD ? TEXT_WORD : TEXT_STRING,
 		.text = t->text,
 		.pos = t->pos };
 }
@@ -315,7 +86,7 @@ check_list(struct parser *p, const struct text_value *items, size_t count)
 	const struct text_value **order = malloc(count * sizeof(struct text_value *));
 	if (order == NULL) {
 		dry_note();
-		return no_memory(p);
+		return text_lex_no_memory(&p->lex);
 	}
 	for (size_t i = 0; i < count; i++)
 		order[i] = &items[i];
@@ -323,7 +94,7 @@ check_list(struct parser *p, const struct text_value *items, size_t count)
 	bool ok = true;
 	for (size_t i = 1; i < count; i++)
 		if (bytes_equal(order[i - 1]->text, order[i]->text))
-			ok = text_error(p->errors, &order[i]->pos, "name it once",
+			ok = text_error(p->lex.errors, &order[i]->pos, "name it once",
 			    "'%.*s' is twice in this list", SHOWN_NAME(order[i]->text));
 	free(order);
 	return ok;
@@ -333,11 +104,11 @@ check_list(struct parser *p, const struct text_value *items, size_t count)
 static void
 leave_list(struct parser *p)
 {
-	while (p->token.kind != TOKEN_LIST_END && p->token.kind != TOKEN_END &&
-	       p->token.kind != TOKEN_OPEN && p->token.kind != TOKEN_CLOSE)
-		advance(p);
-	if (p->token.kind == TOKEN_LIST_END)
-		advance(p);
+	while (p->lex.token.kind != TEXT_TOKEN_LIST_END && p->lex.token.kind != TEXT_TOKEN_END &&
+	       p->lex.token.kind != TEXT_TOKEN_OPEN && p->lex.token.kind != TEXT_TOKEN_CLOSE)
+		text_lex_advance(&p->lex);
+	if (p->lex.token.kind == TEXT_TOKEN_LIST_END)
+		text_lex_advance(&p->lex);
 }
 
 static bool
@@ -345,20 +116,20 @@ parse_list(struct parser *p, struct text_value *out)
 {
 	struct value_node *first = NULL;
 	struct value_node **tail = &first;
-	struct text_value list = { .kind = TEXT_LIST, .pos = p->token.pos };
-	advance(p);
-	while (p->token.kind != TOKEN_LIST_END) {
-		struct text_value item = value_of(&p->token);
-		if (p->token.kind == TOKEN_NEWLINE) {
-			advance(p);
+	struct text_value list = { .kind = TEXT_LIST, .pos = p->lex.token.pos };
+	text_lex_advance(&p->lex);
+	while (p->lex.token.kind != TEXT_TOKEN_LIST_END) {
+		struct text_value item = value_of(&p->lex.token);
+		if (p->lex.token.kind == TEXT_TOKEN_NEWLINE) {
+			text_lex_advance(&p->lex);
 			continue;
 		}
-		if (!is_text(p->token.kind)) {
-			if (p->token.kind == TOKEN_LIST)
-				(void)text_error(p->errors, &p->token.pos,
+		if (!is_text(p->lex.token.kind)) {
+			if (p->lex.token.kind == TEXT_TOKEN_LIST)
+				(void)text_error(p->lex.errors, &p->lex.token.pos,
 				    "a list holds words and strings", "a list inside a list");
-			else if (p->token.kind != TOKEN_BAD)
-				(void)text_error(p->errors, &list.pos, "close it with ']'",
+			else if (p->lex.token.kind != TEXT_TOKEN_BAD)
+				(void)text_error(p->lex.errors, &list.pos, "close it with ']'",
 				    "the list is not closed");
 			leave_list(p);
 			return false;
@@ -366,9 +137,9 @@ parse_list(struct parser *p, struct text_value *out)
 		if (!push_value(p, &tail, &item))
 			return false;
 		list.count++;
-		advance(p);
+		text_lex_advance(&p->lex);
 	}
-	advance(p);
+	text_lex_advance(&p->lex);
 	if (!gather_values(p, first, list.count, &list.items) ||
 	    !check_list(p, list.items, list.count))
 		return false;
@@ -382,13 +153,13 @@ parse_values(struct parser *p, struct text_statement *s)
 {
 	struct value_node *first = NULL;
 	struct value_node **tail = &first;
-	while (is_text(p->token.kind) || p->token.kind == TOKEN_LIST) {
-		struct text_value v = value_of(&p->token);
-		if (p->token.kind == TOKEN_LIST) {
+	while (is_text(p->lex.token.kind) || p->lex.token.kind == TEXT_TOKEN_LIST) {
+		struct text_value v = value_of(&p->lex.token);
+		if (p->lex.token.kind == TEXT_TOKEN_LIST) {
 			if (!parse_list(p, &v))
 				return false;
 		} else {
-			advance(p);
+			text_lex_advance(&p->lex);
 		}
 		if (!push_value(p, &tail, &v))
 			return false;
@@ -401,25 +172,26 @@ parse_values(struct parser *p, struct text_statement *s)
 static bool
 parse_block(struct parser *p, struct text_block *out)
 {
-	struct text_pos open = p->token.pos;
+	struct text_pos open = p->lex.token.pos;
 	if (p->depth == LIMIT_POLICY_DEPTH) {
 		unsigned inner = 0;
 		do {
-			inner += p->token.kind == TOKEN_OPEN;
-			inner -= p->token.kind == TOKEN_CLOSE;
-			advance(p);
-		} while (inner != 0 && p->token.kind != TOKEN_END);
-		return text_error(
-		    p->errors, &open, NULL, "blocks are nested deeper than %u", LIMIT_POLICY_DEPTH);
+			inner += p->lex.token.kind == TEXT_TOKEN_OPEN;
+			inner -= p->lex.token.kind == TEXT_TOKEN_CLOSE;
+			text_lex_advance(&p->lex);
+		} while (inner != 0 && p->lex.token.kind != TEXT_TOKEN_END);
+		return text_error(p->lex.errors, &open, NULL, "blocks are nested deeper than %u",
+		    LIMIT_POLICY_DEPTH);
 	}
-	advance(p);
+	text_lex_advance(&p->lex);
 	p->depth++;
 	bool ok = parse_statements(p, out);
 	p->depth--;
-	if (p->token.kind != TOKEN_CLOSE)
-		return text_error(p->errors, &open, "close it with '}'", "the block is not closed");
-	out->end = p->token.pos;
-	advance(p);
+	if (p->lex.token.kind != TEXT_TOKEN_CLOSE)
+		return text_error(
+		    p->lex.errors, &open, "close it with '}'", "the block is not closed");
+	out->end = p->lex.token.pos;
+	text_lex_advance(&p->lex);
 	return ok;
 }
 
@@ -427,13 +199,13 @@ parse_block(struct parser *p, struct text_block *out)
 static void
 recover(struct parser *p)
 {
-	while (p->token.kind != TOKEN_NEWLINE && p->token.kind != TOKEN_END &&
-	       p->token.kind != TOKEN_CLOSE) {
-		if (p->token.kind == TOKEN_OPEN) {
+	while (p->lex.token.kind != TEXT_TOKEN_NEWLINE && p->lex.token.kind != TEXT_TOKEN_END &&
+	       p->lex.token.kind != TEXT_TOKEN_CLOSE) {
+		if (p->lex.token.kind == TEXT_TOKEN_OPEN) {
 			struct text_block ignored;
 			(void)parse_block(p, &ignored);
 		} else {
-			advance(p);
+			text_lex_advance(&p->lex);
 		}
 	}
 }
@@ -442,61 +214,62 @@ recover(struct parser *p)
 static bool
 complain(struct parser *p)
 {
-	const struct text_pos *pos = &p->token.pos;
-	switch (p->token.kind) {
-	case TOKEN_LIST_END:
-		return text_error(p->errors, pos, "a list begins with '['", "']' without '['");
-	case TOKEN_OPEN:
-	case TOKEN_LIST:
-		return text_error(p->errors, pos, "a statement begins with its name",
-		    "'%s' where a statement should begin", p->token.kind == TOKEN_OPEN ? "{" : "[");
-	case TOKEN_WORD:
-	case TOKEN_STRING:
-		return text_error(p->errors, pos, "begin a new line",
-		    "'%.*s' follows on the same line", SHOWN_NAME(p->token.text));
-	case TOKEN_END:
-	case TOKEN_NEWLINE:
-	case TOKEN_CLOSE:
-	case TOKEN_BAD:
+	const struct text_pos *pos = &p->lex.token.pos;
+	switch (p->lex.token.kind) {
+	case TEXT_TOKEN_LIST_END:
+		return text_error(p->lex.errors, pos, "a list begins with '['", "']' without '['");
+	case TEXT_TOKEN_OPEN:
+	case TEXT_TOKEN_LIST:
+		return text_error(p->lex.errors, pos, "a statement begins with its name",
+		    "'%s' where a statement should begin",
+		    p->lex.token.kind == TEXT_TOKEN_OPEN ? "{" : "[");
+	case TEXT_TOKEN_WORD:
+	case TEXT_TOKEN_STRING:
+		return text_error(p->lex.errors, pos, "begin a new line",
+		    "'%.*s' follows on the same line", SHOWN_NAME(p->lex.token.text));
+	case TEXT_TOKEN_END:
+	case TEXT_TOKEN_NEWLINE:
+	case TEXT_TOKEN_CLOSE:
+	case TEXT_TOKEN_BAD:
 		return false; /* BAD has its error; the others end a statement */
 	}
 	return false;
 }
 
 static bool
-ends_statement(enum token_kind k)
+ends_statement(enum text_token_kind k)
 {
-	return k == TOKEN_NEWLINE || k == TOKEN_END || k == TOKEN_CLOSE;
+	return k == TEXT_TOKEN_NEWLINE || k == TEXT_TOKEN_END || k == TEXT_TOKEN_CLOSE;
 }
 
 static bool
 parse_statement(struct parser *p, struct text_statement *s)
 {
-	*s = (struct text_statement){ .name = p->token.text, .pos = p->token.pos };
-	if (!is_text(p->token.kind))
+	*s = (struct text_statement){ .name = p->lex.token.text, .pos = p->lex.token.pos };
+	if (!is_text(p->lex.token.kind))
 		return complain(p);
-	advance(p);
+	text_lex_advance(&p->lex);
 	if (!parse_values(p, s))
 		return false;
 	s->block.end = s->pos;
-	if (p->token.kind == TOKEN_OPEN) {
+	if (p->lex.token.kind == TEXT_TOKEN_OPEN) {
 		s->has_block = true;
 		if (!parse_block(p, &s->block))
 			return false;
 	}
-	return ends_statement(p->token.kind) || complain(p);
+	return ends_statement(p->lex.token.kind) || complain(p);
 }
 
 static bool
 gather_statements(
     struct parser *p, const struct statement_node *list, size_t count, struct text_block *out)
 {
-	struct text_statement *array = arena_zalloc(p->arena, count, sizeof(*array));
+	struct text_statement *array = arena_zalloc(p->lex.arena, count, sizeof(*array));
 	if (array == NULL)
-		return no_memory(p);
+		return text_lex_no_memory(&p->lex);
 	for (size_t i = 0; i < count && list != NULL; i++, list = list->next)
 		array[i] = list->statement;
-	*out = (struct text_block){ array, count, p->token.pos };
+	*out = (struct text_block){ array, count, p->lex.token.pos };
 	return true;
 }
 
@@ -508,14 +281,15 @@ parse_statements(struct parser *p, struct text_block *out)
 	struct statement_node **tail = &first;
 	size_t count = 0;
 	bool ok = true;
-	while (p->token.kind != TOKEN_END && p->token.kind != TOKEN_CLOSE && !p->out_of_memory) {
-		if (p->token.kind == TOKEN_NEWLINE) {
-			advance(p);
+	while (p->lex.token.kind != TEXT_TOKEN_END && p->lex.token.kind != TEXT_TOKEN_CLOSE &&
+	       !p->lex.out_of_memory) {
+		if (p->lex.token.kind == TEXT_TOKEN_NEWLINE) {
+			text_lex_advance(&p->lex);
 			continue;
 		}
-		struct statement_node *n = arena_zalloc(p->arena, 1, sizeof(*n));
+		struct statement_node *n = arena_zalloc(p->lex.arena, 1, sizeof(*n));
 		if (n == NULL)
-			return no_memory(p);
+			return text_lex_no_memory(&p->lex);
 		if (parse_statement(p, &n->statement)) {
 			*tail = n;
 			tail = &n->next;
@@ -525,7 +299,7 @@ parse_statements(struct parser *p, struct text_block *out)
 			recover(p);
 		}
 	}
-	return ok && !p->out_of_memory && gather_statements(p, first, count, out);
+	return ok && !p->lex.out_of_memory && gather_statements(p, first, count, out);
 }
 
 bool
@@ -539,15 +313,15 @@ text_parse(struct arena *a, struct bytes name, struct bytes source, struct text_
 	struct text_pos whole = { file, 0, 0 };
 	if (source.len > LIMIT_POLICY_FILE_BYTES)
 		return text_error(l, &whole, NULL, "larger than %u bytes", LIMIT_POLICY_FILE_BYTES);
-	if (!check_characters(l, file))
+	if (!text_lex_check(l, file))
 		return false;
-	struct parser p = { .arena = a, .errors = l, .file = file, .line = 1, .col = 1 };
+	struct parser p = { .lex = text_lexer_over(a, l, file) };
 	struct text_block block = { NULL, 0, { NULL, 0, 0 } };
-	advance(&p);
+	text_lex_advance(&p.lex);
 	bool ok = parse_statements(&p, &block);
-	while (p.token.kind == TOKEN_CLOSE) { /* and go on, for more errors */
-		ok = text_error(l, &p.token.pos, NULL, "'}' without '{'");
-		advance(&p);
+	while (p.lex.token.kind == TEXT_TOKEN_CLOSE) { /* and go on, for more errors */
+		ok = text_error(l, &p.lex.token.pos, NULL, "'}' without '{'");
+		text_lex_advance(&p.lex);
 		struct text_block ignored;
 		(void)parse_statements(&p, &ignored);
 	}

@@ -34,6 +34,7 @@ struct text_pos {
 };
 
 struct text_fault {
+	const char *name; /* of a warning of the linter (lint.def), static; NULL: none */
 	const char *file; /* never NULL, perhaps "" */
 	uint32_t line, col;
 	const char *text;
@@ -63,6 +64,9 @@ void text_error_help(struct text_errors *l, const char *help);
 /* Adds a warning: it is shown and stops nothing. */
 void text_warning(struct text_errors *l, const struct text_pos *pos, const char *help,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same with the linter's stable name for it, a static text: shown in brackets at the end. */
+void text_warning_named(struct text_errors *l, const char *name, const struct text_pos *pos,
+    const char *help, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Adds an error with the story of 'e', for faults that another module found.  Returns false. */
 bool text_error_from(struct text_errors *l, const struct text_pos *pos, const struct err *e);
 /* Warnings, then errors, as people read them:

@@ -128,6 +128,21 @@ text_error(
 }
 
 void
+text_warning_named(struct text_errors *l, const char *name, const struct text_pos *pos,
+    const char *help, const char *fmt, ...)
+{
+	if (l->warning_count++ >= LIMIT_POLICY_ERRORS)
+		return;
+	char text[TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	keep(l, &l->warnings[l->warning_count - 1], pos, help, text);
+	l->warnings[l->warning_count - 1].name = name;
+}
+
+void
 text_warning(
     struct text_errors *l, const struct text_pos *pos, const char *help, const char *fmt, ...)
 {
@@ -206,6 +221,11 @@ page_fault(struct page *p, const struct text_fault *f, const char *severity)
 		page_add(p, ": ");
 	page_add(p, severity);
 	page_add(p, f->text);
+	if (f->name != NULL) {
+		page_add(p, " [");
+		page_add(p, f->name);
+		page_add(p, "]");
+	}
 	page_add(p, "\n");
 	if (f->source != NULL)
 		page_caret(p, f);

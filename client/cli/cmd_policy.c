@@ -1,4 +1,4 @@
-/* cmd_policy.c - relto policy check|eval|export|terms (DESIGN sections 4 and 12). */
+/* cmd_policy.c - relto policy check|fmt|eval|export|terms (DESIGN sections 4 and 12). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,19 +7,24 @@
 #include "client/cli/eval.h"
 #include "client/cli/files.h"
 #include "client/cli/out.h"
+#include "client/cli/policy_fmt.h"
+#include "client/cli/policy_lint.h"
+#include "client/cli/policy_out.h"
 #include "policy/decide.h"
 #include "policy/text.h"
 #include "proto/chain.h"
 #include "proto/dry.h"
 
-const char cmd_policy_usage[] = "policy check DIR.. | eval DIR --jsonl | export DIR | terms DIR "
-				"[AGREEMENT] [--json]";
+const char cmd_policy_usage[] =
+    "policy check [--strict] [--at TIME] DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
+    "export DIR | terms DIR [AGREEMENT] [--json]";
 
 enum { WORDS_MAX = 256 };
 struct call {
 	const char *words[WORDS_MAX]; /* what is left of the options */
 	size_t count;
-	bool json, jsonl;
+	bool json, jsonl, strict;
+	uint64_t at; /* µs: today, for the linter; 0: now */
 };
 
 /* One policy, as far as it loaded. */
@@ -74,23 +79,7 @@ tell(struct loaded *l)
 /* ---- check ---- */
 
 static void
-write_faults(struct out_json *j, const char *key, const struct text_fault *faults, size_t count)
-{
-	out_json_begin(j, key, '[');
-	for (size_t i = 0; i < count && i < LIMIT_POLICY_ERRORS; i++) {
-		out_json_begin(j, NULL, '{');
-		out_json_text(j, "file", faults[i].file);
-		out_json_uint(j, "line", faults[i].line);
-		out_json_uint(j, "col", faults[i].col);
-		out_json_text(j, "text", faults[i].text);
-		out_json_text(j, "help", faults[i].help);
-		out_json_end(j, '}');
-	}
-	out_json_end(j, ']');
-}
-
-static void
-check_json(struct loaded *l, const char *path)
+check_json(const struct loaded *l, const char *path, const struct linted *n)
 {
 	struct out_json j = { .to = stdout };
 	out_json_begin(&j, NULL, '{');
@@ -102,8 +91,10 @@ check_json(struct loaded *l, const char *path)
 		out_json_text(&j, "digest", NULL);
 	if (l->epoch == NULL && l->errors.error_count == 0)
 		out_json_text(&j, "error", l->err.text);
-	write_faults(&j, "errors", l->errors.errors, l->errors.error_count);
-	write_faults(&j, "warnings", l->errors.warnings, l->errors.warning_count);
+	policy_out_faults(&j, "errors", l->errors.errors, l->errors.error_count);
+	policy_out_warnings(&j, "warnings", &l->errors, &n->warnings);
+	out_json_uint(&j, "warning_count", l->errors.warning_count + n->warnings.warning_count);
+	policy_out_faults(&j, "undecided", n->open.warnings, n->open.warning_count);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 }
@@ -161,17 +152,27 @@ static int
 check_one(const struct call *k, const char *path)
 {
 	SCOPED(loaded_done) struct loaded l;
+	SCOPED(linted_done) struct linted n;
 	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
-	if (good)
+	linted_init(&n);
+	if (good) {
 		check_trust(&l);
+		if (!policy_lint(l.epoch, path, k->at, &n, &l.err))
+			return out_error(&l.err);
+	}
+	bool warned = l.errors.warning_count + n.warnings.warning_count > 0;
+	int refused = k->strict && warned ? err_exit(ERR_POLICY) : 0;
 	if (k->json) {
-		check_json(&l, path);
-		return good ? 0 : err_exit(l.err.code);
+		check_json(&l, path, &n);
+		return good ? refused : err_exit(l.err.code);
 	}
 	int status = tell(&l);
+	const char *text = text_errors_format(&n.warnings, &l.arena);
+	if (text != NULL)
+		(void)fputs(text, stderr);
 	if (good)
 		check_text(&l, path);
-	return status;
+	return status != 0 ? status : refused;
 }
 
 static int
@@ -309,6 +310,12 @@ static const struct {
 };
 
 static bool
+is_check(char **argv)
+{
+	return strcmp(argv[1], "check") == 0;
+}
+
+static bool
 read_call(struct call *k, int argc, char **argv, const char **unknown)
 {
 	bool words_only = false;
@@ -324,6 +331,12 @@ read_call(struct call *k, int argc, char **argv, const char **unknown)
 			k->json = true;
 		} else if (strcmp(argv[i], "--jsonl") == 0) {
 			k->jsonl = true;
+		} else if (strcmp(argv[i], "--strict") == 0 && is_check(argv)) {
+			k->strict = true;
+		} else if (strcmp(argv[i], "--at") == 0 && is_check(argv) && i + 1 < argc) {
+			*unknown = argv[++i];
+			if (!text_to_time(bytes_of(argv[i]), &k->at))
+				return false;
 		} else {
 			return false;
 		}
@@ -338,6 +351,8 @@ cmd_policy(int argc, char **argv)
 	const char *unknown = "";
 	if (argc < 2)
 		return out_usage(cmd_policy_usage, "policy does what?");
+	if (strcmp(argv[1], "fmt") == 0)
+		return policy_fmt(argc, argv);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

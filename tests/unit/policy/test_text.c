@@ -423,11 +423,26 @@ an_error_has_its_words_however_large_the_policy_is(void **state)
 	text_errors_done(&l);
 }
 
+static void
+a_list_of_errors_that_is_full_lets_no_character_pass(void **state)
+{
+	(void)state;
+	SCOPED(text_errors_done) struct text_errors l;
+	struct text_block b;
+	text_errors_init(&l);
+	for (size_t i = 0; i < LIMIT_POLICY_ERRORS + 5; i++)
+		text_error(&l, NULL, NULL, "of a file before");
+	size_t before = l.error_count;
+	assert_false(text_parse(&arena, bytes_of("a"), bytes_of("a \"\xff\"\n"), &l, &b));
+	assert_int_equal(l.error_count, before + 1);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		T(a_list_of_errors_that_is_full_lets_no_character_pass),
 		T(a_statement_is_a_name_with_values_and_perhaps_a_block),
 		T(everything_has_its_position),
 		T(every_character_of_a_word_may_stand_without_quotes),

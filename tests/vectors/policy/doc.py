@@ -22,7 +22,8 @@ def main():
         for name, body in examples:
             (top / name).parent.mkdir(exist_ok=True)
             (top / name).write_text(body)
-        got = subprocess.run([sys.argv[1], "policy", "check", folder], capture_output=True, check=False)
+        got = subprocess.run([sys.argv[1], "policy", "check", "--at", "2026-06-01T00:00:00Z", folder],
+                             capture_output=True, check=False)
     said = (got.stdout + got.stderr).decode()
     print(said)
     reasons = set(re.findall(r'^R\(\w+,\s*"([a-z-]+)"', (ROOT / "policy/rules.def").read_text(), re.M))

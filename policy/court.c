@@ -342,16 +342,29 @@ court_views(struct court *c, struct named *n)
 /* ---- judging ---- */
 
 static const struct {
+	const char *name;
 	enum verdict (*run)(struct ask *q, struct why *why);
 } checks[] = {
-#define CHECK(name, source) { rules_##name },
+#define CHECK(name, source) { #name, rules_##name },
 #include "policy/rules.def"
 };
 
+static void
+tell(const struct decide_trace *t, const struct ask *q, size_t check, enum verdict v,
+    const struct why *why)
+{
+	struct check_said s = { .name = checks[check].name,
+		.verdict = v,
+		.reason = v == VERDICT_RELEASE ? REASON_NONE : why->reason,
+		.label = (uint32_t)why->label - 1,
+		.rule = why->rule };
+	t->said(t->ctx, q->recipient, q->portion, &s);
+}
+
 /* All checks; the strictest verdict, and the first reason that gives it.  After a WITHHOLD nothing
- * can be stricter or come earlier. */
+ * can be stricter or come earlier: the others run only to be told. */
 static enum verdict
-run_checks(struct ask *q, struct why *kept)
+run_checks(struct ask *q, const struct decide_trace *trace, struct why *kept)
 {
 	enum verdict strictest = VERDICT_RELEASE;
 	*kept = (struct why){ .reason = REASON_RELEASE };
@@ -360,11 +373,13 @@ run_checks(struct ask *q, struct why *kept)
 		enum verdict v = checks[i].run(q, &why);
 		if (v != VERDICT_RELEASE && v != VERDICT_HOLD)
 			v = VERDICT_WITHHOLD; /* the zero is no verdict */
+		if (trace != NULL)
+			tell(trace, q, i, v, &why);
 		if (v > strictest) {
 			strictest = v;
 			*kept = why;
 		}
-		if (strictest == VERDICT_WITHHOLD)
+		if (strictest == VERDICT_WITHHOLD && trace == NULL)
 			break;
 	}
 	if (strictest == VERDICT_RELEASE)
@@ -385,7 +400,7 @@ judge_portion(struct court *c, const struct named *n, const struct member *r, ui
 		.arena = c->arena,
 		.in_force_until = UINT64_MAX };
 	struct why why;
-	enum verdict v = run_checks(&q, &why);
+	enum verdict v = run_checks(&q, c->trace, &why);
 	if (q.no_memory)
 		return no_memory(c);
 	struct portion_decision d = {
@@ -412,6 +427,8 @@ static bool
 as_its_group(const struct court *c, const struct member *r)
 {
 	const struct facts *f = c->facts;
+	if (c->trace != NULL)
+		return false; /* each is told of */
 	if (f->later || f->approval_count != 0 || f->opened_count != 0)
 		return false;
 	for (size_t i = 0; i < f->source_count; i++) {

@@ -110,6 +110,7 @@ struct ask {
 struct why {
 	enum reason reason;
 	const struct rule *rule;
+	size_t label; /* the label at fault, from 1; 0: none */
 };
 
 #define CHECK(name, source) enum verdict rules_##name(struct ask *q, struct why *why);

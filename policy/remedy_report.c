@@ -1,0 +1,208 @@
+/* Changes of the report: a value of a label, its classification, the precedence, the mode. */
+#include "policy/marking.h"
+#include "policy/remedy_try.h"
+
+#define SHOWN(b) (int)(b).len, (const char *)(b).data
+
+enum { REPLACE_MAX = 4 }; /* values of a label that are tried against every other of their tag */
+
+/* One label of the report, and what may become of it. */
+struct relabel {
+	struct attempt *t;
+	size_t index;
+	struct label is;
+};
+
+static bool
+no_memory(struct attempt *t)
+{
+	return err_set(t->err, ERR_NOMEM, "changes");
+}
+
+/* The report with another label in that place. */
+static bool
+judge_label(struct relabel *x, const struct label *l, struct remedy *r, bool *goes)
+{
+	struct attempt *t = x->t;
+	const struct fact_portion *old = &t->q->ask->facts->portions[0];
+	struct raw_label *labels = arena_zalloc(t->arena, old->label_count, sizeof(*labels));
+	struct fact_portion *portion = arena_zalloc(t->arena, 1, sizeof(*portion));
+	struct facts f = *t->q->ask->facts;
+	if (labels == NULL || portion == NULL)
+		return no_memory(t);
+	memcpy(labels, old->labels, old->label_count * sizeof(*labels));
+	if (!marking_raw(t->arena, l, &labels[x->index], t->err))
+		return false;
+	*portion = (struct fact_portion){ labels, old->label_count, old->content_type };
+	f.portions = portion;
+	return remedy_judge(t, &f, r, goes);
+}
+
+static struct bytes
+value_name(const struct relabel *x, uint32_t value)
+{
+	return x->is.vocab->values[value].name;
+}
+
+static struct bytes
+category_name(const struct relabel *x, uint32_t value)
+{
+	return x->is.vocab->tagsets[x->is.vocab->values[value].tagset].name;
+}
+
+/* The label without 'drop', with 'add'; either may be VOCAB_NONE. */
+static bool
+judge_values(struct relabel *x, uint32_t drop, uint32_t add, bool *goes)
+{
+	struct attempt *t = x->t;
+	const struct vocab *v = x->is.vocab;
+	uint64_t *values = arena_zalloc(t->arena, v->words, sizeof(*values));
+	struct label l = { v, x->is.classification, values };
+	struct remedy r = { .kind = REMEDY_LABEL_VALUE };
+	char *text;
+	if (values == NULL)
+		return no_memory(t);
+	for (uint32_t w = 0; w < v->words; w++)
+		values[w] = x->is.values[w];
+	if (drop != VOCAB_NONE)
+		values[drop / 64] &= ~(UINT64_C(1) << (drop % 64));
+	if (add != VOCAB_NONE)
+		vocab_put(values, add);
+	if (drop == VOCAB_NONE)
+		text = arena_printf(t->arena, "label %zu: add %.*s to %.*s", x->index + 1,
+		    SHOWN(value_name(x, add)), SHOWN(category_name(x, add)));
+	else if (add == VOCAB_NONE)
+		text = arena_printf(t->arena, "label %zu: without %.*s in %.*s", x->index + 1,
+		    SHOWN(value_name(x, drop)), SHOWN(category_name(x, drop)));
+	else
+		text = arena_printf(t->arena, "label %zu: %.*s instead of %.*s in %.*s",
+		    x->index + 1, SHOWN(value_name(x, add)), SHOWN(value_name(x, drop)),
+		    SHOWN(category_name(x, drop)));
+	if (text == NULL)
+		return no_memory(t);
+	r.text = bytes_of(text);
+	return judge_label(x, &l, &r, goes);
+}
+
+/* Every value of the tag in place of this one, where neither adding it nor dropping this one
+ * suffices. */
+static bool
+try_instead(struct relabel *x, uint32_t drop, const bool *added)
+{
+	const struct vocab *v = x->is.vocab;
+	for (uint32_t i = 0; i < v->value_count; i++)
+		if (v->values[i].tag == v->values[drop].tag && !vocab_has(x->is.values, i) &&
+		    !added[i] && !judge_values(x, drop, i, NULL))
+			return false;
+	return true;
+}
+
+static bool
+try_values(struct relabel *x)
+{
+	const struct vocab *v = x->is.vocab;
+	bool *goes = arena_zalloc(x->t->arena, v->value_count, sizeof(*goes));
+	uint32_t on_label = 0;
+	if (goes == NULL)
+		return no_memory(x->t);
+	for (uint32_t i = 0; i < v->value_count; i++) {
+		bool has = vocab_has(x->is.values, i);
+		on_label += has;
+		if (!judge_values(x, has ? i : VOCAB_NONE, has ? VOCAB_NONE : i, &goes[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < v->value_count && on_label <= REPLACE_MAX; i++)
+		if (vocab_has(x->is.values, i) && !goes[i] && !try_instead(x, i, goes))
+			return false;
+	return true;
+}
+
+/* How many classifications lie between the two, by hierarchy. */
+static unsigned
+steps(const struct vocab *v, uint32_t a, uint32_t b)
+{
+	uint64_t between = (vocab_up_to(v, a) ^ vocab_up_to(v, b));
+	unsigned n = 0;
+	for (; between != 0; between &= between - 1)
+		n++;
+	return n;
+}
+
+static bool
+try_classes(struct relabel *x)
+{
+	const struct vocab *v = x->is.vocab;
+	for (uint32_t i = 0; i < v->class_count; i++) {
+		struct label l = { v, i, x->is.values };
+		struct remedy r = { .kind = REMEDY_LABEL_CLASSIFICATION };
+		if (i == x->is.classification)
+			continue;
+		r.size = steps(v, i, x->is.classification);
+		char *text =
+		    arena_printf(x->t->arena, "label %zu: %.*s instead of %.*s", x->index + 1,
+			SHOWN(v->classes[i].name), SHOWN(v->classes[x->is.classification].name));
+		if (text == NULL)
+			return no_memory(x->t);
+		r.text = bytes_of(text);
+		if (!judge_label(x, &l, &r, NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool
+try_labels(struct attempt *t)
+{
+	const struct fact_portion *p = &t->q->ask->facts->portions[0];
+	for (size_t i = 0; i < p->label_count; i++) {
+		struct relabel x = { .t = t, .index = i };
+		struct err e = { 0 };
+		const struct vocab *v = epoch_vocab(t->q->epoch, p->labels[i].vocabulary);
+		if (v == NULL || !label_resolve(t->arena, v, &p->labels[i], &x.is, &e))
+			continue; /* what it says is in the refusal */
+		if (!try_values(&x) || !try_classes(&x))
+			return false;
+	}
+	return true;
+}
+
+static bool
+try_precedences(struct attempt *t)
+{
+	for (enum precedence p = PRECEDENCE_ROUTINE; p <= PRECEDENCE_FLASH; p++) {
+		struct facts f = *t->q->ask->facts;
+		struct remedy r = { .kind = REMEDY_PRECEDENCE };
+		if (p == f.precedence)
+			continue;
+		char *text = arena_printf(t->arena, "precedence %s instead of %s",
+		    precedence_name(p), precedence_name(f.precedence));
+		if (text == NULL)
+			return no_memory(t);
+		r.size = (unsigned)(p > f.precedence ? p - f.precedence : f.precedence - p);
+		f.precedence = p;
+		r.text = bytes_of(text);
+		if (!remedy_judge(t, &f, &r, NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool
+try_mode(struct attempt *t)
+{
+	struct facts f = *t->q->ask->facts;
+	struct remedy r = { .kind = REMEDY_MODE };
+	f.mode = f.mode == MODE_LIVE ? MODE_EXERCISE : MODE_LIVE;
+	char *text = arena_printf(t->arena, "mode %s instead of %s", mode_name(f.mode),
+	    mode_name(t->q->ask->facts->mode));
+	if (text == NULL)
+		return no_memory(t);
+	r.text = bytes_of(text);
+	return remedy_judge(t, &f, &r, NULL);
+}
+
+bool
+remedy_report(struct attempt *t)
+{
+	return try_labels(t) && try_precedences(t) && try_mode(t);
+}

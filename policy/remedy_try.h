@@ -1,0 +1,23 @@
+/* remedy_try.h - what the two halves of remedy.h share: changes of the report, of the policy. */
+#pragma once
+#include "policy/remedy.h"
+#include "policy/rules.h"
+
+struct attempt {
+	const struct remedy_ask *q;
+	const struct reasons *reasons;
+	const struct agreement *agreement;
+	const struct member *recipient; /* NULL: no member */
+	struct arena *arena;
+	struct remedies *out;
+	unsigned loads;
+	struct err *err;
+};
+
+/* Judges a changed report; keeps *r if it goes.  *goes may be NULL. */
+MUST_USE bool remedy_judge(struct attempt *t, const struct facts *f, struct remedy *r, bool *goes);
+/* Writes r->edit into the policy, loads and judges it; keeps *r if the report goes. */
+MUST_USE bool remedy_load(struct attempt *t, struct remedy *r);
+
+MUST_USE bool remedy_report(struct attempt *t);
+MUST_USE bool remedy_policy(struct attempt *t);

@@ -27,7 +27,7 @@ width_of(const char *text)
 }
 
 bool
-table_add(struct table *t, const char *const *cells, struct err *e)
+table_head(struct table *t, const char *const *cells, struct err *e)
 {
 	struct table_row *r = arena_zalloc(t->arena, 1, sizeof(*r));
 	if (r == NULL)
@@ -43,6 +43,14 @@ table_add(struct table *t, const char *const *cells, struct err *e)
 	return true;
 }
 
+bool
+table_add(struct table *t, const char *const *cells, struct err *e)
+{
+	for (size_t i = 0; i < t->columns; i++)
+		t->used[i] = t->used[i] || (cells[i] != NULL && *cells[i] != 0);
+	return table_head(t, cells, e);
+}
+
 void
 table_print(struct table *t, FILE *to)
 {
@@ -51,13 +59,14 @@ table_print(struct table *t, FILE *to)
 		(void)fputs(t->indent, to);
 		for (size_t i = 0; i < t->columns; i++) {
 			size_t n = width_of(r->cells[i]);
+			if (!t->used[i])
+				continue;
 			if (n > 0) {
 				(void)fprintf(to, "%*s", (int)owed, "");
 				out_clean(to, bytes_of(r->cells[i]));
 				owed = 0;
 			}
-			if (t->width[i] > 0)
-				owed += t->width[i] - n + 2;
+			owed += t->width[i] - n + 2;
 		}
 		(void)fputc('\n', to);
 	}

@@ -1,5 +1,7 @@
 #include "policy/reasons.h"
 
+#include <assert.h>
+
 #include "policy/rules.h"
 
 static const struct bytes none = { NULL, 0 };
@@ -50,6 +52,7 @@ struct told {
 static struct reasons_step *
 step(struct reasons *r, const char *check, enum verdict v)
 {
+	assert(r->step_count < REASONS_STEPS);
 	struct reasons_step *s = &r->steps[r->step_count++];
 	*s = (struct reasons_step){ .check = check, .verdict = v, .label = UINT32_MAX };
 	return s;

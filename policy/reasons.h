@@ -8,7 +8,11 @@
 #include "policy/decide.h"
 #include "policy/edit.h"
 
-enum { REASONS_STEPS = 10 }; /* agreement, labels, member, and the seven checks */
+enum {
+	REASONS_STEPS = 3 /* agreement, labels, member, and the checks */
+#define CHECK(name, source) +1
+#include "policy/rules.def"
+};
 
 struct reasons_ask {
 	const struct facts *facts; /* one portion; the agreements in it do not count */

@@ -51,7 +51,7 @@ load_changed(struct attempt *t, const struct remedy *r, unsigned more, struct te
 {
 	struct err e = { 0 };
 	struct epoch_source src = overlay_source(t->q->overlay);
-	t->loads++;
+	(*t->q->loads)++;
 	t->q->overlay->edit = &r->edit;
 	bool loaded = epoch_load(&src, t->q->root, t->q->flags | more, errors, out, &e);
 	t->q->overlay->edit = NULL;
@@ -105,7 +105,7 @@ remedy_load(struct attempt *t, struct remedy *r)
 	SCOPED(text_errors_done) struct text_errors errors;
 	bool goes;
 	text_errors_init(&errors);
-	if (t->loads >= REMEDY_LOADS) {
+	if (*t->q->loads >= REMEDY_LOADS) {
 		t->out->loads_ended = true;
 		return true;
 	}

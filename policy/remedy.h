@@ -18,7 +18,7 @@ const char *remedy_token(enum remedy_kind k);
 
 enum {
 	REMEDY_MAX = 256,  /* changes of one agreement that are kept; more are counted */
-	REMEDY_LOADS = 100 /* how often a policy is loaded to try a change of it */
+	REMEDY_LOADS = 100 /* how often one question may load a policy to try a change of it */
 };
 
 struct remedy {
@@ -46,7 +46,8 @@ struct remedy_ask {
 	const struct edit_text *text;
 	struct overlay *overlay; /* of the files that the epoch was loaded from */
 	const char *root;
-	unsigned flags; /* of epoch_load */
+	unsigned flags;	 /* of epoch_load */
+	unsigned *loads; /* so far, of all agreements of a question */
 	const struct reasons_ask *ask;
 };
 

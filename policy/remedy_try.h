@@ -10,7 +10,6 @@ struct attempt {
 	const struct member *recipient; /* NULL: no member */
 	struct arena *arena;
 	struct remedies *out;
-	unsigned loads;
 	struct err *err;
 };
 

@@ -198,7 +198,7 @@ pick(struct policy_load *l, const struct call *k, const struct agreement **list,
 }
 
 static bool
-explain_one(struct policy_load *l, const struct explanation *x, struct explained *one,
+explain_one(struct policy_load *l, struct explanation *x, struct explained *one,
     const struct agreement *a, struct err *e)
 {
 	struct reasons_ask ask = { &x->facts, x->to };
@@ -207,6 +207,7 @@ explain_one(struct policy_load *l, const struct explanation *x, struct explained
 		.overlay = &l->overlay,
 		.root = l->root,
 		.flags = POLICY_LOAD_FLAGS,
+		.loads = &x->loads,
 		.ask = &ask };
 	if (!reasons_of(l->epoch, &l->text, &ask, a, &one->reasons, e))
 		return false;

@@ -17,6 +17,7 @@ struct explanation {
 	struct explained *list;
 	size_t count;
 	enum verdict verdict; /* the best of all */
+	unsigned loads;	      /* of the policy, to try changes of it */
 };
 
 int policy_explain(int argc, char **argv);

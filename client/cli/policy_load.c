@@ -10,6 +10,15 @@
 
 enum { ARENA_MAX = 1 << 30 };
 
+static void
+tell(struct policy_load *l)
+{
+	const char *text = text_errors_format(&l->errors, &l->arena);
+	if (text != NULL)
+		(void)fputs(text, stderr);
+	l->errors.warning_count = 0;
+}
+
 int
 policy_load(struct policy_load *l, const char *path)
 {
@@ -20,16 +29,17 @@ policy_load(struct policy_load *l, const char *path)
 	files_source(&l->disk);
 	overlay_init(&l->overlay, &l->disk, &l->arena);
 	struct epoch_source src = overlay_source(&l->overlay);
+	int status = 0;
 	if (files_root(path, &l->arena, &l->root, &e) &&
 	    epoch_load(&src, l->root, POLICY_LOAD_FLAGS, &l->errors, &l->epoch, &e) &&
 	    edit_load(&l->arena, &src, l->root, &l->text, &e))
-		return 0;
-	if (l->errors.error_count == 0)
-		return out_error(&e);
-	const char *text = text_errors_format(&l->errors, &l->arena);
-	if (text != NULL)
-		(void)fputs(text, stderr);
-	return err_exit(e.code);
+		l->errors.warning_count = 0; /* relto policy check tells them */
+	else if (l->errors.error_count == 0)
+		status = out_error(&e);
+	else
+		status = err_exit(e.code);
+	tell(l);
+	return status;
 }
 
 void
@@ -111,7 +121,11 @@ policy_load_label(struct policy_load *l, const char *text, struct raw_label *out
 	for (size_t i = 0; i < count; i++)
 		set[i] = epoch_vocab_at(l->epoch, i);
 	struct label_arg with = { &l->arena, set, count, &l->errors };
-	return label_arg_read(&with, text, out, e) || err_wrap(e, "label '%s'", text);
+	if (!label_arg_read(&with, text, out, e))
+		return err_wrap(e, "label '%s'", text);
+	if (l->errors.warning_count > 0) /* of a label in XML */
+		tell(l);
+	return true;
 }
 
 const char *

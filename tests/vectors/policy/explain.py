@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import doc  # noqa: E402
 import drop  # noqa: E402
+import matrix  # noqa: E402
 
 ROOT = HERE.parent.parent.parent
 SAMPLE = ROOT / "tests/policy-sample"
@@ -58,6 +59,7 @@ MORE = [  # one at least for each kind of change
     ("odd", "GBR NOR maritime.piracy", "ATLAS TOP SECRET//REL TO NOR"),
     ("odd", "GBR NOR maritime.piracy --precedence IMMEDIATE", "ATLAS SECRET//REL TO NOR"),
 ]
+VOCABS = {v.name: v for v in (matrix.Vocab(p, None) for p in sorted((ROOT / "policy/vocab").glob("*.xml")))}
 FAULTS = []
 
 
@@ -148,6 +150,35 @@ def changed(relto, folder, q, agreement, change, forbidden):
         check(verdict(relto, copy, q, facts(q, agreement))[0] == "release", "no release:", change, q)
 
 
+def canonical(labels):
+    return json.dumps([(x["vocabulary"], x["classification"], sorted((k, sorted(v)) for k, v in x.get("categories", {}).items()))
+                       for x in labels])
+
+
+def relabelled(labels):
+    """Every report with one value more or less, or another classification."""
+    for i, one in enumerate(labels):
+        vocab, have = VOCABS[one["vocabulary"]], [(k, v) for k, vs in one.get("categories", {}).items() for v in vs]
+        for c in vocab.classes:
+            if c != one["classification"]:
+                yield [*labels[:i], matrix.label(vocab.name, c, have), *labels[i + 1:]]
+        for value in vocab.values:
+            values = [x for x in have if x != value] if value in have else [*have, value]
+            yield [*labels[:i], matrix.label(vocab.name, one["classification"], values), *labels[i + 1:]]
+
+
+def none_is_missing(relto, folder, q, a):
+    """Whatever single change of a label releases is listed."""
+    all_ = list(relabelled(q["labels"]))
+    got = call(relto, "eval", folder, "--jsonl", stdin="".join(facts(q, a["agreement"], labels=x) + "\n" for x in all_))[0]
+    listed = {canonical(c["labels"]) for c in a["changes"] if c["kind"].startswith("label")}
+    for labels, line in zip(all_, got.splitlines()):
+        to = [d for d in json.loads(line).get("decisions", []) if d["recipient"] == q["to"]]
+        goes = bool(to) and to[0]["portions"][0]["verdict"] == "release"
+        check(not goes or canonical(labels) in listed, "not listed:", labels, q)
+    return sum(len(x) for x in all_)
+
+
 def one(relto, folder, words):
     q = json.loads(call(relto, "explain", folder, "--json", *words)[0])
     kinds = []
@@ -157,6 +188,7 @@ def one(relto, folder, words):
         strictest = max(["release", "hold", "withhold"].index(c["verdict"] or "release") for c in a["checks"])
         check(["release", "hold", "withhold"][strictest] == a["verdict"], "the checks do not give the verdict:", a)
         check(a["verdict"] != "release" or not a["changes"], "changes of a release:", a)
+        check(a["verdict"] == "release" or none_is_missing(relto, folder, q, a), "no label was changed")
         for key in ("changes", "forbidden_by_expects"):
             for change in a[key]:
                 kinds.append(change["kind"])

@@ -342,44 +342,35 @@ court_views(struct court *c, struct named *n)
 /* ---- judging ---- */
 
 static const struct {
-	const char *name;
 	enum verdict (*run)(struct ask *q, struct why *why);
 } checks[] = {
-#define CHECK(name, source) { #name, rules_##name },
+#define CHECK(name, source) { rules_##name },
 #include "policy/rules.def"
 };
+enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]) };
 
-static void
-tell(const struct decide_trace *t, const struct ask *q, size_t check, enum verdict v,
-    const struct why *why)
+static enum verdict
+run_check(struct ask *q, size_t check, struct why *why)
 {
-	struct check_said s = { .name = checks[check].name,
-		.verdict = v,
-		.reason = v == VERDICT_RELEASE ? REASON_NONE : why->reason,
-		.label = (uint32_t)why->label - 1,
-		.rule = why->rule };
-	t->said(t->ctx, q->recipient, q->portion, &s);
+	enum verdict v = checks[check].run(q, why);
+	return v == VERDICT_RELEASE || v == VERDICT_HOLD ? v : VERDICT_WITHHOLD; /* zero is none */
 }
 
 /* All checks; the strictest verdict, and the first reason that gives it.  After a WITHHOLD nothing
- * can be stricter or come earlier: the others run only to be told. */
+ * can be stricter or come earlier. */
 static enum verdict
-run_checks(struct ask *q, const struct decide_trace *trace, struct why *kept)
+run_checks(struct ask *q, struct why *kept)
 {
 	enum verdict strictest = VERDICT_RELEASE;
 	*kept = (struct why){ .reason = REASON_RELEASE };
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+	for (size_t i = 0; i < CHECK_COUNT; i++) {
 		struct why why = { 0 };
-		enum verdict v = checks[i].run(q, &why);
-		if (v != VERDICT_RELEASE && v != VERDICT_HOLD)
-			v = VERDICT_WITHHOLD; /* the zero is no verdict */
-		if (trace != NULL)
-			tell(trace, q, i, v, &why);
+		enum verdict v = run_check(q, i, &why);
 		if (v > strictest) {
 			strictest = v;
 			*kept = why;
 		}
-		if (strictest == VERDICT_WITHHOLD && trace == NULL)
+		if (strictest == VERDICT_WITHHOLD)
 			break;
 	}
 	if (strictest == VERDICT_RELEASE)
@@ -387,11 +378,10 @@ run_checks(struct ask *q, const struct decide_trace *trace, struct why *kept)
 	return strictest;
 }
 
-static bool
-judge_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion,
-    struct portion_decision *out)
+static struct ask
+ask_of(const struct court *c, const struct named *n, const struct member *r, uint32_t portion)
 {
-	struct ask q = { .epoch = c->epoch,
+	return (struct ask){ .epoch = c->epoch,
 		.facts = c->facts,
 		.agreement = n->agreement,
 		.recipient = r,
@@ -399,8 +389,38 @@ judge_portion(struct court *c, const struct named *n, const struct member *r, ui
 		.portion = portion,
 		.arena = c->arena,
 		.in_force_until = UINT64_MAX };
+}
+
+/* Tells what every check says of a portion; asked anew, so that the decision is what it is. */
+static bool
+tell_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion)
+{
+	static const char *const names[] = {
+#define CHECK(name, source) #name,
+#include "policy/rules.def"
+	};
+	struct ask q = ask_of(c, n, r, portion);
+	for (size_t i = 0; i < CHECK_COUNT; i++) {
+		struct why why = { 0 };
+		q.fault = 0;
+		enum verdict v = run_check(&q, i, &why);
+		struct check_said s = { .name = names[i],
+			.verdict = v,
+			.reason = v == VERDICT_RELEASE ? REASON_NONE : why.reason,
+			.label = (uint32_t)q.fault - 1,
+			.rule = why.rule };
+		c->trace->said(c->trace->ctx, r, portion, &s);
+	}
+	return !q.no_memory || no_memory(c);
+}
+
+static bool
+judge_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion,
+    struct portion_decision *out)
+{
+	struct ask q = ask_of(c, n, r, portion);
 	struct why why;
-	enum verdict v = run_checks(&q, c->trace, &why);
+	enum verdict v = run_checks(&q, &why);
 	if (q.no_memory)
 		return no_memory(c);
 	struct portion_decision d = {
@@ -427,8 +447,6 @@ static bool
 as_its_group(const struct court *c, const struct member *r)
 {
 	const struct facts *f = c->facts;
-	if (c->trace != NULL)
-		return false; /* each is told of */
 	if (f->later || f->approval_count != 0 || f->opened_count != 0)
 		return false;
 	for (size_t i = 0; i < f->source_count; i++) {
@@ -457,9 +475,10 @@ court_judge(struct court *c, struct named *n, const struct member *r)
 		return NULL;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (!judge_portion(c, n, r, i, &rows[i]))
+		if ((c->trace != NULL && !tell_portion(c, n, r, i)) ||
+		    !judge_portion(c, n, r, i, &rows[i]))
 			return NULL;
-	if (share)
+	if (share && c->trace == NULL) /* each member is told of */
 		n->group[slot] = rows;
 	return rows;
 }

@@ -18,10 +18,10 @@ because_of(struct why *why, enum verdict v, enum reason reason, const struct rul
 }
 
 static enum verdict
-because_label(struct why *why, enum reason reason, size_t label)
+because_label(struct ask *q, struct why *why, enum reason reason, size_t label)
 {
-	*why = (struct why){ .reason = reason, .label = label + 1 };
-	return VERDICT_WITHHOLD;
+	q->fault = label + 1;
+	return because(why, VERDICT_WITHHOLD, reason);
 }
 
 static bool
@@ -237,7 +237,7 @@ rules_clearance(struct ask *q, struct why *why)
 		const struct label *seen = NULL;
 		enum reason reason = label_reason(q, &q->view->labels[i], &seen);
 		if (reason != REASON_NONE)
-			return because_label(why, reason, i);
+			return because_label(q, why, reason, i);
 		if (seen->vocab->releasability != VOCAB_NONE)
 			marked = true;
 	}
@@ -283,7 +283,7 @@ rules_coverage(struct ask *q, struct why *why)
 		const struct label *l = s->mapped != NULL ? s->mapped : s->written;
 		const struct rule *rule = l == NULL ? NULL : covering(q, l->vocab);
 		if (rule == NULL)
-			return because_label(why, REASON_NO_RULE, i);
+			return because_label(q, why, REASON_NO_RULE, i);
 		if (least == NULL || rule < least) /* one array, sorted by name */
 			least = rule;
 	}

@@ -104,13 +104,13 @@ struct ask {
 	struct duty *duties;
 	size_t duty_count;
 	const struct rule *cover; /* the least rule that covers */
+	size_t fault;		  /* the label that a check withheld for, from 1; 0: none */
 	uint64_t in_force_until;  /* the earliest end of an agreement that check 6 needed */
 	bool no_memory;		  /* the answer is worth nothing */
 };
 struct why {
 	enum reason reason;
 	const struct rule *rule;
-	size_t label; /* the label at fault, from 1; 0: none */
 };
 
 #define CHECK(name, source) enum verdict rules_##name(struct ask *q, struct why *why);

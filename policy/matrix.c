@@ -58,7 +58,7 @@ static bool
 content_known(const struct ledger *l, struct bytes name)
 {
 	for (size_t i = 0; i < l->content_count; i++)
-		if (bytes_equal(l->contents[i].name, name))
+		if (vocab_same_name(l->contents[i].name, name)) /* case does not count */
 			return true;
 	return false;
 }
@@ -193,7 +193,12 @@ scan_one(struct ledger *l, const struct facts *f, struct matrix_row *row)
 		.arena = l->m->arena,
 		.tries = &l->m->tries,
 		.err = l->m->err };
-	return l->m->ask->label_count > 0 ? add_labels(l, &s, row) : add_cells(l, &s, row);
+	struct arena scratch;
+	arena_init(&scratch, SIZE_MAX);
+	s.scratch = &scratch;
+	bool ok = l->m->ask->label_count > 0 ? add_labels(l, &s, row) : add_cells(l, &s, row);
+	arena_done(&scratch);
+	return ok;
 }
 
 static bool

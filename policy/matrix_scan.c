@@ -88,7 +88,7 @@ static bool
 keep_value(const struct scan *s, uint64_t **set, const struct vocab *v, uint32_t value)
 {
 	if (*set == NULL)
-		*set = arena_zalloc(s->arena, v->words, sizeof(**set));
+		*set = arena_zalloc(s->scratch, v->words, sizeof(**set));
 	if (*set == NULL)
 		return no_memory(s);
 	vocab_put(*set, value);
@@ -121,8 +121,7 @@ note(const struct scan *s, const struct label_tried *l, size_t member,
 		return note_release(s, l, f);
 	if (p->verdict == VERDICT_HOLD && !f->held) {
 		f->held = true;
-		if (p->open_count > 0 && p->open[0].what.kind == OBLIGATION_REVIEW)
-			return arena_copy(s->arena, p->rule, &f->held_by, s->err);
+		f->held_by = p->rule; /* the epoch's */
 	}
 	if (l->x == VOCAB_NONE)
 		f->hopeless = is_hopeless(vocab_of(s, l->vocab), p->reason);
@@ -195,7 +194,7 @@ static bool
 try_class(struct scan *s, struct label_tried l)
 {
 	const struct vocab *v = vocab_of(s, l.vocab);
-	bool *open = arena_zalloc(s->arena, v->value_count, sizeof(*open));
+	bool *open = arena_zalloc(s->scratch, v->value_count, sizeof(*open));
 	if (open == NULL)
 		return no_memory(s);
 	l.x = l.y = VOCAB_NONE;
@@ -251,17 +250,17 @@ static bool
 try_beside(struct scan *s, size_t vocab)
 {
 	size_t members = s->agreement->member_count;
-	bool *who = arena_zalloc(s->arena, members, sizeof(*who));
-	bool *done = arena_zalloc(s->arena, members, sizeof(*done));
+	bool *who = arena_zalloc(s->scratch, members, sizeof(*who));
+	bool *done = arena_zalloc(s->scratch, members, sizeof(*done));
 	if (who == NULL || done == NULL)
 		return no_memory(s);
 	for (size_t m = 0; m < members; m++) {
 		struct label_tried beside, other;
+		if (done[m] || !companion_of(s, m, &beside))
+			continue;
 		struct raw_label *raw = arena_zalloc(s->arena, 1, sizeof(*raw));
 		if (raw == NULL)
 			return no_memory(s);
-		if (done[m] || !companion_of(s, m, &beside))
-			continue;
 		if (!make_label(s, &beside, s->arena, raw))
 			return false;
 		for (size_t k = 0; k < members; k++) {
@@ -334,8 +333,8 @@ static bool
 try_highest(struct scan *s, size_t vocab)
 {
 	size_t members = s->agreement->member_count;
-	bool *who = arena_zalloc(s->arena, members, sizeof(*who));
-	bool *done = arena_zalloc(s->arena, members, sizeof(*done));
+	bool *who = arena_zalloc(s->scratch, members, sizeof(*who));
+	bool *done = arena_zalloc(s->scratch, members, sizeof(*done));
 	if (who == NULL || done == NULL)
 		return no_memory(s);
 	for (size_t m = 0; m < members; m++) {
@@ -364,7 +363,7 @@ static bool
 prepare(struct scan *s)
 {
 	size_t vocabs = epoch_vocab_count(s->ask->epoch), n = 0;
-	s->first = arena_zalloc(s->arena, vocabs, sizeof(*s->first));
+	s->first = arena_zalloc(s->scratch, vocabs, sizeof(*s->first));
 	if (s->first == NULL)
 		return no_memory(s);
 	for (size_t i = 0; i < vocabs; i++) {
@@ -372,7 +371,7 @@ prepare(struct scan *s)
 		n += vocab_of(s, i)->class_count;
 	}
 	s->per_member = n;
-	s->found = arena_zalloc(s->arena, n * s->agreement->member_count, sizeof(*s->found));
+	s->found = arena_zalloc(s->scratch, n * s->agreement->member_count, sizeof(*s->found));
 	return s->found != NULL || no_memory(s);
 }
 
@@ -403,6 +402,21 @@ scan_run(struct scan *s)
 	return true;
 }
 
+/* A set for the cell; the scratch ends with the scan. */
+static bool
+keep_set(const struct scan *s, const struct vocab *v, const uint64_t *set, const uint64_t **out)
+{
+	if (set == NULL)
+		return true;
+	uint64_t *copy = arena_zalloc(s->arena, v->words, sizeof(*copy));
+	if (copy == NULL)
+		return no_memory(s);
+	for (uint32_t w = 0; w < v->words; w++)
+		copy[w] = set[w];
+	*out = copy;
+	return true;
+}
+
 bool
 scan_cell(struct scan *s, size_t member, size_t vocab, struct matrix_cell *out)
 {
@@ -424,8 +438,9 @@ scan_cell(struct scan *s, size_t member, size_t vocab, struct matrix_cell *out)
 			return no_memory(s);
 		cell.label = raw;
 		cell.bare = f->bare;
-		cell.one_of = f->bare ? NULL : f->alone;
-		cell.carries = f->carries;
+		if (!keep_set(s, v, f->bare ? NULL : f->alone, &cell.one_of) ||
+		    !keep_set(s, v, f->carries, &cell.carries))
+			return false;
 		cell.beside = f->beside;
 	}
 	*out = cell;

@@ -9,8 +9,9 @@
 struct scan {
 	const struct matrix_ask *ask;
 	const struct agreement *agreement;
-	struct facts facts; /* without labels */
-	struct arena *arena;
+	struct facts facts;    /* without labels */
+	struct arena *arena;   /* of what is kept */
+	struct arena *scratch; /* of the scan */
 	uint64_t *tries;
 	struct err *err;
 	struct found *found; /* by member, vocabulary and classification */
@@ -20,7 +21,7 @@ struct scan {
 
 /* Tries everything.  False on shortage and past the most decisions. */
 MUST_USE bool scan_run(struct scan *s);
-/* What it found, for one member and vocabulary; sets live in the arena. */
+/* What it found, for one member and vocabulary; what is kept lives in the arena. */
 MUST_USE bool scan_cell(struct scan *s, size_t member, size_t vocab, struct matrix_cell *out);
 /* The facts with these labels judged; *out and what it points to live in 'a'. */
 MUST_USE bool scan_judge(struct scan *s, const struct raw_label *labels, size_t count,

@@ -27,17 +27,20 @@ keep(struct attempt *t, const struct remedy *r)
 }
 
 bool
-remedy_judge(struct attempt *t, const struct facts *f, struct remedy *r, bool *goes)
+remedy_judge(struct attempt *t, const struct facts *f, bool *goes)
 {
 	struct fact_agreement named;
 	struct facts one = reasons_facts(f, t->agreement, &named);
 	enum verdict v;
 	if (!reasons_verdict(t->q->epoch, &one, t->q->ask->to, &v, t->err))
 		return false;
-	if (goes != NULL)
-		*goes = v == VERDICT_RELEASE;
-	if (v != VERDICT_RELEASE)
-		return true;
+	*goes = v == VERDICT_RELEASE;
+	return true;
+}
+
+bool
+remedy_keep(struct attempt *t, const struct facts *f, struct remedy *r)
+{
 	r->labels = f->portions[0].labels;
 	r->precedence = f->precedence;
 	r->mode = f->mode;

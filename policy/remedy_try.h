@@ -13,8 +13,10 @@ struct attempt {
 	struct err *err;
 };
 
-/* Judges a changed report; keeps *r if it goes.  *goes may be NULL. */
-MUST_USE bool remedy_judge(struct attempt *t, const struct facts *f, struct remedy *r, bool *goes);
+/* Whether a changed report goes. */
+MUST_USE bool remedy_judge(struct attempt *t, const struct facts *f, bool *goes);
+/* Keeps the change that makes it one. */
+MUST_USE bool remedy_keep(struct attempt *t, const struct facts *f, struct remedy *r);
 /* Writes r->edit into the policy, loads and judges it; keeps *r if the report goes. */
 MUST_USE bool remedy_load(struct attempt *t, struct remedy *r);
 

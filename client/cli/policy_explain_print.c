@@ -109,7 +109,8 @@ print_changes(struct policy_load *l, const struct remedies *m, struct err *e)
 	if (m->left_out > 0)
 		(void)printf("    and %zu more\n", m->left_out);
 	if (m->loads_ended)
-		(void)puts("    not all changes of the policy were tried: there are too many");
+		(void)puts("    not all changes of the policy were tried: ask for one "
+			   "--agreement");
 	if (refused > 0)
 		(void)puts("  changes that the policy's own expects forbid:");
 	return print_list(l, m, true, e);

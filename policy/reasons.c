@@ -190,6 +190,9 @@ reasons_of(const struct epoch *p, const struct edit_text *t, const struct reason
 	whole.place = place_of(&told, told.agreement);
 	if (!decide_traced(p, &trace, &f, t->arena, &d, e))
 		return false;
+	if (d.refusal.code == ERR_MALFORMED || d.refusal.code == ERR_LIMIT)
+		return err_set(e, d.refusal.code, "the report is refused: %.*s",
+		    (int)d.refusal.detail.len, (const char *)d.refusal.detail.data);
 	const struct recipient_decision *mine = decision_for(&d, ask->to);
 	told.out = &whole;
 	lead_in(&told, &d, mine != NULL);

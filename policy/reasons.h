@@ -48,6 +48,7 @@ struct facts reasons_facts(
  * over. */
 MUST_USE bool reasons_verdict(const struct epoch *p, const struct facts *f, struct bytes to,
     enum verdict *out, struct err *e);
-/* Explains one agreement.  What *out points to lives in the epoch and in the text's arena. */
+/* Explains one agreement.  What *out points to lives in the epoch and in the text's arena.
+ * ERR_MALFORMED and ERR_LIMIT for a report that none is asked about. */
 MUST_USE bool reasons_of(const struct epoch *p, const struct edit_text *t,
     const struct reasons_ask *ask, const struct agreement *a, struct reasons *out, struct err *e);

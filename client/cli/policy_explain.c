@@ -57,6 +57,8 @@ right(int code)
 		return "ROUTINE, PRIORITY, IMMEDIATE or FLASH";
 	case OPT_MODE:
 		return "live or exercise";
+	case OPT_TOPIC:
+		return "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots";
 	default:
 		return "at most 64";
 	}
@@ -115,7 +117,7 @@ take(struct call *k, int code, const char *value)
 		return true;
 	default:
 		*words[code] = value;
-		return true;
+		return code != OPT_TOPIC || topic_check(bytes_of(value)) == TOPIC_GOOD;
 	}
 }
 

@@ -413,7 +413,8 @@ publish(struct compile *c, const struct declared *list, size_t count)
 		    s->values[0].kind != TEXT_LIST)
 			suspend_one(c, &s->values[0]);
 	}
-	for (size_t i = 0; i < count; i++)
+	bool judge = (c->flags & EPOCH_NO_EXPECTS) == 0;
+	for (size_t i = 0; i < count && judge; i++)
 		if (list[i].good && !expect_judge(c, &e->agreements[i], &list[i].statement->block))
 			return false;
 	return true;

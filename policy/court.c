@@ -347,6 +347,14 @@ static const struct {
 #define CHECK(name, source) { rules_##name },
 #include "policy/rules.def"
 };
+enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]) };
+
+static enum verdict
+run_check(struct ask *q, size_t check, struct why *why)
+{
+	enum verdict v = checks[check].run(q, why);
+	return v == VERDICT_RELEASE || v == VERDICT_HOLD ? v : VERDICT_WITHHOLD; /* zero is none */
+}
 
 /* All checks; the strictest verdict, and the first reason that gives it.  After a WITHHOLD nothing
  * can be stricter or come earlier. */
@@ -355,11 +363,9 @@ run_checks(struct ask *q, struct why *kept)
 {
 	enum verdict strictest = VERDICT_RELEASE;
 	*kept = (struct why){ .reason = REASON_RELEASE };
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+	for (size_t i = 0; i < CHECK_COUNT; i++) {
 		struct why why = { 0 };
-		enum verdict v = checks[i].run(q, &why);
-		if (v != VERDICT_RELEASE && v != VERDICT_HOLD)
-			v = VERDICT_WITHHOLD; /* the zero is no verdict */
+		enum verdict v = run_check(q, i, &why);
 		if (v > strictest) {
 			strictest = v;
 			*kept = why;
@@ -372,11 +378,10 @@ run_checks(struct ask *q, struct why *kept)
 	return strictest;
 }
 
-static bool
-judge_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion,
-    struct portion_decision *out)
+static struct ask
+ask_of(const struct court *c, const struct named *n, const struct member *r, uint32_t portion)
 {
-	struct ask q = { .epoch = c->epoch,
+	return (struct ask){ .epoch = c->epoch,
 		.facts = c->facts,
 		.agreement = n->agreement,
 		.recipient = r,
@@ -384,6 +389,36 @@ judge_portion(struct court *c, const struct named *n, const struct member *r, ui
 		.portion = portion,
 		.arena = c->arena,
 		.in_force_until = UINT64_MAX };
+}
+
+/* Tells what every check says of a portion; asked anew, so that the decision is what it is. */
+static bool
+tell_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion)
+{
+	static const char *const names[] = {
+#define CHECK(name, source) #name,
+#include "policy/rules.def"
+	};
+	struct ask q = ask_of(c, n, r, portion);
+	for (size_t i = 0; i < CHECK_COUNT; i++) {
+		struct why why = { 0 };
+		q.fault = 0;
+		enum verdict v = run_check(&q, i, &why);
+		struct check_said s = { .name = names[i],
+			.verdict = v,
+			.reason = v == VERDICT_RELEASE ? REASON_NONE : why.reason,
+			.label = (uint32_t)q.fault - 1,
+			.rule = why.rule };
+		c->trace->said(c->trace->ctx, r, portion, &s);
+	}
+	return !q.no_memory || no_memory(c);
+}
+
+static bool
+judge_portion(struct court *c, const struct named *n, const struct member *r, uint32_t portion,
+    struct portion_decision *out)
+{
+	struct ask q = ask_of(c, n, r, portion);
 	struct why why;
 	enum verdict v = run_checks(&q, &why);
 	if (q.no_memory)
@@ -440,9 +475,10 @@ court_judge(struct court *c, struct named *n, const struct member *r)
 		return NULL;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (!judge_portion(c, n, r, i, &rows[i]))
+		if ((c->trace != NULL && !tell_portion(c, n, r, i)) ||
+		    !judge_portion(c, n, r, i, &rows[i]))
 			return NULL;
-	if (share)
+	if (share && c->trace == NULL) /* each member is told of */
 		n->group[slot] = rows;
 	return rows;
 }

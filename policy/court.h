@@ -26,7 +26,8 @@ struct named { /* an agreement that the report names; named twice counts once */
 
 struct court {
 	const struct epoch *epoch;
-	const struct agreement *only; /* of an expect: in place of the epoch's, in force */
+	const struct agreement *only;	  /* of an expect: in place of the epoch's, in force */
+	const struct decide_trace *trace; /* NULL: nobody asks */
 	const struct facts *facts;
 	struct arena *arena;
 	struct written *const *labels; /* by portion */

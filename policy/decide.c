@@ -266,22 +266,45 @@ first_decide(struct court *c, struct decisions *out)
 	return judge_all(c, out);
 }
 
-bool
-decide_under(const struct epoch *p, const struct agreement *only, const struct facts *f,
-    struct arena *a, struct decisions *out, struct err *e)
+static bool
+decide(struct court c, struct decisions *out)
 {
-	struct court c = {
-		.epoch = p, .only = only, .facts = f, .arena = a, .good_until = UINT64_MAX, .err = e
-	};
+	const struct facts *f = c.facts;
 	struct decisions d = { .portion_count = f->portion_count };
 	court_until(&c, f->expires == 0 ? UINT64_MAX : f->expires);
 	if (!refuse_malformed(f, &d.refusal))
-		return err_set(e, ERR_NOMEM, "decision");
+		return err_set(c.err, ERR_NOMEM, "decision");
 	if (d.refusal.code == ERR_NONE && !(f->later ? later_decide(&c, &d) : first_decide(&c, &d)))
 		return false;
 	d.good_until = c.good_until;
 	*out = d;
 	return true;
+}
+
+bool
+decide_under(const struct epoch *p, const struct agreement *only, const struct facts *f,
+    struct arena *a, struct decisions *out, struct err *e)
+{
+	return decide((struct court){ .epoch = p,
+			  .only = only,
+			  .facts = f,
+			  .arena = a,
+			  .good_until = UINT64_MAX,
+			  .err = e },
+	    out);
+}
+
+bool
+decide_traced(const struct epoch *p, const struct decide_trace *trace, const struct facts *f,
+    struct arena *a, struct decisions *out, struct err *e)
+{
+	return decide((struct court){ .epoch = p,
+			  .trace = trace,
+			  .facts = f,
+			  .arena = a,
+			  .good_until = UINT64_MAX,
+			  .err = e },
+	    out);
 }
 
 bool

@@ -78,6 +78,24 @@ struct decisions {
 MUST_USE bool policy_decide(const struct epoch *p, const struct facts *f, struct arena *a,
     struct decisions *out, struct err *e);
 
+/* What one check said of one portion for one member under one agreement. */
+struct check_said {
+	const char *name; /* "coverage" */
+	enum verdict verdict;
+	enum reason reason;	 /* REASON_NONE of a release */
+	uint32_t label;		 /* the label at fault, from 0; UINT32_MAX: none */
+	const struct rule *rule; /* that decided; NULL: none */
+};
+struct decide_trace {
+	void (*said)(
+	    void *ctx, const struct member *m, uint32_t portion, const struct check_said *s);
+	void *ctx;
+};
+/* The same decision, telling what every check says of every member, those after a WITHHOLD too.
+ * The members of an agreement come in byte order, the checks of each in theirs. */
+MUST_USE bool decide_traced(const struct epoch *p, const struct decide_trace *trace,
+    const struct facts *f, struct arena *a, struct decisions *out, struct err *e);
+
 /* The same with 'only' in place of the epoch's agreement of that name, as if it were in force and
  * not suspended: how an 'expect' is judged at load. */
 MUST_USE bool decide_under(const struct epoch *p, const struct agreement *only,

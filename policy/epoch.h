@@ -38,7 +38,9 @@ enum epoch_flag { /* bits */
 	 * missing from the text too */
 	EPOCH_PARTIAL = 4,
 	/* reload: a party whose bundle is unusable is shut out; otherwise an error */
-	EPOCH_TOLERANT = 2
+	EPOCH_TOLERANT = 2,
+	/* explain: the 'expect' statements are not judged; no broker loads so */
+	EPOCH_NO_EXPECTS = 8
 };
 
 /*

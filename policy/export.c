@@ -172,16 +172,7 @@ duration(struct page *p, uint64_t us)
 static const char *
 date(struct page *p, uint64_t us)
 {
-	/* days since 1970 to year, month, day: eras of 400 years that begin in March */
-	uint64_t days = us / (UINT64_C(86400) * 1000000) + 719468;
-	uint64_t era = days / 146097, day = days % 146097;
-	uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-	uint64_t of_year = day - (365 * year + year / 4 - year / 100);
-	uint64_t month = (5 * of_year + 2) / 153;
-	unsigned d = (unsigned)(of_year - (153 * month + 2) / 5 + 1);
-	unsigned m = (unsigned)(month < 10 ? month + 3 : month - 9);
-	unsigned y = (unsigned)(year + era * 400 + (m <= 2));
-	const char *text = arena_printf(p->a, "%04u-%02u-%02u", y, m, d);
+	const char *text = text_day(p->a, us);
 	p->failed = p->failed || text == NULL;
 	return text == NULL ? "" : text;
 }

@@ -17,6 +17,13 @@ because_of(struct why *why, enum verdict v, enum reason reason, const struct rul
 	return v;
 }
 
+static enum verdict
+because_label(struct ask *q, struct why *why, enum reason reason, size_t label)
+{
+	q->fault = label + 1;
+	return because(why, VERDICT_WITHHOLD, reason);
+}
+
 static bool
 listed(const struct names *list, struct bytes name)
 {
@@ -231,7 +238,7 @@ rules_clearance(struct ask *q, struct why *why)
 		const struct label *seen = NULL;
 		enum reason reason = label_reason(q, &q->view->labels[i], &seen);
 		if (reason != REASON_NONE)
-			return because(why, VERDICT_WITHHOLD, reason);
+			return because_label(q, why, reason, i);
 		if (seen->vocab->releasability != VOCAB_NONE)
 			marked = true;
 	}
@@ -277,13 +284,14 @@ rules_coverage(struct ask *q, struct why *why)
 		const struct label *l = s->mapped != NULL ? s->mapped : s->written;
 		const struct rule *rule = l == NULL ? NULL : covering(q, l->vocab);
 		if (rule == NULL)
-			return because(why, VERDICT_WITHHOLD, REASON_NO_RULE);
+			return because_label(q, why, REASON_NO_RULE, i);
 		if (least == NULL || rule < least) /* one array, sorted by name */
 			least = rule;
 	}
 	if (least == NULL) /* no label at all: nothing covers nothing */
 		return because(why, VERDICT_WITHHOLD, REASON_NO_RULE);
 	q->cover = least;
+	why->rule = least;
 	return VERDICT_RELEASE;
 }
 

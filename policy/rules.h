@@ -104,6 +104,7 @@ struct ask {
 	struct duty *duties;
 	size_t duty_count;
 	const struct rule *cover; /* the least rule that covers */
+	size_t fault;		  /* the label that a check withheld for, from 1; 0: none */
 	uint64_t in_force_until;  /* the earliest end of an agreement that check 6 needed */
 	bool no_memory;		  /* the answer is worth nothing */
 };

@@ -204,6 +204,8 @@ MUST_USE bool text_to_duration(struct bytes in, uint64_t *ms);
 MUST_USE bool text_to_size(struct bytes in, uint64_t *bytes);
 MUST_USE bool text_to_time(struct bytes in, uint64_t *us);
 MUST_USE bool text_to_date(struct bytes in, uint64_t *us);
+/* The UTC day of a moment (µs) as YYYY-MM-DD; NULL on shortage. */
+char *text_day(struct arena *a, uint64_t us);
 bool text_is_name(struct bytes in);
 /* Whether the text may stand as a WORD, without quotes. */
 bool text_is_word(struct bytes in);

@@ -7,8 +7,10 @@
 #include "client/cli/eval.h"
 #include "client/cli/files.h"
 #include "client/cli/out.h"
+#include "client/cli/policy_explain.h"
 #include "client/cli/policy_fmt.h"
 #include "client/cli/policy_lint.h"
+#include "client/cli/policy_matrix.h"
 #include "client/cli/policy_out.h"
 #include "policy/decide.h"
 #include "policy/text.h"
@@ -17,7 +19,9 @@
 
 const char cmd_policy_usage[] =
     "policy check [--strict] [--at TIME] DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
-    "export DIR | terms DIR [AGREEMENT] [--json]";
+    "export DIR | terms DIR [AGREEMENT] [--json]\n"
+    "       relto policy explain DIR --from P --to P --topic T --label L.. [--json]\n"
+    "       relto policy matrix DIR [--csv | --json] [--topic T] [--label L..]";
 
 enum { WORDS_MAX = 256 };
 struct call {
@@ -353,6 +357,10 @@ cmd_policy(int argc, char **argv)
 		return out_usage(cmd_policy_usage, "policy does what?");
 	if (strcmp(argv[1], "fmt") == 0)
 		return policy_fmt(argc, argv);
+	if (strcmp(argv[1], "explain") == 0)
+		return policy_explain(argc - 1, argv + 1);
+	if (strcmp(argv[1], "matrix") == 0)
+		return policy_matrix(argc - 1, argv + 1);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

@@ -1,0 +1,22 @@
+/*
+ * topics.h - the topics of an agreement in classes: those of a class match the same of its topic
+ * patterns, its own and its rules', so that every decision treats them alike.
+ * Threads: values.
+ */
+#pragma once
+#include "policy/agreement.h"
+#include "proto/arena.h"
+#include "proto/err.h"
+
+enum { TOPICS_PATTERNS = 64, TOPICS_CLASSES = 1024 };
+
+struct topic_class {
+	struct bytes pattern; /* what all of its topics match; a class with a narrower pattern takes
+				 its topics out of it */
+	struct bytes witness; /* a topic of it */
+};
+
+/* All classes that the agreement covers, by pattern.  ERR_LIMIT past TOPICS_PATTERNS different
+ * patterns in it or TOPICS_CLASSES classes. */
+MUST_USE bool topics_classes(struct arena *a, const struct agreement *of,
+    const struct topic_class **out, size_t *count, struct err *e);

@@ -263,6 +263,8 @@ finish(struct committer *c, struct err *e)
 	bool grew = c->ledger->appended > 0;
 	if (!ledger_commit(c->ledger, &now, e))
 		return false;
+	if (c->next != NULL)
+		atomic_store(&c->shell->in_force, c->next->number);
 	wall_committed(&c->shell->wall, now.time_us);
 	note_stored(c);
 	if (!grew || sign(c, e))
@@ -312,7 +314,6 @@ take_rules(struct committer *c)
 		return;
 	ruleset_unref(c->rules);
 	c->rules = ruleset_ref(c->next);
-	atomic_store(&c->shell->in_force, c->rules->number);
 	c->ledger->fence.epoch = c->rules->number;
 	memcpy(c->ledger->fence.policy, epoch_digest(c->rules->epoch), STORE_HASH_BYTES);
 }

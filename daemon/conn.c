@@ -117,6 +117,12 @@ conn_last_word(struct conn *c, uint64_t request, const struct complaint *why)
 		conn_cut(c);
 		return;
 	}
+	/* whoever is shut out and does not read gets neither what is on its way nor a word */
+	if (why->code == ERR_SHUT_OUT && pump_has_begun(&c->pump)) {
+		pump_forget(&c->pump);
+		conn_cut(c);
+		return;
+	}
 	/* off READY first: what is cleared must not be queued here again */
 	if (c->state != CONN_DRAINING)
 		conn_move(c, CONN_DRAINING);
@@ -401,6 +407,12 @@ count_reports(struct conn *c)
 	c->outbox.reports_sent = c->outbox.reports_void = 0;
 }
 
+static bool
+has_output(const struct conn *c)
+{
+	return pump_pending(&c->pump) > 0 || !outbox_empty(&c->outbox);
+}
+
 /* False: the connection is gone. */
 static bool
 write_step(struct conn *c)
@@ -410,16 +422,18 @@ write_step(struct conn *c)
 	enum pump_result r = PUMP_DONE;
 	uint64_t began = worker_now_us(c->worker);
 	while (r == PUMP_DONE) {
+		/* never between the two: what was filled is past the door (S5) */
+		if (written > 0 && has_output(c) &&
+		    worker_now_us(c->worker) - began >= LIMIT_TURN_US) {
+			turns_again(c->worker, c);
+			break;
+		}
 		if (!outbox_fill(&c->outbox, &c->pump, c, &e))
 			r = PUMP_FAILED;
 		size_t before = pump_pending(&c->pump);
 		if (r != PUMP_DONE || before == 0)
 			break;
-		if (written > 0 && worker_now_us(c->worker) - began >= LIMIT_TURN_US) {
-			turns_again(c->worker, c);
-			break;
-		}
-		r = pump_write(&c->pump, outbox_empty(&c->outbox));
+		r = pump_write(&c->pump);
 		written += before - pump_pending(&c->pump);
 	}
 	if (r == PUMP_FAILED || r == PUMP_ENDED) {
@@ -436,12 +450,6 @@ write_step(struct conn *c)
 		on_room(c);
 	}
 	return c->state != CONN_CLOSED;
-}
-
-static bool
-has_output(const struct conn *c)
-{
-	return pump_pending(&c->pump) > 0 || !outbox_empty(&c->outbox);
 }
 
 /* Owed answers, then Bye, then close_notify, then the peer's end. */

@@ -123,6 +123,7 @@ stop(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c, enum 
 	return true;
 }
 
+/* One frame, of what still fits into the record that the pump holds. */
 static bool
 fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 {
@@ -130,8 +131,9 @@ fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 		return stop(o, g, p, c, STREAM_VOID);
 	size_t was = g->writer.sent;
 	size_t want = FRAME_HEAD_BYTES + (g->writer.message.len - was);
-	if (want > LIMIT_FRAME_BYTES + 4)
-		want = LIMIT_FRAME_BYTES + 4;
+	size_t room = PUMP_RECORD - pump_pending(p);
+	if (want > room)
+		want = room;
 	uint8_t *to = pump_space(p, want);
 	if (to == NULL)
 		return false;
@@ -146,11 +148,14 @@ bool
 outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e)
 {
 	size_t waits = outbox_waiting(o, 0);
+	if (pump_has_begun(p))
+		return true;
 	if (waits > PUMP_RECORD)
 		waits = PUMP_RECORD;
 	if (waits > 0 && pump_space(p, waits + waits / 16) == NULL) /* and the heads of frames */
 		return err_set(e, ERR_NOMEM, "output buffer");
-	for (int lane; pump_pending(p) < PUMP_RECORD && (lane = highest(o)) >= 0;) {
+	for (int lane;
+	     pump_pending(p) + FRAME_HEAD_BYTES < PUMP_RECORD && (lane = highest(o)) >= 0;) {
 		if (!fill_frame(o, STAILQ_FIRST(&o->lane[lane]), p, c))
 			return err_set(e, ERR_NOMEM, "output buffer");
 	}

@@ -50,7 +50,8 @@ MUST_USE bool outbox_put_stream(
 bool outbox_empty(const struct outbox *o);
 /* Bytes that wait in this lane and those above it. */
 size_t outbox_waiting(const struct outbox *o, unsigned lane);
-/* Makes frames into the pump until it holds a full record or nothing waits.  ERR_NOMEM. */
+/* Makes frames into the pump until it holds a full record or nothing waits; none while TLS is still
+ * at the last one: what is in the pump cannot be taken back.  ERR_NOMEM. */
 MUST_USE bool outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e);
 /* Throws away all that waits, ending begun messages by void frames in 'p' if that is not NULL. */
 void outbox_clear(struct outbox *o, struct pump *p, struct conn *c);

@@ -301,18 +301,16 @@ introduce(struct scene *s, struct conn *c, struct err *e)
 	return true;
 }
 
-/* The number under which 'k' knows it from now on; NULL: out of memory. */
+/* A new number under which 'k' knows it from now on; NULL: out of memory. */
 static struct sent *
-known_as(struct flight *f, struct consumer *k, struct err *e)
+number_it(struct flight *f, struct consumer *k, uint64_t record, struct err *e)
 {
-	struct sent *s = flight_sent_to(f, k);
-	if (s != NULL)
-		return s;
-	s = calloc(1, sizeof(*s));
+	struct sent *s = calloc(1, sizeof(*s));
 	if (s != NULL) {
 		*s = (struct sent){ .number = k->last + 1,
 			.to = k,
 			.flight = f,
+			.record = record,
 			.key = f->entry.key,
 			.report = f->entry.report,
 			.publisher = f->publisher };
@@ -326,6 +324,14 @@ known_as(struct flight *f, struct consumer *k, struct err *e)
 	k->last = s->number;
 	LIST_INSERT_HEAD(&f->sents, s, of_flight);
 	return s;
+}
+
+/* Nothing left under it: whoever acknowledges it acknowledges nothing. */
+static void
+take_number_back(struct sent *s)
+{
+	s->to->last--;
+	sent_free(s);
 }
 
 /* Readers that stop could make us hold a large report for each of them: the party's other reports
@@ -347,6 +353,12 @@ has_room(struct scene *s, struct consumer *k, struct err *e)
 static bool
 send(struct scene *s, struct consumer *k, struct err *e)
 {
+	const struct release_token token = { .desk = s->desk,
+		.rules = s->desk->rules->number,
+		.good_until_us = good_until(s),
+		.delivery = s->given.delivery };
+	if (!release_permit(s->desk, &token))
+		return err_set(e, ERR_BUSY, "not permitted now");
 	if (!has_room(s, k, e))
 		return false;
 	struct msg m = { .type = MSG_DELIVER };
@@ -358,16 +370,19 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	if (r == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
 	struct flight *f = s->f;
-	r->token = (struct release_token){ .desk = s->desk,
-		.rules = s->desk->rules->number,
-		.good_until_us = good_until(s),
-		.delivery = s->given.delivery };
+	r->token = token;
 	r->done = flight_sent;
 	r->arg = f;
-	struct sent *given = known_as(f, k, e);
-	if (given == NULL || !release_send(k->conn, f->entry.key.precedence - 1u, &r, e))
+	struct sent *before = flight_sent_to(f, k);
+	struct sent *now = before == NULL ? number_it(f, k, token.delivery, e) : before;
+	if (now == NULL)
 		return false;
-	given->record = s->given.delivery;
+	if (!release_send(k->conn, f->entry.key.precedence - 1u, &r, e)) {
+		if (before == NULL)
+			take_number_back(now);
+		return false;
+	}
+	now->record = token.delivery;
 	f->to = k;
 	k->out++;
 	k->conn->party->output_bytes += f->large;

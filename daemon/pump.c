@@ -184,8 +184,21 @@ pump_pending(const struct pump *p)
 	return p->out_len - p->out_at;
 }
 
+bool
+pump_has_begun(const struct pump *p)
+{
+	return p->retry_len != 0;
+}
+
+void
+pump_forget(struct pump *p)
+{
+	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	(void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 enum pump_result
-pump_write(struct pump *p, bool all)
+pump_write(struct pump *p)
 {
 	if (p->broken || p->shut)
 		return PUMP_FAILED;
@@ -194,8 +207,6 @@ pump_write(struct pump *p, bool all)
 		size_t n = pending < PUMP_RECORD ? pending : PUMP_RECORD;
 		if (p->retry_len != 0)
 			n = p->retry_len; /* what TLS has begun must be finished as it was */
-		else if (n < PUMP_RECORD && !all)
-			return PUMP_DONE;
 		if (n == 0)
 			break;
 		size_t written = 0;

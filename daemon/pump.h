@@ -54,8 +54,12 @@ enum pump_result pump_read(struct pump *p, uint8_t *to, size_t cap, size_t *len)
 uint8_t *pump_space(struct pump *p, size_t len);
 void pump_added(struct pump *p, size_t len);
 size_t pump_pending(const struct pump *p);
-/* Writes full records; with 'all' the rest too.  PUMP_DONE: nothing (of that) is left. */
-enum pump_result pump_write(struct pump *p, bool all);
+/* True if TLS holds a record that the socket has not taken. */
+bool pump_has_begun(const struct pump *p);
+/* Writes what there is.  PUMP_DONE: nothing is left. */
+enum pump_result pump_write(struct pump *p);
+/* From now on the end is a RST, and what the kernel has not sent is dropped. */
+void pump_forget(struct pump *p);
 /* close_notify and FIN: nothing can be written any more, but reading goes on.  Once. */
 void pump_shut(struct pump *p);
 /* Reads and drops what the peer still sends, so that our last words are not lost to a RST. */

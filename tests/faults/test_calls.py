@@ -26,7 +26,7 @@ ENDS = (70, 74, 75)  # what a start that failed says
 
 def faults_of(call):
     yield "error=EIO"
-    if call in ("write", "writev", "pwrite64", "pwritev", "fallocate", "mkdir", "mkdirat"):
+    if call in ("write", "writev", "pwrite64", "pwritev", "fallocate", "mkdir", "mkdirat", *FLUSHES):
         yield "error=ENOSPC"
     if call in ("write", "writev", "pwrite64", "pwritev"):
         yield "retval=512"  # of a page; more than the one byte of the mark

@@ -10,8 +10,8 @@ Two things are judged.
 - The claim itself, by wall clock: the p99 of receipt, delivery and Ping, the median of the rounds of each kind; with
   attackers at most 10 % or 0.3 ms more, or what the quiet rounds differ among themselves, if that is more.  Floods take
   what processor there is, and may add FLOOD_MS.  The attackers run only when nobody else wants the processor, so that it
-  is the broker that is measured.  Where a Ping takes a millisecond and more in a quiet round, or the load says so, the machine is busy with
-  other things; then BUSY_MS says that everybody is served, and no more is claimed by wall clock.
+  is the broker that is measured.  Only where RELTO_QUIET=1 says that nothing else runs on the machine: a check shares it,
+  and there BUSY_MS says that everybody is served, and no more is claimed by wall clock.
 """
 import json
 import multiprocessing
@@ -32,7 +32,8 @@ from wire import pb  # noqa: E402
 
 FULL = os.environ.get("RELTO_CHECK_FULL") == "1"
 RATE = 200
-SECONDS, ROUNDS = (3.0, 9) if FULL else (0.7, 3)
+QUIET = os.environ.get("RELTO_QUIET") == "1"
+SECONDS, ROUNDS = (3.0, 9) if FULL else (3.0, 5) if QUIET else (0.7, 3)
 AWAY_SLOTS, AWAY_MS, FLOOD_MS, BUSY_MS = 64, 3, 2, 2000
 P99 = ("receipt", "delivery", "ping")
 MiB = 1 << 20
@@ -195,11 +196,9 @@ class HostileTest(rig.LabTest):
                                                    " ".join("%.2f" % a[what] for a in attacked)), flush=True)
         self.assertEqual([a["busy"] for a in attacked], [0] * len(attacked), "victims were told to come again")
         self.assertLessEqual(median(attacked, "away"), median(quiet, "away") + AWAY_MS, "a thread away from its loop")
-        busy = max(q["ping"] for q in quiet) > 1 or os.getloadavg()[0] > 3.5
-        print("# by wall clock: %s" % ("a busy machine" if busy else "a quiet machine"))
         for what in P99:
             alone, noise = median(quiet, what), max(q[what] for q in quiet) - min(q[what] for q in quiet)
-            more = BUSY_MS if busy else max(0.1 * alone, more_ms, noise)
+            more = max(0.1 * alone, more_ms, noise) if QUIET else BUSY_MS
             self.assertLessEqual(median(attacked, what), alone + more, "p99 of %s, ms" % what)
 
     def assertCheap(self, attacked, share):

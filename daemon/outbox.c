@@ -10,6 +10,7 @@ struct outgoing {
 	STAILQ_ENTRY(outgoing) next;
 	struct frame_writer writer;
 	struct stream stream; /* may_go is NULL: not a report, the message follows in 'copy' */
+	uint64_t serial;      /* in the order in which they were queued */
 	uint8_t copy[];
 };
 
@@ -25,6 +26,7 @@ static void
 enqueue(struct outbox *o, unsigned lane, struct outgoing *g, struct bytes message)
 {
 	frame_writer_init(&g->writer, message, (uint8_t)lane);
+	g->serial = ++o->serial;
 	STAILQ_INSERT_TAIL(&o->lane[lane], g, next);
 	o->waiting[lane] += message.len;
 	if (g->stream.may_go == NULL)
@@ -89,13 +91,12 @@ counted_out(struct outbox *o, const struct outgoing *g, size_t bytes)
 		o->answers -= bytes;
 }
 
-/* Takes the first message of its lane off the queue; it may have been sent, stopped or dropped. */
+/* Takes a message off its lane; it may have been sent, stopped or dropped. */
 static void
 finish(struct outbox *o, struct outgoing *g, size_t unsent, struct conn *c, enum stream_end how)
 {
-	assert(STAILQ_FIRST(&o->lane[g->writer.lane]) == g);
 	counted_out(o, g, unsent);
-	STAILQ_REMOVE_HEAD(&o->lane[g->writer.lane], next);
+	STAILQ_REMOVE(&o->lane[g->writer.lane], g, outgoing, next);
 	struct stream s = g->stream;
 	if (s.may_go != NULL && how == STREAM_SENT)
 		o->reports_sent++;
@@ -123,12 +124,29 @@ stop(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c, enum 
 	return true;
 }
 
+/* A report that may not go takes along those that were queued behind it in its lane: all are looked
+ * at again, in their order, and none overtakes it (S6). */
+static bool
+stop_all(struct outbox *o, unsigned lane, struct pump *p, struct conn *c)
+{
+	uint64_t last = o->serial;
+	for (;;) {
+		struct outgoing *g = STAILQ_FIRST(&o->lane[lane]);
+		while (g != NULL && g->serial <= last && g->stream.may_go == NULL)
+			g = STAILQ_NEXT(g, next);
+		if (g == NULL || g->serial > last)
+			return true;
+		if (!stop(o, g, p, c, STREAM_VOID))
+			return false;
+	}
+}
+
 /* One frame, of what still fits into the record that the pump holds. */
 static bool
 fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 {
 	if (g->stream.may_go != NULL && !g->stream.may_go(g->stream.token, c))
-		return stop(o, g, p, c, STREAM_VOID);
+		return stop_all(o, g->writer.lane, p, c);
 	size_t was = g->writer.sent;
 	size_t want = FRAME_HEAD_BYTES + (g->writer.message.len - was);
 	size_t room = PUMP_RECORD - pump_pending(p);

@@ -17,7 +17,8 @@ struct pump;
 
 enum stream_end {
 	STREAM_SENT, /* every frame was handed to TLS */
-	STREAM_VOID, /* the check said no: a void frame ended it, or it never began */
+	STREAM_VOID, /* the check said no to it, or to one before it in its lane: a void frame
+		      * ended it, or it never began */
 	STREAM_GONE  /* the connection ended first */
 };
 
@@ -39,6 +40,7 @@ struct outbox {
 	size_t waiting[LIMIT_LANES];	     /* bytes of messages not yet made into frames */
 	size_t answers;			     /* of these, those of messages that are not reports */
 	uint32_t reports_sent, reports_void; /* since whoever counts set them back */
+	uint64_t serial;		     /* of the last one queued */
 };
 
 void outbox_init(struct outbox *o);

@@ -6,6 +6,7 @@ A run is RELTO_STEPS steps (5,000; with RELTO_CHECK_FULL=1 ten runs of them), ea
 RELTO_SEED picks the seed; a run that fails prints how to repeat it.  What is judged, and how, is in inflight_judge.py and
 inflight_end.py.  The clock is only set where libfaketime can be loaded: not ahead of a sanitizer.
 """
+import collections
 import datetime
 import os
 import random
@@ -108,6 +109,16 @@ class Flight:
 
     def alive(self, *parties):
         return [l for l in self.lines if l is not None and l.alive and (not parties or l.party in parties)]
+
+    def stopped_unseen(self):
+        """What was to go to one of several readers of a subscription may be stopped before its first frame, and come later."""
+        readers = collections.Counter(key for line in self.alive() for key in set(line.keys.values()))
+        for key in [k for k, n in readers.items() if n > 1]:
+            self.ledger.ends[key].append(time.monotonic())
+
+    def set_clock(self, offset):
+        self.clock.set(offset)
+        self.stopped_unseen()
 
     def pump(self):
         for line in self.alive():
@@ -221,6 +232,7 @@ class Flight:
             r.choice([Flight.publish, Flight.acknowledge, Flight.open_some])(self, r)
             self.wait_a_little(0.05)
         reader.resume()
+        self.stopped_unseen()
 
     def publish_again(self, r):
         lines = self.alive()
@@ -272,6 +284,7 @@ class Flight:
             r.choice(lines).stall()
         elif stalled:
             r.choice(stalled).resume()
+            self.stopped_unseen()
 
     def change_policy(self, r):
         for _ in range(r.choice([1, 1, 2, 4])):
@@ -296,6 +309,7 @@ class Flight:
         change = self.world.told("reload")
         self.signal(b"policy.in-force")
         self.world.in_force(change)
+        self.stopped_unseen()
         self.new_terms()
 
     def signal(self, word):
@@ -330,7 +344,7 @@ class Flight:
         if self.doubt:
             return self.accept_clock()
         if self.clock.can_be_set:
-            self.clock.set(self.clock.offset + r.choice([1, 3, 10, 30, 50, -4]))
+            self.set_clock(self.clock.offset + r.choice([1, 3, 10, 30, 50, -4]))
 
     def jump(self, r):
         """To a little before midnight, one day or two from now; an operator must accept it."""
@@ -338,7 +352,7 @@ class Flight:
             return
         now = datetime.datetime.utcfromtimestamp(self.clock.now_us() / 1e6)
         midnight = datetime.datetime.combine(now.date() + datetime.timedelta(days=r.choice([1, 1, 2, 3])), datetime.time())
-        self.clock.set(self.clock.offset + int((midnight - now).total_seconds()) - r.choice([20, 20, -20]))
+        self.set_clock(self.clock.offset + int((midnight - now).total_seconds()) - r.choice([20, 20, -20]))
 
     def accept_clock(self):
         with self.lab.client("hub", "/operator") as c:

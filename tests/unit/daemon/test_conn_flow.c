@@ -223,6 +223,35 @@ a_report_whose_token_says_no_at_once_leaves_no_trace(void **state)
 	free(parcel.encoded);
 }
 
+/* Queued again when they are looked at again; what was stopped first is first again. */
+static void
+what_waits_behind_a_report_that_is_stopped_does_not_overtake_it(void **state)
+{
+	(void)state;
+	struct parcel first, second, other;
+	struct peer *p = rig_ready("NOR", 0);
+	make_parcel(&first, 5, 3 * 65536);
+	make_parcel(&second, 6, 1000);
+	make_parcel(&other, 7, 1000);
+	first.stop_at = 2;
+	second.other = &first;
+	send_parcel(p, 1, &first);
+	rig_ask(p, MSG_PING, 2); /* an answer is no report */
+	send_parcel(p, 1, &second);
+	send_parcel(p, 0, &other);
+	const struct msg *m = rig_next(p);
+	while (m->type == MSG_PONG)
+		m = rig_next(p);
+	assert_int_equal(m->request, 7); /* another lane goes on */
+	assert_int_equal(first.how, STREAM_VOID);
+	assert_int_equal(second.how, STREAM_VOID);
+	assert_int_equal(second.asked, 0);
+	assert_int_equal(rig_metric(METRIC_reports_void), 2);
+	free(first.encoded);
+	free(second.encoded);
+	free(other.encoded);
+}
+
 static void
 a_report_is_not_asked_for_before_the_socket_takes_it(void **state)
 {
@@ -524,6 +553,7 @@ main(void)
 		UP_DOWN(a_report_goes_out_in_frames_each_asked_for_and_is_done_once),
 		UP_DOWN(a_report_whose_token_says_no_half_way_ends_in_a_void_frame),
 		UP_DOWN(a_report_whose_token_says_no_at_once_leaves_no_trace),
+		UP_DOWN(what_waits_behind_a_report_that_is_stopped_does_not_overtake_it),
 		UP_DOWN(a_report_is_not_asked_for_before_the_socket_takes_it),
 		UP_DOWN(a_flash_waits_for_one_frame_of_a_routine_at_most),
 		UP_DOWN(a_report_on_its_way_when_the_connection_ends_is_given_back),

@@ -182,7 +182,8 @@ static uint64_t
 mono_us(void *arg)
 {
 	(void)arg;
-	return rig.now_ms * 1000 + (rig.us += rig.tick_us);
+	rig.us += rig.tick_us;
+	return atomic_load(&rig.now_ms) * 1000 + atomic_load(&rig.us);
 }
 
 static int64_t

@@ -272,6 +272,27 @@ a_report_is_not_asked_for_before_the_socket_takes_it(void **state)
 	free(parcel.encoded);
 }
 
+/* Its last word would come behind a record that TLS has begun. */
+static void
+whoever_is_shut_out_while_it_does_not_read_is_cut_off(void **state)
+{
+	(void)state;
+	struct parcel parcel;
+	struct peer *p = rig_ready("NOR", 0), *reads = rig_ready("GBR", 0);
+	const struct complaint why = { .code = ERR_SHUT_OUT };
+	make_parcel(&parcel, 5, 16u << 20);
+	p->silent = true;
+	send_parcel(p, 0, &parcel);
+	rig_rounds(50);
+	assert_true(pump_has_begun(&rig_conn(p)->pump));
+	conn_last_word(rig_conn(p), 0, &why);
+	assert_int_equal(rig_state(p), CONN_CLOSED);
+	assert_int_equal(parcel.how, STREAM_GONE);
+	conn_last_word(rig_conn(reads), 0, &why);
+	assert_true(rig_ends_with(reads, ERR_SHUT_OUT));
+	free(parcel.encoded);
+}
+
 static void
 a_flash_waits_for_one_frame_of_a_routine_at_most(void **state)
 {
@@ -555,6 +576,7 @@ main(void)
 		UP_DOWN(a_report_whose_token_says_no_at_once_leaves_no_trace),
 		UP_DOWN(what_waits_behind_a_report_that_is_stopped_does_not_overtake_it),
 		UP_DOWN(a_report_is_not_asked_for_before_the_socket_takes_it),
+		UP_DOWN(whoever_is_shut_out_while_it_does_not_read_is_cut_off),
 		UP_DOWN(a_flash_waits_for_one_frame_of_a_routine_at_most),
 		UP_DOWN(a_report_on_its_way_when_the_connection_ends_is_given_back),
 		UP_DOWN(an_error_in_the_middle_of_a_report_voids_it_and_is_readable),

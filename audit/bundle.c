@@ -50,8 +50,12 @@ static const char *const dirs[BUNDLE_DIR_END] = {
 void
 bundle_hex(const uint8_t digest[32], char out[BUNDLE_HEX_LEN + 1])
 {
-	for (size_t i = 0; i < 32; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	static const char digits[] = "0123456789abcdef";
+	for (size_t i = 0; i < 32; i++) {
+		out[2 * i] = digits[digest[i] >> 4];
+		out[2 * i + 1] = digits[digest[i] & 15];
+	}
+	out[BUNDLE_HEX_LEN] = '\0';
 }
 
 const char *
@@ -64,9 +68,11 @@ bundle_dir(enum bundle_dir d)
 void
 bundle_content_path(enum bundle_dir d, const uint8_t digest[32], char out[BUNDLE_PATH_MAX])
 {
-	char name[BUNDLE_HEX_LEN + 1];
-	bundle_hex(digest, name);
-	(void)snprintf(out, BUNDLE_PATH_MAX, "%s/%s", bundle_dir(d), name);
+	const char *dir = bundle_dir(d);
+	size_t n = strlen(dir);
+	memcpy(out, dir, n + 1);
+	out[n] = '/';
+	bundle_hex(digest, out + n + 1);
 }
 
 void

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "audit/base64.h"
+#include "audit/quorum.h"
 #include "proto/arena.h"
 
 static const char proof_magic[] = "c2sp.org/tlog-proof@v1\n";
@@ -28,6 +29,19 @@ join(struct arena *a, const struct bytes *parts, size_t count, struct bytes *out
 }
 
 bool
+checkpoint_generation(struct bytes origin, struct bytes *stem, uint64_t *generation)
+{
+	size_t at = origin.len;
+	while (at > 0 && origin.data[at - 1] != '/')
+		at--;
+	if (at < 2 || at == origin.len || origin.data[at] != 'g')
+		return false;
+	*stem = bytes_from(origin.data, at - 1);
+	return checkpoint_decimal(
+	    bytes_from(origin.data + at + 1, origin.len - at - 1), generation);
+}
+
+bool
 checkpoint_text(struct arena *a, const struct checkpoint *c, struct bytes *out, struct err *e)
 {
 	char rest[80], root[45] = { 0 };
@@ -37,9 +51,8 @@ checkpoint_text(struct arena *a, const struct checkpoint *c, struct bytes *out, 
 	return join(a, parts, 2, out, e);
 }
 
-/* Takes a line off the front; false if there is none that ends. */
-static bool
-take_line(struct bytes *text, struct bytes *line)
+bool
+checkpoint_line(struct bytes *text, struct bytes *line)
 {
 	const uint8_t *end = text->len == 0 ? NULL : memchr(text->data, '\n', text->len);
 	if (end == NULL)
@@ -50,9 +63,8 @@ take_line(struct bytes *text, struct bytes *line)
 	return true;
 }
 
-/* Decimal without leading zeros. */
-static bool
-read_decimal(struct bytes in, uint64_t *out)
+bool
+checkpoint_decimal(struct bytes in, uint64_t *out)
 {
 	uint64_t v = 0;
 	if (in.len == 0 || (in.len > 1 && in.data[0] == '0'))
@@ -67,8 +79,8 @@ read_decimal(struct bytes in, uint64_t *out)
 	return true;
 }
 
-static bool
-read_hash(struct bytes line, uint8_t out[32])
+bool
+checkpoint_hash(struct bytes line, uint8_t out[32])
 {
 	uint8_t hash[33];
 	size_t len;
@@ -83,11 +95,11 @@ checkpoint_parse(struct bytes text, struct checkpoint *out, struct err *e)
 {
 	struct checkpoint c;
 	struct bytes size, root;
-	if (!take_line(&text, &c.origin) || c.origin.len == 0)
+	if (!checkpoint_line(&text, &c.origin) || c.origin.len == 0)
 		return err_set(e, ERR_MALFORMED, "checkpoint: no origin");
-	if (!take_line(&text, &size) || !read_decimal(size, &c.size))
+	if (!checkpoint_line(&text, &size) || !checkpoint_decimal(size, &c.size))
 		return err_set(e, ERR_MALFORMED, "checkpoint: no size");
-	if (!take_line(&text, &root) || !read_hash(root, c.root))
+	if (!checkpoint_line(&text, &root) || !checkpoint_hash(root, c.root))
 		return err_set(e, ERR_MALFORMED, "checkpoint: no root");
 	if (text.len != 0)
 		return err_set(e, ERR_MALFORMED, "checkpoint: more than three lines");
@@ -133,6 +145,10 @@ check_quorum(const struct checkpoint_trust *t, const struct note_seen *seen, str
 	if (signers < t->quorum)
 		return err_set(e, ERR_BAD_SIGNATURE, "%zu of the witnesses signed, not %zu",
 		    signers, t->quorum);
+	if (t->rule != NULL && !quorum_met(t->rule, seen + 1))
+		return err_set(e, ERR_BAD_SIGNATURE,
+		    "%zu of %zu witnesses signed, which is not the quorum", signers,
+		    t->witness_count);
 	return true;
 }
 
@@ -218,19 +234,20 @@ checkpoint_proof_parse(
 	struct bytes line, rest;
 	if (!after(in, proof_magic, &in))
 		return err_set(e, ERR_MALFORMED, "proof: not a tlog-proof of version 1");
-	if (!take_line(&in, &line))
+	if (!checkpoint_line(&in, &line))
 		return err_set(e, ERR_MALFORMED, "proof: no index");
 	if (after(line, "extra ", &rest)) {
 		if (!parse_extra(a, rest, &p.extra, e))
 			return false;
-		if (!take_line(&in, &line))
+		if (!checkpoint_line(&in, &line))
 			return err_set(e, ERR_MALFORMED, "proof: no index");
 	}
-	if (!after(line, "index ", &rest) || !read_decimal(rest, &p.index))
+	if (!after(line, "index ", &rest) || !checkpoint_decimal(rest, &p.index))
 		return err_set(e, ERR_MALFORMED, "proof: no index");
-	bool more = take_line(&in, &line);
-	for (; more && line.len != 0; more = take_line(&in, &line)) {
-		if (p.path.count == MERKLE_PROOF_MAX || !read_hash(line, p.path.hash[p.path.count]))
+	bool more = checkpoint_line(&in, &line);
+	for (; more && line.len != 0; more = checkpoint_line(&in, &line)) {
+		if (p.path.count == MERKLE_PROOF_MAX ||
+		    !checkpoint_hash(line, p.path.hash[p.path.count]))
 			return err_set(e, ERR_MALFORMED, "proof: hash %zu", p.path.count);
 		p.path.count++;
 	}

@@ -69,63 +69,46 @@ static const struct rule rules[EVENT_END] = {
 #undef R
 };
 
-static struct bytes
-value_of(const struct record *r, unsigned slot)
-{
-	return RECORD_SLOT(r, slot)->open ? RECORD_SLOT(r, slot)->value : (struct bytes){ NULL, 0 };
-}
-
 #define IF(there, bit) ((there) ? (unsigned)(bit) : 0u)
 
 static unsigned
-said_of_parties(const struct record *r)
+said_of_parties(const struct record_said *s)
 {
-	struct slot_common c = { 0 };
-	struct slot_release v = { 0 };
-	struct slot_publication p = { .index = SLOT_ABSENT };
-	uint64_t place = SLOT_ABSENT;
-	if (!slot_get_common(value_of(r, 1), &c, NULL) ||
-	    !slot_get_release(value_of(r, 2), &v, NULL) ||
-	    !slot_get_publication(value_of(r, 3), &p, NULL) ||
-	    !slot_get_place(value_of(r, 8), &place, NULL))
-		return 0;
-	return IF(c.report.len, REPORT) | IF(v.recipient.len, RECIPIENT) |
-	       IF(v.agreements.len, AGREEMENTS) | IF(v.marking.len, MARKING) |
-	       IF(v.released != NULL, DIGEST) | IF(p.party.len, PARTY) | IF(p.agent.len, AGENT) |
-	       IF(p.manifest != NULL, MANIFEST) | IF(p.banner.len, BANNER) |
-	       IF(p.index != SLOT_ABSENT, INDEX) | IF(place != SLOT_ABSENT, PLACE);
+	const struct slot_release *v = &s->release;
+	const struct slot_publication *p = &s->publication;
+	return IF(s->common.report.len, REPORT) | IF(v->recipient.len, RECIPIENT) |
+	       IF(v->agreements.len, AGREEMENTS) | IF(v->marking.len, MARKING) |
+	       IF(v->released != NULL, DIGEST) | IF(p->party.len, PARTY) | IF(p->agent.len, AGENT) |
+	       IF(p->manifest != NULL, MANIFEST) | IF(p->banner.len, BANNER) |
+	       IF(p->index != SLOT_ABSENT, INDEX) | IF(s->place != SLOT_ABSENT, PLACE);
 }
 
 static unsigned
-said_of_judgement(const struct record *r)
+said_of_judgement(const struct record_said *s)
 {
-	struct slot_decision d = { .link = SLOT_ABSENT };
-	struct slot_hub h = { .connection = SLOT_ABSENT };
-	if (!slot_get_decision(value_of(r, 4), &d, NULL) || !slot_get_hub(value_of(r, 5), &h, NULL))
-		return 0;
-	return IF(d.outcome != 0, OUTCOME) | IF(d.reasons.len, REASONS) |
-	       IF(d.policy != NULL, POLICY) | IF(d.facts != NULL, FACTS) |
-	       IF(d.link != SLOT_ABSENT, LINK) | IF(h.node.len, NODE) |
-	       IF(h.connection != SLOT_ABSENT, CONNECTION) |
-	       IF(h.certificate != NULL, CERTIFICATE) | IF(h.clock.len, CLOCK) |
-	       IF(value_of(r, 6).len, PERSON);
+	const struct slot_decision *d = &s->decision;
+	const struct slot_hub *h = &s->hub;
+	return IF(d->outcome != 0, OUTCOME) | IF(d->reasons.len, REASONS) |
+	       IF(d->policy != NULL, POLICY) | IF(d->facts != NULL, FACTS) |
+	       IF(d->link != SLOT_ABSENT, LINK) | IF(h->node.len, NODE) |
+	       IF(h->connection != SLOT_ABSENT, CONNECTION) |
+	       IF(h->certificate != NULL, CERTIFICATE) | IF(h->clock.len, CLOCK) |
+	       IF(s->person.actor.len + s->person.justification.len, PERSON);
 }
 
 /* An ACK of deliveries stands in two trees, an attestation in none; an APPROVAL in that of its
  * approver, unless that is the publisher. */
 static void
-sharpen_by_body(const struct record *r, enum event_type type, struct rule *is)
+sharpen_by_body(const struct record *r, const struct record_said *s, struct rule *is)
 {
-	struct body b;
-	struct slot_publication p = { 0 };
-	bool approval = type == EVENT_APPROVAL && RECORD_SLOT(r, 3)->open;
-	if ((type != EVENT_ACK && !approval) || !RECORD_SLOT(r, 7)->open ||
-	    !event_body_parse(type, RECORD_SLOT(r, 7)->value, &b, NULL) ||
-	    !slot_get_publication(value_of(r, 3), &p, NULL))
+	bool ack = s->common.type == EVENT_ACK;
+	bool approval = s->common.type == EVENT_APPROVAL && RECORD_SLOT(r, 3)->open;
+	if ((!ack && !approval) || !RECORD_SLOT(r, 7)->open)
 		return;
 	unsigned trees = approval ? PLACE : PARTY | INDEX | PLACE;
-	bool stands = approval ? !bytes_equal(event_body_get(&b, BODY_APPROVAL_APPROVER), p.party)
-			       : event_body_has(&b, BODY_ACK_DELIVERIES);
+	bool stands = approval ? !bytes_equal(event_body_get(&s->body, BODY_APPROVAL_APPROVER),
+				     s->publication.party)
+			       : event_body_has(&s->body, BODY_ACK_DELIVERIES);
 	if (stands)
 		is->must |= trees;
 	else
@@ -153,11 +136,12 @@ first_of(unsigned set)
 }
 
 enum form
-form_check(const struct record *r, enum event_type type, struct err *why)
+form_check(const struct record *r, const struct record_said *s, struct err *why)
 {
-	unsigned said = said_of_parties(r) | said_of_judgement(r), lacks = 0;
+	enum event_type type = s->common.type;
+	unsigned said = said_of_parties(s) | said_of_judgement(s), lacks = 0;
 	struct rule is = rules[type];
-	sharpen_by_body(r, type, &is);
+	sharpen_by_body(r, s, &is);
 	for (unsigned i = 0; i < FIELDS; i++)
 		if (RECORD_SLOT(r, fields[i].slot)->open)
 			lacks |= is.must & ~said & 1u << i;

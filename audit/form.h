@@ -1,7 +1,7 @@
 /*
  * form.h - whether a record has the fields that its type must have, and no others (audit/form.def).
- * record_check asks whether each slot can be read; this asks whether the record says all it must.
- * Threads: pure.
+ * record_take_apart asks whether each slot can be read; this asks whether the record says all it
+ * must. Threads: pure.
  */
 #pragma once
 #include "audit/record.h"
@@ -12,6 +12,6 @@ enum form {
 	FORM_LOOSE /* what joins it to the log is missing: its place in a party's tree, link, policy
 		    */
 };
-/* Of a record that record_check passed.  Nothing is asked of slots that are closed.  'why' (may be
- * NULL) gets the words for what is not good, ERR_MALFORMED. */
-enum form form_check(const struct record *r, enum event_type type, struct err *why);
+/* Of a record that record_take_apart took apart.  Nothing is asked of slots that are closed.  'why'
+ * (may be NULL) gets the words for what is not good, ERR_MALFORMED. */
+enum form form_check(const struct record *r, const struct record_said *said, struct err *why);

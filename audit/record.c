@@ -314,60 +314,72 @@ record_entry_leaf(struct sha256 *h, struct bytes in, uint8_t leaf[32], struct er
 	       merkle_leaf(h, bytes_from(data, sizeof(data)), leaf, e);
 }
 
-/* A present slot of its own form; slot 7 needs the type. */
+/* A present slot of its own form. */
 static bool
-check_slot(const struct record *r, unsigned number, enum event_type type, struct err *e)
+read_slot(const struct record *r, unsigned number, struct record_said *s, struct err *e)
 {
 	struct bytes in = r->slot[number - 1].value;
-	union {
-		struct slot_common common;
-		struct slot_release release;
-		struct slot_publication publication;
-		struct slot_decision decision;
-		struct slot_hub hub;
-		struct slot_person person;
-		struct body body;
-		uint64_t place;
-	} v;
 	switch (number) {
 	case 1:
-		return slot_get_common(in, &v.common, e);
+		return true; /* it was read to know the type */
 	case 2:
-		return slot_get_release(in, &v.release, e);
+		return slot_get_release(in, &s->release, e);
 	case 3:
-		return slot_get_publication(in, &v.publication, e);
+		return slot_get_publication(in, &s->publication, e);
 	case 4:
-		return slot_get_decision(in, &v.decision, e);
+		return slot_get_decision(in, &s->decision, e);
 	case 5:
-		return slot_get_hub(in, &v.hub, e);
+		return slot_get_hub(in, &s->hub, e);
 	case 6:
-		return slot_get_person(in, &v.person, e);
+		return slot_get_person(in, &s->person, e);
 	case 7:
-
-		return event_body_parse(type, in, &v.body, e);
+		return event_body_parse(s->common.type, in, &s->body, e);
 	default:
-		return slot_get_place(in, &v.place, e);
+		return slot_get_place(in, &s->place, e);
 	}
+}
+
+/* What a record says of which only slot 1 is read. */
+static void
+say_nothing(struct record_said *s)
+{
+	s->release = (struct slot_release){ 0 };
+	s->publication = (struct slot_publication){ .index = SLOT_ABSENT };
+	s->decision = (struct slot_decision){ .link = SLOT_ABSENT };
+	s->hub = (struct slot_hub){ .connection = SLOT_ABSENT };
+	s->person = (struct slot_person){ 0 };
+	event_body_begin(&s->body, s->common.type);
+	s->place = SLOT_ABSENT;
+}
+
+bool
+record_take_apart(const struct record *r, struct record_said *out, struct err *e)
+{
+	if (!r->slot[0].open)
+		return err_set(e, ERR_MALFORMED, "slot 1 is closed");
+	if (!slot_get_common(r->slot[0].value, &out->common, e))
+		return false;
+	enum event_type type = out->common.type;
+	say_nothing(out);
+	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
+		if (!r->slot[i - 1].open)
+			continue;
+		bool used = event_slots(type) >> i & 1;
+		if (!used && r->slot[i - 1].value.len != 0)
+			return err_set(
+			    e, ERR_MALFORMED, "%s: slot %u must be empty", event_token(type), i);
+		if (used && !read_slot(r, i, out, e))
+			return err_wrap(e, "%s", event_token(type));
+	}
+	return true;
 }
 
 bool
 record_check(const struct record *r, enum event_type *type, struct err *e)
 {
-	if (!r->slot[0].open)
-		return err_set(e, ERR_MALFORMED, "slot 1 is closed");
-	struct slot_common common;
-	if (!slot_get_common(r->slot[0].value, &common, e))
+	struct record_said s;
+	if (!record_take_apart(r, &s, e))
 		return false;
-	for (unsigned i = 1; i <= RECORD_SLOTS; i++) {
-		if (!r->slot[i - 1].open)
-			continue;
-		bool used = event_slots(common.type) >> i & 1;
-		if (!used && r->slot[i - 1].value.len != 0)
-			return err_set(e, ERR_MALFORMED, "%s: slot %u must be empty",
-			    event_token(common.type), i);
-		if (used && !check_slot(r, i, common.type, e))
-			return err_wrap(e, "%s", event_token(common.type));
-	}
-	*type = common.type;
+	*type = s.common.type;
 	return true;
 }

@@ -98,7 +98,20 @@ MUST_USE bool record_entry_parse(
  * record_entry_parse and record_leaf.  ERR_MALFORMED. */
 MUST_USE bool record_entry_leaf(struct sha256 *h, struct bytes in, uint8_t leaf[32], struct err *e);
 
+/* A record taken apart; what is closed or empty is all absent.  Views point into its slots. */
+struct record_said {
+	struct slot_common common;
+	struct slot_release release;
+	struct slot_publication publication;
+	struct slot_decision decision;
+	struct slot_hub hub;
+	struct slot_person person;
+	struct body body;
+	uint64_t place;
+};
 /* All that can be said of one record alone: slot 1 open and well-formed, every open slot
  * well-formed, slots that the type may not use empty where open, the body that of the type.
  * ERR_MALFORMED. */
+MUST_USE bool record_take_apart(const struct record *r, struct record_said *out, struct err *e);
+/* The same, for who wants nothing but the type. */
 MUST_USE bool record_check(const struct record *r, enum event_type *type, struct err *e);

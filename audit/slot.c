@@ -318,10 +318,13 @@ slot_get_place(struct bytes in, uint64_t *index, struct err *e)
 static bool
 is_word(struct bytes w)
 {
-	for (size_t i = 0; i < w.len; i++)
+	uint8_t all = 0;
+	for (size_t i = 0; i < w.len; i++) {
 		if (w.data[i] <= ' ' || w.data[i] == 0x7f)
 			return false;
-	return w.len != 0 && syntax_is_utf8(w);
+		all |= w.data[i];
+	}
+	return w.len != 0 && (all < 0x80 || syntax_is_utf8(w));
 }
 
 static bool

@@ -3,8 +3,12 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "audit/verify_approval.h"
+#include "audit/verify_attest.h"
+#include "audit/verify_chain.h"
 #include "audit/verify_content.h"
 #include "audit/verify_evidence.h"
+#include "audit/verify_keys.h"
 #include "audit/verify_order.h"
 #include "audit/verify_party.h"
 #include "audit/verify_run.h"
@@ -109,38 +113,40 @@ next_file(struct verify *v, struct walk *w, uint64_t index, struct err *e)
 	return verify_content_file(v, index / BUNDLE_RECORDS, e);
 }
 
-/* The entry bundle's leaf data must hash to the leaf. */
+/* The entry bundle's leaf data must hash to the leaf; 'proven' (may be NULL) is data that does. */
 static bool
 check_entry(
-    struct verify *v, const struct walk *w, uint64_t index, const uint8_t *leaf, struct err *e)
+    struct verify *v, const struct walk *w, uint64_t index, const uint8_t *proven, struct err *e)
 {
 	uint8_t mine[32];
 	if (w->entries.data == NULL)
 		return true;
 	const uint8_t *at = w->entries.data + index % TILE_WIDTH * TILE_ENTRY;
-	if (!merkle_leaf(v->h, bytes_from(at + 2, RECORD_LEAF_DATA), mine, e))
-		return false;
-	if (at[0] != 0 || at[1] != RECORD_LEAF_DATA || memcmp(mine, leaf, 32) != 0)
+	bool good = at[0] == 0 && at[1] == RECORD_LEAF_DATA;
+	if (good && (proven == NULL || memcmp(at + 2, proven, RECORD_LEAF_DATA) != 0)) {
+		const uint8_t *leaf = w->hashes.data + index % TILE_WIDTH * 32;
+		if (!merkle_leaf(v->h, bytes_from(at + 2, RECORD_LEAF_DATA), mine, e))
+			return false;
+		good = memcmp(mine, leaf, 32) == 0;
+	}
+	if (!good)
 		verify_run_find(v, VERIFY_INCLUSION, index,
 		    "its leaf data in tile/entries is not that of its leaf");
 	return true;
 }
 
-/* Takes every open slot apart; record_check has passed. */
-static bool
-take_apart(const struct record *r, struct verify_slots *s, struct err *e)
+static void
+take_apart(const struct record_said *said, struct verify_slots *s)
 {
-	static const struct bytes none = { NULL, 0 };
-#define VALUE(i) (RECORD_SLOT(r, i)->open ? RECORD_SLOT(r, i)->value : none)
-	bool body = RECORD_SLOT(r, 7)->open && RECORD_SLOT(r, 7)->value.len != 0;
-	event_body_begin(&s->body, s->r.type);
-	return slot_get_common(VALUE(1), &s->r.common, e) &&
-	       slot_get_release(VALUE(2), &s->release, e) &&
-	       slot_get_publication(VALUE(3), &s->publication, e) &&
-	       slot_get_decision(VALUE(4), &s->decision, e) &&
-	       (!body || event_body_parse(s->r.type, VALUE(7), &s->body, e)) &&
-	       slot_get_place(VALUE(8), &s->place, e);
-#undef VALUE
+	s->said = said;
+	s->r.type = said->common.type;
+	s->r.common = said->common;
+	s->release = said->release;
+	s->publication = said->publication;
+	s->decision = said->decision;
+	s->hub = said->hub;
+	s->body = said->body;
+	s->place = said->place;
 }
 
 static void
@@ -176,12 +182,11 @@ unread(struct verify *v, enum verify_code code, uint64_t index, const char *why)
 static bool
 sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *leaf, struct err *e)
 {
+	struct record_said said;
 	struct verify_slots s = { .r = { .index = index, .record = r, .leaf = leaf } };
-	struct err why;
-	if (!record_check(r, &s.r.type, &why))
-		return unread(v, VERIFY_MALFORMED, index, why.text);
-	if (!take_apart(r, &s, e))
-		return false;
+	if (!record_take_apart(r, &said, &v->why))
+		return unread(v, VERIFY_MALFORMED, index, v->why.text);
+	take_apart(&said, &s);
 	check_open(v, &s);
 	verify_evidence_record(v, &s);
 	if (!verify_order_record(v, &s, e) || !verify_content_record(v, &s, e))
@@ -192,23 +197,41 @@ sound_record(struct verify *v, struct record *r, uint64_t index, const uint8_t *
 	return true;
 }
 
+/* Whether the record gives its leaf, and by which leaf data. */
+static bool
+prove(struct verify *v, struct record *r, const uint8_t *leaf, uint8_t data[RECORD_LEAF_DATA],
+    bool *gives, struct err *e)
+{
+	uint8_t mine[32];
+	if (!record_leaf_data(v->h, r, data, e) ||
+	    !merkle_leaf(v->h, bytes_from(data, RECORD_LEAF_DATA), mine, e))
+		return false;
+	*gives = memcmp(mine, leaf, 32) == 0;
+	return true;
+}
+
 static bool
 check_record(
-    struct verify *v, struct bytes opening, uint64_t index, const uint8_t *leaf, struct err *e)
+    struct verify *v, const struct walk *w, struct bytes opening, uint64_t index, struct err *e)
 {
 	struct record r;
-	uint8_t mine[32];
-	struct err why;
+	uint8_t data[RECORD_LEAF_DATA];
+	bool gives = false, parsed = false;
+	const uint8_t *leaf = w->hashes.data + index % TILE_WIDTH * 32;
+	if (opening.len != 0) {
+		parsed = record_opening_parse(opening, &r, &v->why);
+		if (parsed && !prove(v, &r, leaf, data, &gives, e))
+			return false;
+	}
+	if (!check_entry(v, w, index, gives ? data : NULL, e))
+		return false;
+	if (gives)
+		return sound_record(v, &r, index, leaf, e);
 	if (opening.len == 0)
 		return !verify_run_hub(v) || index < v->about.first ||
 		       unread(v, VERIFY_GAP, index, "it is not opened");
-	if (!record_opening_parse(opening, &r, &why))
-		return unread(v, VERIFY_CONTENT, index, why.text);
-	if (!record_leaf(v->h, &r, mine, e))
-		return false;
-	if (memcmp(mine, leaf, 32) == 0)
-		return sound_record(v, &r, index, leaf, e);
-	return unread(v, VERIFY_CONTENT, index, "it does not match its commitment in the tree");
+	return unread(v, VERIFY_CONTENT, index,
+	    parsed ? "it does not match its commitment in the tree" : v->why.text);
 }
 
 /* The head that was kept from before must be one of this tree. */
@@ -232,21 +255,20 @@ static bool
 walk_one(struct verify *v, struct walk *w, uint64_t index, bool *go_on, struct err *e)
 {
 	struct bytes opening = { NULL, 0 };
-	struct err why;
 	if (index % BUNDLE_RECORDS == 0 && !next_file(v, w, index, e))
 		return false;
 	if (index % TILE_WIDTH == 0 && !next_tiles(v, w, index, e))
 		return false;
 	*go_on = w->hashes.data != NULL && w->records.at != NULL;
-	if (*go_on && !bundle_record_next(&w->records, &opening, &why)) {
-		verify_run_find(v, VERIFY_MALFORMED, index, "%s", why.text);
+	if (*go_on && !bundle_record_next(&w->records, &opening, &v->why)) {
+		verify_run_find(v, VERIFY_MALFORMED, index, "%s", v->why.text);
 		*go_on = false;
 	}
 	if (!*go_on)
 		return true;
 	const uint8_t *leaf = w->hashes.data + index % TILE_WIDTH * 32;
-	if (!check_entry(v, w, index, leaf, e) || !check_record(v, opening, index, leaf, e) ||
-	    !log_grow(&v->log, leaf, e) || !check_kept(v, e))
+	if (!check_record(v, w, opening, index, e) || !log_grow(&v->log, leaf, e) ||
+	    !check_kept(v, e))
 		return false;
 	bool last = (index + 1) % BUNDLE_RECORDS == 0 || index + 1 == v->head.size;
 	if (last)
@@ -293,6 +315,8 @@ walk_all(struct verify *v, struct err *e)
 	if (!ok || (go_on && !finish_tree(v, e)))
 		return false;
 	verify_evidence_finish(v);
+	if (go_on)
+		verify_keys_finish(v);
 	return verify_order_finish(v, e);
 }
 
@@ -335,7 +359,7 @@ check_view(struct verify *v)
 	const struct verify_ask *ask = v->ask;
 	struct bytes is = v->about.party, want = ask->party;
 	static const char hub[] = "an auditor of the hub party";
-	if (!bytes_equal(is, want) && !(ask->or_hub && is.len == 0))
+	if (!ask->any_view && !bytes_equal(is, want) && !(ask->or_hub && is.len == 0))
 		verify_run_find(v, VERIFY_GAP, SLOT_ABSENT,
 		    "it is said to be the view of %.*s, not that of %.*s",
 		    is.len == 0 ? (int)sizeof(hub) - 1 : (int)is.len,
@@ -423,18 +447,23 @@ verify_bundle(struct sha256 *h, struct arena *a, const struct verify_ask *ask,
 	map_init(&v->trees, a, sizeof(struct verify_tree));
 	map_init(&v->heads, a, 32);
 	map_init(&v->receivers, a, sizeof(struct verify_receivers));
+	map_init(&v->texts, a, sizeof(uint32_t));
 	map_init(&v->reports, a, sizeof(struct verify_report));
 	map_init(&v->current, a, sizeof(struct verify_current));
+	map_init(&v->approvals, a, VERIFY_APPROVAL_BYTES);
 	map_init(&v->deliveries, a, sizeof(struct verify_delivery));
 	map_init(&v->erasures, a, sizeof(struct verify_erasure));
 	map_init(&v->keys, a, 1);
 	map_init(&v->contents, a, 1);
 	map_init(&v->verified, a, 1);
+	map_init(&v->agreements, a, 1);
 	arena_init(&v->report_arena, 0);
 	arena_init(&v->run.a, 0);
-	verify_signer_init(v);
+	verify_chains_init(&v->signers);
+	verify_chains_init(&v->attesters);
 	bool ok = run(v, e);
-	verify_signer_done(v);
+	verify_chains_done(&v->attesters);
+	verify_chains_done(&v->signers);
 	arena_done(&v->run.a);
 	if (ok)
 		*out = result;

@@ -76,6 +76,7 @@ struct verify_ask {
 	 */
 	struct bytes party;
 	bool or_hub;
+	bool any_view; /* ..or anybody's: only the tree matters */
 	uint64_t from;
 	bool strict; /* contents that are not in the bundle are a finding */
 };
@@ -112,11 +113,15 @@ struct verify_result {
 	uint64_t contents, missing;	/* files whose digest was checked; that are not there.. */
 	size_t lack_count;		/* ..the first of these */
 	struct verify_lack lacks[VERIFY_LACKS];
-	uint64_t erased;   /* persons erased */
-	uint64_t evidence; /* kept by clients, that is here */
+	uint64_t erased;	 /* persons erased */
+	uint64_t unproved_heads; /* of RECOVER, that this log's key did not sign */
+	uint64_t evidence;	 /* kept by clients, that is here */
 	/* reports whose publisher's signature holds; verified for them: one for each batch; reports
 	 * whose signature was not looked at, since something that it takes is not there */
 	uint64_t signed_reports, signatures, unproved_reports;
+	uint64_t signed_terms; /* signatures under agreements that hold */
+	/* attestations whose signature holds; that were not looked at, as above */
+	uint64_t attested, unproved_attests;
 	size_t party_count;
 	const struct verify_party *parties; /* in 'a' of verify_bundle */
 };

@@ -2,10 +2,12 @@
 
 #include <inttypes.h>
 
+#include "audit/verify_approval.h"
+#include "audit/verify_attest.h"
 #include "audit/verify_signer.h"
 #include "audit/wirefield.h"
 
-enum { HEADS_MAX = 256, TAG_ROUTING = 0x10, TAG_HEAD = 0x11, TAG_NOTICE = 0x12 };
+enum { HEADS_MAX = VERIFY_HEADS, TAG_ROUTING = 0x10, TAG_HEAD = 0x11, TAG_NOTICE = 0x12 };
 
 bool
 verify_content_file(struct verify *v, uint64_t file, struct err *e)
@@ -62,9 +64,11 @@ struct manifest {
 static bool
 manifest_read(struct bytes in, struct manifest *out)
 {
+	static const struct bytes absent = { NULL, 0 };
 	struct cursor c = cursor_over(in);
 	struct wirefield f;
-	memset(out, 0, sizeof(*out));
+	out->id = out->originator = out->signer = out->routing = out->notice = absent;
+	out->count = 0;
 	while (wirefield_next(&c, &f)) {
 		if (f.number == 2)
 			out->id = f.bytes;
@@ -103,7 +107,6 @@ static void
 find_line(struct verify *v, struct intake *in, bool *found)
 {
 	struct bytes rest = v->report_file;
-	struct err why;
 	char path[BUNDLE_PATH_MAX];
 	*found = false;
 	if (v->report_file.data == NULL) {
@@ -111,7 +114,7 @@ find_line(struct verify *v, struct intake *in, bool *found)
 		verify_run_lack(v, path, in->s->r.index);
 		return;
 	}
-	while (!*found && bundle_report_next(&rest, in->heads, &in->line, &why) &&
+	while (!*found && bundle_report_next(&rest, in->heads, &in->line, NULL) &&
 	       in->line.index <= in->s->r.index) {
 		*found = in->line.index == in->s->r.index;
 		v->report_file = rest;
@@ -310,6 +313,7 @@ check_report(struct verify *v, struct intake *in, struct err *e)
 	find_line(v, in, &found);
 	if (!found)
 		return true;
+	v->run.alone = in->line.has_notice && in->line.head_count == 0;
 	if (!count_portions(v, in, e) || !check_manifest(v, in, &sound, e))
 		return false;
 	if (!sound)
@@ -345,10 +349,14 @@ check_named(struct verify *v, struct intake *in, struct err *e)
 static bool
 on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	struct intake *in = arena_zalloc(&v->report_arena, 1, sizeof(*in));
+	struct intake *in = v->intake == NULL ? arena_alloc(v->keep, sizeof(*in)) : v->intake;
 	if (in == NULL)
 		return err_set(e, ERR_NOMEM, "report");
+	v->intake = in;
 	in->s = s;
+	in->seal = (struct bytes){ NULL, 0 };
+	in->signer_judged = false;
+	in->head_count = 0;
 	arena_init(&in->a, VERIFY_FILE_MAX);
 	bool ok = check_named(v, in, e) && check_report(v, in, e);
 	v->out->unproved_reports += !in->signer_judged;
@@ -377,6 +385,7 @@ read_facts(struct verify *v, uint64_t index, const uint8_t digest[32], struct er
 			facts.accepted = f.varint;
 		else if (f.number == 8)
 			facts.expires = f.varint;
+		facts.approvals += f.number == 14;
 	}
 	facts.present = ok && data.data != NULL;
 	if (facts.present && c.failed)
@@ -412,14 +421,14 @@ static bool
 check_released(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct verify_report *report;
-	uint8_t chosen[HEADS_MAX][32], digest[32];
+	uint8_t digest[32];
 	if (s->release.released == NULL)
 		return true;
 	if (!verify_run_report(v, s, &report, e))
 		return false;
 	if (report == NULL || report->head_count == 0)
 		return true;
-	struct record_release what = { report->manifest, chosen, 0 };
+	struct record_release what = { report->manifest, v->chosen, 0 };
 	struct bytes text = s->decision.reasons;
 	struct slot_reason line;
 	while (text.len != 0 && slot_reason_next(&text, &line, NULL)) {
@@ -431,7 +440,7 @@ check_released(struct verify *v, const struct verify_slots *s, struct err *e)
 			    line.portion);
 			return true;
 		}
-		memcpy(chosen[what.count++], report->commitments[line.portion], 32);
+		memcpy(v->chosen[what.count++], report->commitments[line.portion], 32);
 	}
 	if (!record_released(v->h, &what, digest, e))
 		return false;
@@ -484,7 +493,7 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		return false;
 	if (!verify_slot_open(s, 2) || !verify_slot_open(s, 3) || !verify_slot_open(s, 4))
 		return true;
-	return check_portions(v, s, e) && check_released(v, s, e);
+	return check_portions(v, s, e) && check_released(v, s, e) && verify_approval_facts(v, s, e);
 }
 
 /* A report expires when the facts say that it was judged by. */
@@ -527,9 +536,8 @@ verify_content_record(struct verify *v, const struct verify_slots *s, struct err
 		return on_expire(v, s, e);
 	case EVENT_POLICY:
 		return !body || on_policy(v, s, e);
-	case EVENT_AGREEMENT:
-		return !body || verify_run_content_once(v, s->r.index, BUNDLE_POLICY,
-				    event_body_get(&s->body, BODY_AGREEMENT_TERMS).data, e);
+	case EVENT_ACK:
+		return !body || verify_attest_record(v, s, e);
 	default:
 		return true;
 	}

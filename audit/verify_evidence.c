@@ -29,8 +29,9 @@ verify_evidence_record(struct verify *v, const struct verify_slots *s)
 		return;
 	bool delivery = x->line->delivery;
 	x->met = true;
-	if (s->r.type != (delivery ? EVENT_DELIVERY : EVENT_INTAKE) ||
-	    !bytes_equal(s->r.common.report, bytes_from(x->line->report, 16)) ||
+	bool right = delivery ? s->r.type == EVENT_DELIVERY || s->r.type == EVENT_RECALL
+			      : s->r.type == EVENT_INTAKE;
+	if (!right || !bytes_equal(s->r.common.report, bytes_from(x->line->report, 16)) ||
 	    (delivery ? s->place : s->publication.index) != x->line->place)
 		verify_run_find(v, VERIFY_CONSISTENCY, s->r.index,
 		    "a client was told that it is something else, or stands elsewhere in its "

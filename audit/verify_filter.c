@@ -56,7 +56,7 @@ add_term(struct verify_filter *f, char *word, struct err *e)
 bool
 verify_filter_parse(struct verify_filter *out, char *const *words, size_t count, struct err *e)
 {
-	struct verify_filter f = { 0 };
+	struct verify_filter f = { .until = UINT64_MAX };
 	for (size_t i = 0; i < count; i++) {
 		bool from = strcmp(words[i], "from") == 0, until = strcmp(words[i], "until") == 0;
 		if (!from && !until) {
@@ -169,7 +169,7 @@ verify_filter_picks(const struct verify_filter *f, const struct verify_record *r
 	if (r->type == EVENT_REFUSED && RECORD_SLOT(rec, 7)->open &&
 	    event_body_parse(r->type, RECORD_SLOT(rec, 7)->value, &body, NULL))
 		s.code = event_body_get(&body, BODY_REFUSED_CODE);
-	if (r->common.time < f->from || (f->until != 0 && r->common.time >= f->until))
+	if (r->common.time < f->from || r->common.time >= f->until)
 		return false;
 	for (size_t i = 0; i < f->count; i++)
 		if (!holds(f->terms[i].field, f->terms[i].value, r, &s))

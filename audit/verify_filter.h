@@ -1,12 +1,13 @@
 /*
- * verify_filter.h - which records `show` picks: `field=value` terms and `from TIME until TIME`.
+ * verify_filter.h - which records `show` and `stats` pick, here and in `relto audit`: `field=value`
+ * terms and `from TIME until TIME`.
  */
 #pragma once
 #include "audit/verify.h"
 
 enum { FILTER_TERMS = 32 };
 struct verify_filter {
-	uint64_t from, until; /* µs; until is excluded, 0: no end */
+	uint64_t from, until; /* µs; until is excluded, UINT64_MAX: no end */
 	size_t count;	      /* every term must hold */
 	struct {
 		const char *field;

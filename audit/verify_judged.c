@@ -264,25 +264,28 @@ has_no_other(struct verify *v, struct bytes agreement, bool *alone, struct err *
 	return true;
 }
 
-/* No DECISION at all: only if some agreement that the facts name has no other receiver. */
+/* No DECISION at all: only of a recall, which has a notice and no heads, and whose facts name no
+ * agreement and no portion, or if some agreement that the facts name has no other receiver. */
 static bool
 nobody_judged(struct verify *v, struct err *e)
 {
 	struct verify_run *run = &v->run;
 	struct bytes facts = { NULL, 0 };
 	struct wirefield f, in;
-	bool nobody = false;
+	bool nobody = false, named = false;
 	const struct verify_want want = { BUNDLE_FACTS, run->facts, &run->a };
 	if (!verify_run_content(v, run->intake, &want, &facts, e))
 		return false;
 	for (struct cursor c = cursor_over(facts); !nobody && wirefield_next(&c, &f);) {
 		struct cursor inner = cursor_over(f.bytes);
+		named = named || f.number == 10 || f.number == 18;
 		if (f.number != 10 || !wirefield_next(&inner, &in) || in.number != 1)
 			continue;
 		if (!has_no_other(v, in.bytes, &nobody, e))
 			return false;
 	}
-	if (!nobody)
+	bool recall = run->alone && !named && facts.len != 0;
+	if (!nobody && !recall)
 		verify_run_find(v, VERIFY_GAP, run->intake,
 		    "no decision follows, and nothing here shows that nobody may receive it");
 	return true;

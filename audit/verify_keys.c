@@ -1,5 +1,7 @@
 #include "audit/verify_keys.h"
 
+#include <inttypes.h>
+
 #include "audit/export.h"
 
 enum { LOG = 1, ANCHOR, SIGNER, BROKER }; /* purposes, acts: audit/body.def */
@@ -38,14 +40,46 @@ last_act(struct verify *v, struct bytes party, uint8_t purpose, struct bytes key
 	return *out != NULL || err_set(e, ERR_NOMEM, "keys");
 }
 
+/* A key of the log may follow another; the one that signed the checkpoint is not taken back. */
 static void
 check_log(struct verify *v, uint64_t index, uint64_t act, struct bytes key)
 {
 	char vkey[NOTE_VKEY_MAX];
-	note_key_print(v->ask->trust->log, vkey);
-	if (act != ADDED || !bytes_is(key, vkey))
+	struct note_key other;
+	const struct note_key *ours = v->ask->trust->log;
+	note_key_print(ours, vkey);
+	if (act == REVOKED || (act != ADDED && bytes_is(key, vkey)))
 		verify_run_find(v, VERIFY_CONTENT, index,
-		    "it tells another key of the log than the one that signed the checkpoint");
+		    "it takes back the key of the log that signed the checkpoint, or revokes one");
+	if (!bytes_is(key, vkey) &&
+	    (!note_key_parse(v->h, key, &other, NULL) || strcmp(other.name, ours->name) != 0))
+		verify_run_find(v, VERIFY_MALFORMED, index, "its key is no vkey of this log");
+}
+
+/* Counts the parties that were told of a key of the log, and those of the one that signed. */
+static bool
+count_log(struct verify *v, struct bytes party, struct bytes key, bool first, struct err *e)
+{
+	char vkey[NOTE_VKEY_MAX];
+	static const uint8_t yes[] = { 1 };
+	uint8_t *any;
+	if (!last_act(v, party, 0, bytes_from(yes, 1), &any, e))
+		return false;
+	v->key_parties += *any == 0;
+	*any = 1;
+	note_key_print(v->ask->trust->log, vkey);
+	v->key_told += first && bytes_is(key, vkey);
+	return true;
+}
+
+void
+verify_keys_finish(struct verify *v)
+{
+	if (v->key_parties != v->key_told && !verify_run_partial(v))
+		verify_run_find(v, VERIFY_CONTENT, SLOT_ABSENT,
+		    "%" PRIu64 " parties were told of a key of the log, and %" PRIu64
+		    " of the one that signed the checkpoint",
+		    v->key_parties, v->key_told);
 }
 
 bool
@@ -62,7 +96,8 @@ verify_keys_record(struct verify *v, const struct verify_slots *s, struct err *e
 		verify_run_find(v, VERIFY_MALFORMED, s->r.index, "its key is no SHA-256 in hex");
 	if (verify_run_partial(v))
 		return true;
-	if (!last_act(v, party, purpose, key, &was, e))
+	if (!last_act(v, party, purpose, key, &was, e) ||
+	    (purpose == LOG && !count_log(v, party, key, act == ADDED && *was == 0, e)))
 		return false;
 	if (!is_news(purpose, act, *was))
 		verify_run_find(v, VERIFY_GAP, s->r.index,

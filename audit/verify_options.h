@@ -7,19 +7,31 @@
 
 enum { OPTIONS_WORDS_MAX = 80 };
 
-enum verify_command { COMMAND_VERIFY = 1, COMMAND_SHOW, COMMAND_PARTY };
+enum verify_command {
+	COMMAND_VERIFY = 1,
+	COMMAND_SHOW,
+	COMMAND_PARTY,
+	COMMAND_TRACE,
+	COMMAND_GAPS,
+	COMMAND_STATS,
+	COMMAND_COMPARE,
+	COMMAND_RECEIPT
+};
 struct verify_options {
 	enum verify_command command;
 	bool help, version; /* then nothing else counts */
-	const char *bundle, *key, *state, *evidence;
+	const char *bundle; /* of `receipt`: the file */
+	const char *key, *state, *evidence, *report;
 	const char *party; /* whose view it must be; NULL: that of an auditor of the hub party */
 	uint64_t from;	   /* it may begin with this record */
 	bool strict;
 	const char *witnesses[CHECKPOINT_WITNESSES_MAX];
 	size_t witness_count, quorum;
+	const char *policy; /* a file of C2SP tlog-policy, instead of the two; NULL: none */
 	uint64_t max_age_s;
 	enum print_form form;
-	char *words[OPTIONS_WORDS_MAX]; /* of `show`: the filter */
+	char *words[OPTIONS_WORDS_MAX]; /* of `show` and `stats`: the filter; `trace`: the report;
+					   `compare`: the other */
 	size_t word_count;
 };
 

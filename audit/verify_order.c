@@ -4,9 +4,12 @@
 #include <stdlib.h>
 
 #include "audit/form.h"
+#include "audit/verify_approval.h"
 #include "audit/verify_judged.h"
 #include "audit/verify_keys.h"
 #include "audit/verify_party.h"
+#include "audit/verify_recover.h"
+#include "audit/verify_terms.h"
 
 #define AHEAD_US 300000000u /* clocks of witnesses and auditors may differ by five minutes */
 
@@ -14,20 +17,6 @@ static bool
 no_memory(struct err *e)
 {
 	return err_set(e, ERR_NOMEM, "verification");
-}
-
-/* Takes the next name off lines that LF parts. */
-static bool
-next_name(struct bytes *names, struct bytes *name)
-{
-	if (names->len == 0)
-		return false;
-	const uint8_t *end = memchr(names->data, '\n', names->len);
-	size_t n = end == NULL ? names->len : (size_t)(end - names->data);
-	*name = bytes_from(names->data, n);
-	names->data += n + (end != NULL);
-	names->len -= n + (end != NULL);
-	return true;
 }
 
 static void
@@ -75,50 +64,43 @@ check_policy(struct verify *v, const struct verify_slots *s)
 }
 
 static bool
-published_key(struct verify *v, const struct verify_slots *s, struct verify_key *out, struct err *e)
+on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 {
-	const struct bytes parts[] = { s->publication.agent, s->publication.banner };
-	return verify_run_key(v, parts, 2, out, e);
+	bool known;
+	struct verify_report *report, now = { .intake = s->r.index, .accepted = s->r.common.time };
+	if (!verify_run_report_at(v, s, &known, &report, e) ||
+	    !verify_run_text(v, s->publication.agent, &now.agent, e) ||
+	    !verify_run_text(v, s->publication.banner, &now.banner, e))
+		return false;
+	if (known)
+		verify_run_find(v, VERIFY_GAP, s->r.index, "the same report was accepted before");
+	if (s->publication.manifest != NULL)
+		memcpy(now.manifest, s->publication.manifest, 32);
+	now.has_session = s->hub.certificate != NULL;
+	if (now.has_session)
+		memcpy(now.session, s->hub.certificate, 32);
+	*report = now;
+	check_policy(v, s);
+	return verify_judged_begin(v, s, e);
 }
 
 /* What a recipient is told of what is released to him, but for its digest. */
-static bool
-told_key(struct verify *v, const struct verify_slots *s, struct verify_key *out, struct err *e)
-{
-	const struct bytes parts[] = { s->release.agreements, s->release.marking };
-	return verify_run_key(v, parts, 2, out, e);
-}
+struct told {
+	uint32_t agreements, marking; /* numbers of texts */
+};
 
 static bool
-same(const struct verify_key *a, const struct verify_key *b)
+told_of(struct verify *v, const struct verify_slots *s, struct told *out, struct err *e)
 {
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-static bool
-on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
-{
-	struct verify_key key;
-	const struct bytes parts[] = { s->publication.party, s->r.common.report };
-	if (!verify_run_key(v, parts, 2, &key, e))
-		return false;
-	if (map_find(&v->reports, bytes_from(&key, sizeof(key))) != NULL)
-		verify_run_find(v, VERIFY_GAP, s->r.index, "the same report was accepted before");
-	struct verify_report *report = map_at(&v->reports, bytes_from(&key, sizeof(key)), NULL);
-	if (report == NULL)
-		return no_memory(e);
-	*report = (struct verify_report){ .intake = s->r.index, .accepted = s->r.common.time };
-	if (s->publication.manifest != NULL)
-		memcpy(report->manifest, s->publication.manifest, 32);
-	check_policy(v, s);
-	return published_key(v, s, &report->published, e) && verify_judged_begin(v, s, e);
+	return verify_run_text(v, s->release.agreements, &out->agreements, e) &&
+	       verify_run_text(v, s->release.marking, &out->marking, e);
 }
 
 /* The verdicts of all portions, counted, and which of them are released or held. */
 struct verdicts {
 	bool in_order; /* one line a portion, from 0 */
 	size_t count, released, held;
-	uint8_t open[32];
+	uint8_t open[32], only_held[32];
 };
 
 static struct verdicts
@@ -135,6 +117,8 @@ count_verdicts(struct bytes reasons)
 		n.held += hold;
 		if ((release || hold) && line.portion < 256)
 			n.open[line.portion / 8] |= (uint8_t)(1u << line.portion % 8);
+		if (hold && line.portion < 256)
+			n.only_held[line.portion / 8] |= (uint8_t)(1u << line.portion % 8);
 	}
 	return n;
 }
@@ -210,7 +194,7 @@ names_alone(const struct verify_slots *s)
 {
 	struct bytes names = s->release.recipient, name, before = { NULL, 0 };
 	size_t count = 0;
-	for (; next_name(&names, &name); before = name, count++)
+	for (; verify_run_next_name(&names, &name); before = name, count++)
 		if (count != 0 && bytes_compare(before, name) >= 0)
 			return false;
 	return count < 2 ||
@@ -244,8 +228,10 @@ static bool
 check_published(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct verify_report *report;
-	struct verify_key published;
-	if (!verify_run_report(v, s, &report, e) || !published_key(v, s, &published, e))
+	uint32_t agent, banner;
+	if (!verify_run_report(v, s, &report, e) ||
+	    !verify_run_text(v, s->publication.agent, &agent, e) ||
+	    !verify_run_text(v, s->publication.banner, &banner, e))
 		return false;
 	if (report == NULL)
 		return true;
@@ -253,7 +239,7 @@ check_published(struct verify *v, const struct verify_slots *s, struct err *e)
 	    memcmp(report->manifest, s->publication.manifest, 32) != 0)
 		verify_run_find(v, VERIFY_CONTENT, s->r.index,
 		    "its manifest is not that of its report's INTAKE");
-	if (!same(&report->published, &published))
+	if (report->agent != agent || report->banner != banner)
 		verify_run_find(v, VERIFY_CONTENT, s->r.index,
 		    "its agent or banner is not that of its report's INTAKE");
 	return true;
@@ -264,26 +250,32 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct bytes names = s->release.recipient, name;
 	struct verdicts n = count_verdicts(s->decision.reasons);
-	struct verify_key told;
+	struct told told;
 	check_judgement(v, s, &n);
 	if (!check_published(v, s, e) || !verify_judged_agreements(v, s, e) ||
-	    !told_key(v, s, &told, e))
+	    !told_of(v, s, &told, e))
 		return false;
-	while (next_name(&names, &name)) {
+	while (verify_run_next_name(&names, &name)) {
 		struct verify_current *c;
 		if (!current_of(v, s, name, &c, e))
 			return false;
 		check_link(v, s, c, &n);
-		if (s->r.type != EVENT_APPROVAL) /* there slot 8 is the approver's */
+		bool approval = s->r.type == EVENT_APPROVAL;
+		if (!approval) /* there slot 8 is the approver's */
 			check_place(v, s, c, false);
+		if (approval && verify_slot_open(s, 7) && !verify_approval_record(v, s, c, e))
+			return false;
 		*c = (struct verify_current){ .known = true,
 			.index = s->r.index,
 			.outcome = s->decision.outcome,
 			.ever = c->ever,
-			.told = told,
+			.approvals = c->approvals,
+			.agreements = told.agreements,
+			.marking = told.marking,
 			.has_facts = s->decision.facts != NULL,
 			.has_released = s->release.released != NULL };
 		memcpy(c->open, n.open, sizeof(c->open));
+		memcpy(c->held, n.only_held, sizeof(c->held));
 		if (c->has_facts)
 			memcpy(c->facts, s->decision.facts, 32);
 		if (c->has_released)
@@ -297,10 +289,10 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct verify_current *c;
 	struct verify_report *report;
-	struct verify_key told;
+	struct told told;
 	uint64_t index = s->r.index;
 	if (!current_of(v, s, s->release.recipient, &c, e) ||
-	    !verify_run_report(v, s, &report, e) || !told_key(v, s, &told, e))
+	    !verify_run_report(v, s, &report, e) || !told_of(v, s, &told, e))
 		return false;
 	if (verify_run_partial(v) && !c->known)
 		return true;
@@ -315,7 +307,7 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	else if (s->release.released == NULL || memcmp(c->released, s->release.released, 32) != 0)
 		verify_run_find(
 		    v, VERIFY_GAP, index, "a delivery of other portions than are released");
-	else if (!same(&c->told, &told))
+	else if (c->agreements != told.agreements || c->marking != told.marking)
 		verify_run_find(v, VERIFY_GAP, index,
 		    "a delivery under other agreements or another marking than its decision");
 	if (report != NULL &&
@@ -326,13 +318,6 @@ check_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 }
 
 static bool
-name_digest(struct verify *v, struct bytes name, uint8_t out[32], struct err *e)
-{
-	memset(out, 0, 32);
-	return name.len == 0 || sha256_of(v->h, name, out, e);
-}
-
-static bool
 on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	uint8_t key[8];
@@ -340,8 +325,8 @@ on_delivery(struct verify *v, const struct verify_slots *s, struct err *e)
 	struct verify_delivery *d = map_at(&v->deliveries, bytes_from(key, 8), NULL);
 	if (d == NULL)
 		return no_memory(e);
-	if (!name_digest(v, s->release.recipient, d->recipient, e) ||
-	    !name_digest(v, s->publication.party, d->publisher, e))
+	if (!verify_run_text(v, s->release.recipient, &d->recipient, e) ||
+	    !verify_run_text(v, s->publication.party, &d->publisher, e))
 		return false;
 	return !all_open(s, 3, 4) || check_delivery(v, s, e);
 }
@@ -350,12 +335,11 @@ static bool
 on_ack(struct verify *v, const struct verify_slots *s, struct err *e)
 {
 	struct bytes list = event_body_get(&s->body, BODY_ACK_DELIVERIES);
-	uint8_t recipient[32], publisher[32];
-	static const uint8_t none[32];
+	uint32_t recipient, publisher;
 	if (list.len == 0)
 		return verify_party_attested(v, s, e);
-	if (!name_digest(v, s->release.recipient, recipient, e) ||
-	    !name_digest(v, s->publication.party, publisher, e))
+	if (!verify_run_text(v, s->release.recipient, &recipient, e) ||
+	    !verify_run_text(v, s->publication.party, &publisher, e))
 		return false;
 	for (struct cursor c = cursor_over(list); c.left != 0;) {
 		uint64_t index = cursor_u64(&c);
@@ -367,9 +351,7 @@ on_ack(struct verify *v, const struct verify_slots *s, struct err *e)
 		if (d == NULL)
 			verify_run_find(v, VERIFY_GAP, s->r.index,
 			    "it acknowledges record %" PRIu64 ", which is no delivery", index);
-		else if (memcmp(d->recipient, recipient, 32) != 0 ||
-			 (memcmp(publisher, none, 32) != 0 &&
-			     memcmp(d->publisher, publisher, 32) != 0))
+		else if (d->recipient != recipient || (publisher != 0 && d->publisher != publisher))
 			verify_run_find(v, VERIFY_GAP, s->r.index,
 			    "it acknowledges record %" PRIu64 ", another's delivery", index);
 	}
@@ -456,8 +438,9 @@ on_erase(struct verify *v, const struct verify_slots *s, struct err *e)
 static bool
 needs_body(enum event_type type)
 {
-	return type == EVENT_PARTY_HEAD || type == EVENT_POLICY || type == EVENT_KEY ||
-	       type == EVENT_START || type == EVENT_STOP;
+	return type == EVENT_PARTY_HEAD || type == EVENT_POLICY || type == EVENT_AGREEMENT ||
+	       type == EVENT_KEY || type == EVENT_START || type == EVENT_STOP ||
+	       type == EVENT_RECOVER;
 }
 
 static bool
@@ -491,6 +474,8 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_POLICY:
 		on_policy(v, s);
 		return verify_keys_policy(v, s, e);
+	case EVENT_AGREEMENT:
+		return verify_terms_record(v, s, e);
 	case EVENT_KEY:
 		return verify_keys_record(v, s, e);
 	case EVENT_START:
@@ -499,6 +484,8 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 		return on_tree(v, s, BODY_STOP_SIZE, BODY_STOP_ROOT, e);
 	case EVENT_ERASE:
 		return on_erase(v, s, e);
+	case EVENT_RECOVER:
+		return verify_recover_record(v, s, e);
 	default:
 		return true;
 	}
@@ -507,11 +494,10 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 static void
 check_form(struct verify *v, const struct verify_slots *s)
 {
-	struct err why;
-	enum form is = form_check(s->r.record, s->r.type, &why);
+	enum form is = form_check(s->r.record, s->said, &v->why);
 	if (is != FORM_GOOD)
 		verify_run_find(v, is == FORM_LOOSE ? VERIFY_GAP : VERIFY_MALFORMED, s->r.index,
-		    "%s", why.text);
+		    "%s", v->why.text);
 }
 
 bool

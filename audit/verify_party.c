@@ -166,7 +166,7 @@ grow_tree(struct verify *v, const struct verify_slots *s, struct bytes party, ui
 static struct bytes
 owner_of_place(const struct verify *v, const struct verify_slots *s)
 {
-	struct bytes named = view_recipient(s->r.record);
+	struct bytes named = view_owner(s->said);
 	bool closed = !verify_slot_open(s, 2) || !verify_slot_open(s, 7);
 	return named.len == 0 && closed ? v->about.party : named;
 }

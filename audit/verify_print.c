@@ -84,9 +84,8 @@ verify_print_hex(const uint8_t *data, size_t len, char *out)
 		(void)snprintf(out + 2 * i, 3, "%02x", data[i]);
 }
 
-/* A report id in the 36 characters of a UUID; "-" if there is none. */
-static void
-uuid(struct bytes id, char out[37])
+void
+verify_print_uuid(struct bytes id, char out[37])
 {
 	char hex[33];
 	if (id.len != 16) {
@@ -130,7 +129,7 @@ view_of(const struct verify_record *r, struct view *v)
 		  slot_get_person(value_of(r->record, 6), &v->person, NULL) &&
 		  slot_get_place(value_of(r->record, 8), &v->place, NULL);
 	v->has_body = ok && body.len != 0 && event_body_parse(r->type, body, &v->body, NULL);
-	uuid(r->common.report, v->report);
+	verify_print_uuid(r->common.report, v->report);
 	verify_print_time(r->common.time, v->time);
 }
 
@@ -242,7 +241,7 @@ json_field(FILE *to, enum body_kind kind, enum body_field f, const struct body *
 		json_list(to, v, 8);
 		break;
 	case BODY_ID:
-		uuid(v, id);
+		verify_print_uuid(v, id);
 		(void)fprintf(to, "\"%s\"", id);
 		break;
 	case BODY_DIGEST:
@@ -383,9 +382,9 @@ print_text(FILE *to, const struct verify_record *r, const struct view *v)
 	(void)fputc('\n', to);
 }
 
-/* RFC 4180; a cell that a spreadsheet would compute begins with an apostrophe. */
-static void
-csv_cell(FILE *to, struct bytes text, const char *end)
+/* RFC 4180. */
+void
+verify_print_cell(FILE *to, struct bytes text, const char *end)
 {
 	static const char formula[] = "=+-@\t\r";
 	(void)fputc('"', to);
@@ -419,17 +418,17 @@ print_csv(FILE *to, const struct verify_record *r, const struct view *v)
 	    v->decision.outcome == 0 ? "" : slot_outcome_word(v->decision.outcome);
 	(void)fprintf(to, "%" PRIu64 ",%s,%s,%s,", r->index, v->time, event_token(r->type),
 	    r->common.report.len == 0 ? "" : v->report);
-	csv_cell(to, v->publication.party, ",");
-	csv_cell(to, v->publication.agent, ",");
-	csv_cell(to, v->release.recipient, ",");
-	csv_cell(to, bytes_of(outcome), ",");
-	csv_cell(to, v->release.agreements, ",");
-	csv_cell(to, v->release.marking, ",");
-	csv_cell(to, v->publication.banner, ",");
-	csv_cell(to, v->decision.reasons, ",");
-	csv_cell(to, v->person.actor, ",");
-	csv_cell(to, v->person.justification, ",");
-	csv_cell(to, v->hub.node, "\r\n");
+	verify_print_cell(to, v->publication.party, ",");
+	verify_print_cell(to, v->publication.agent, ",");
+	verify_print_cell(to, v->release.recipient, ",");
+	verify_print_cell(to, bytes_of(outcome), ",");
+	verify_print_cell(to, v->release.agreements, ",");
+	verify_print_cell(to, v->release.marking, ",");
+	verify_print_cell(to, v->publication.banner, ",");
+	verify_print_cell(to, v->decision.reasons, ",");
+	verify_print_cell(to, v->person.actor, ",");
+	verify_print_cell(to, v->person.justification, ",");
+	verify_print_cell(to, v->hub.node, "\r\n");
 }
 
 void

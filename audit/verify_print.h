@@ -19,4 +19,9 @@ void verify_print_plain(FILE *to, struct bytes text);
 /* RFC 3339 UTC with microseconds; 28 bytes with its NUL. */
 enum { PRINT_TIME = 32 };
 void verify_print_time(uint64_t us, char out[PRINT_TIME]);
+/* A report id in the 36 characters of a UUID; "-" if there is none. */
+void verify_print_uuid(struct bytes id, char out[37]);
+/* A cell of CSV, quoted, and 'end' behind it; one that a spreadsheet would compute begins with an
+ * apostrophe. */
+void verify_print_cell(FILE *to, struct bytes text, const char *end);
 void verify_print_hex(const uint8_t *data, size_t len, char *out); /* 2 len + 1 */

@@ -75,25 +75,73 @@ verify_run_key(struct verify *v, const struct bytes *parts, size_t count, struct
 }
 
 bool
+verify_run_text(struct verify *v, struct bytes text, uint32_t *out, struct err *e)
+{
+	uint32_t *number = text.len == 0 ? NULL : map_at(&v->texts, text, NULL);
+	*out = 0;
+	if (text.len == 0)
+		return true;
+	if (number == NULL || v->texts.count == UINT32_MAX)
+		return err_set(e, ERR_NOMEM, "names");
+	if (*number == 0)
+		*number = (uint32_t)v->texts.count;
+	*out = *number;
+	return true;
+}
+
+/* Publisher and id, and perhaps a recipient. */
+enum { ID_BYTES = 16, REPORT_KEY = 4 + ID_BYTES + 1, CURRENT_KEY = REPORT_KEY + 4 };
+
+static bool
+report_key(struct verify *v, struct bytes publisher, struct bytes id, uint8_t out[REPORT_KEY],
+    struct err *e)
+{
+	uint32_t number;
+	if (!verify_run_text(v, publisher, &number, e))
+		return false;
+	memset(out, 0, REPORT_KEY);
+	put_u32(out, number);
+	out[4] = id.len == ID_BYTES; /* slot 1 has one, or none */
+	if (id.len == ID_BYTES)
+		memcpy(out + 5, id.data, ID_BYTES);
+	return true;
+}
+
+bool
 verify_run_report(
     struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e)
 {
-	struct verify_key key;
-	const struct bytes parts[] = { s->publication.party, s->r.common.report };
-	if (!verify_run_key(v, parts, 2, &key, e))
+	uint8_t key[REPORT_KEY];
+	if (!report_key(v, s->publication.party, s->r.common.report, key, e))
 		return false;
-	*out = map_find(&v->reports, bytes_from(&key, sizeof(key)));
+	*out = map_find(&v->reports, bytes_from(key, sizeof(key)));
 	return true;
+}
+
+bool
+verify_run_report_at(struct verify *v, const struct verify_slots *s, bool *known,
+    struct verify_report **out, struct err *e)
+{
+	uint8_t key[REPORT_KEY];
+	size_t before = v->reports.count;
+	if (!report_key(v, s->publication.party, s->r.common.report, key, e))
+		return false;
+	*out = map_at(&v->reports, bytes_from(key, sizeof(key)), NULL);
+	*known = v->reports.count == before;
+	return *out != NULL || err_set(e, ERR_NOMEM, "reports");
 }
 
 bool
 verify_run_current(
     struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e)
 {
-	struct verify_key key;
-	if (!verify_run_key(v, parts, 3, &key, e))
+	uint8_t key[CURRENT_KEY];
+	uint32_t recipient;
+	if (!report_key(v, parts[0], parts[1], key, e) ||
+	    !verify_run_text(v, parts[2], &recipient, e))
 		return false;
-	*out = map_at(&v->current, bytes_from(&key, sizeof(key)), NULL);
+	put_u32(key + REPORT_KEY, recipient);
+	*out = map_at(&v->current, bytes_from(key, sizeof(key)), NULL);
 	return *out != NULL || err_set(e, ERR_NOMEM, "decisions");
 }
 
@@ -105,9 +153,10 @@ verify_run_content(
 	uint8_t mine[32], key[33] = { (uint8_t)w->dir };
 	struct bytes data = { NULL, 0 };
 	memcpy(key + 1, w->digest, 32);
-	bool first = map_find(&v->contents, bytes_from(key, sizeof(key))) == NULL;
+	size_t before = v->contents.count;
 	if (map_at(&v->contents, bytes_from(key, sizeof(key)), NULL) == NULL)
 		return err_set(e, ERR_NOMEM, "contents");
+	bool first = v->contents.count != before;
 	bundle_content_path(w->dir, w->digest, path);
 	*out = (struct bytes){ NULL, 0 };
 	if (!verify_run_read(v, path, w->a, &data, e) || !sha256_of(v->h, data, mine, e))
@@ -138,4 +187,17 @@ verify_run_content_once(
 	bool ok = verify_run_content(v, index, &(struct verify_want){ dir, digest, &a }, &data, e);
 	arena_done(&a);
 	return ok;
+}
+
+bool
+verify_run_next_name(struct bytes *names, struct bytes *name)
+{
+	if (names->len == 0)
+		return false;
+	const uint8_t *end = memchr(names->data, '\n', names->len);
+	size_t n = end == NULL ? names->len : (size_t)(end - names->data);
+	*name = bytes_from(names->data, n);
+	names->data += n + (end != NULL);
+	names->len -= n + (end != NULL);
+	return true;
 }

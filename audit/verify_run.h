@@ -7,6 +7,11 @@
 #include "audit/map.h"
 #include "audit/verify.h"
 
+/* Chains that were judged (verify_chain.c), in an arena of their own. */
+struct verify_chains {
+	struct map map;
+	struct arena a;
+};
 /* A fixed-size key over some strings. */
 struct verify_key {
 	uint8_t bytes[32];
@@ -25,11 +30,13 @@ struct verify_report {
 	uint64_t intake;
 	uint64_t accepted; /* slot 1 of the INTAKE */
 	uint8_t manifest[32];
-	struct verify_key published; /* agent and banner */
-	bool counted;		     /* how many portions it has is known: */
-	size_t portions;	     /* by its line of report/, or else by its first decision */
-	size_t head_count;	     /* 0: the heads are not in the bundle */
-	uint8_t (*commitments)[32];  /* of the heads, in reading order */
+	bool has_session;	    /* from which it came: */
+	uint8_t session[32];	    /* its certificate */
+	uint32_t agent, banner;	    /* numbers of texts */
+	bool counted;		    /* how many portions it has is known: */
+	size_t portions;	    /* by its line of report/, or else by its first decision */
+	size_t head_count;	    /* 0: the heads are not in the bundle */
+	uint8_t (*commitments)[32]; /* of the heads, in reading order */
 };
 
 /* What is decided now for one recipient of a report. */
@@ -41,16 +48,19 @@ struct verify_current {
 	bool delivered; /* under this decision */
 	bool ever;	/* or under one that it replaced */
 	uint8_t released[32];
-	struct verify_key told; /* agreements and marking */
+	uint32_t agreements, marking; /* numbers of texts */
 	bool has_facts;
 	uint8_t facts[32];
 	uint8_t open[32]; /* bit p: portion p is released or held */
+	uint8_t held[32]; /* ..or held */
+	size_t approvals; /* APPROVAL records so far */
 };
 
-struct verify_delivery { /* names as digests; all zero: not opened here */
-	uint8_t recipient[32], publisher[32];
+struct verify_delivery { /* numbers of texts; 0: not opened here */
+	uint32_t recipient, publisher;
 };
 
+enum { VERIFY_HEADS = 256 };
 struct verify_erasure {
 	bool closed; /* slot 6 of the record is */
 	bool named;  /* an ERASE names it */
@@ -61,6 +71,7 @@ struct verify_facts {
 	bool known, present;
 	uint8_t digest[32];
 	uint64_t time, accepted, expires; /* µs */
+	size_t approvals;		  /* how many they have */
 };
 
 /* Of one agreement of one policy: who may receive, and its version. */
@@ -81,6 +92,7 @@ struct verify_run {
 	struct bytes agreements[VERIFY_RUN_AGREEMENTS]; /* that the reasons name */
 	size_t agreement_count;
 	bool unnamed; /* a reason names none, or there are more */
+	bool alone;   /* in report/ the INTAKE has a notice and no heads */
 };
 
 /* A record with its slots taken apart; what is closed is all absent. */
@@ -89,8 +101,10 @@ struct verify_slots {
 	struct slot_release release;
 	struct slot_publication publication;
 	struct slot_decision decision;
+	struct slot_hub hub;
 	struct body body;
 	uint64_t place;
+	const struct record_said *said; /* all of it, as it was read */
 };
 
 struct verify {
@@ -109,19 +123,32 @@ struct verify {
 	struct map heads;      /* key of party, size -> root that a PARTY_HEAD states */
 	struct map evidence;   /* of verify_evidence.c: leaf hash -> what is expected */
 	struct map receivers;  /* key of policy, agreement -> verify_receivers */
-	struct map reports;    /* key of publisher, id -> verify_report */
-	struct map current;    /* key of publisher, id, recipient -> verify_current */
+	struct map texts;      /* names and the like -> u32: their numbers */
+	struct map reports;    /* numbers of publisher, id -> verify_report */
+	struct map current;    /* numbers of publisher, id, recipient -> verify_current */
+	struct map approvals;  /* of verify_approval.c */
 	struct map deliveries; /* u64 index -> verify_delivery */
 	struct map erasures;   /* u64 index -> verify_erasure */
 	struct map keys;       /* key of party, purpose, key -> u8: the act of its last KEY */
-	bool anchors_told;     /* by a KEY before */
-	uint64_t anchors;      /* as parties know them now */
-	struct map contents;   /* directory, digest -> bool missing */
-	struct map verified;   /* root, leaf, signature that hold -> nothing */
-	struct map signers;    /* of verify_signer.c, in an arena of its own */
-	struct arena signer_arena;
+	struct verify_recovers {
+		uint64_t count, restored; /* RECOVER records so far, and what they say.. */
+		uint64_t size;		  /* ..and the head of the last */
+		uint8_t root[32];
+	} recovers;
+	uint64_t key_parties;		/* that were told of a key of the log.. */
+	uint64_t key_told;		/* ..and of the one that signed */
+	bool anchors_told;		/* by a KEY before */
+	uint64_t anchors;		/* as parties know them now */
+	struct map contents;		/* directory, digest -> bool missing */
+	struct map agreements;		/* key of name, version, terms, signers -> u8: seen */
+	struct map verified;		/* root, leaf, signature that hold -> nothing */
+	struct verify_chains signers;	/* of verify_signer.c */
+	struct verify_chains attesters; /* of verify_attest.c */
 	struct verify_facts facts;
-	struct arena report_arena; /* holds the file of report/ that is being read */
+	void *intake;			  /* of verify_content.c: room for one report */
+	uint8_t chosen[VERIFY_HEADS][32]; /* ..and for the commitments of one decision */
+	struct err why;			  /* of what is wrong with the bundle: room for its words */
+	struct arena report_arena;	  /* holds the file of report/ that is being read */
 	struct bytes report_file;
 };
 
@@ -168,13 +195,22 @@ MUST_USE bool verify_run_content(struct verify *v, uint64_t index, const struct 
 MUST_USE bool verify_run_content_once(
     struct verify *v, uint64_t index, enum bundle_dir dir, const uint8_t digest[32], struct err *e);
 
+/* The number of a text, from 1, the same for equal ones; 0 for the empty text. */
+MUST_USE bool verify_run_text(struct verify *v, struct bytes text, uint32_t *out, struct err *e);
+
 /* What is current for one recipient of a report, made if need be. */
 MUST_USE bool verify_run_current(
     struct verify *v, const struct bytes parts[3], struct verify_current **out, struct err *e);
 
+/* The entry of the report that a record speaks of; '*known' says whether it was there. */
+MUST_USE bool verify_run_report_at(struct verify *v, const struct verify_slots *s, bool *known,
+    struct verify_report **out, struct err *e);
 /* The report that a record speaks of, if its INTAKE was seen; else NULL. */
 MUST_USE bool verify_run_report(
     struct verify *v, const struct verify_slots *s, struct verify_report **out, struct err *e);
+
+/* Takes the next name off lines that LF parts. */
+bool verify_run_next_name(struct bytes *names, struct bytes *name);
 
 MUST_USE bool verify_run_key(struct verify *v, const struct bytes *parts, size_t count,
     struct verify_key *out, struct err *e);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "audit/verify_print.h"
+#include "audit/verify_tally_print.h"
 
 static const char *const words[VERIFY_CODES] = {
 	[VERIFY_OK] = "ok",
@@ -17,24 +18,16 @@ static const char *const words[VERIFY_CODES] = {
 	[VERIFY_TIME] = "time",
 };
 
-enum { LINES = 14, LINE_BYTES = 256 };
-
-/* Lines of text that are there or not. */
-struct lines {
-	size_t count;
-	char line[LINES][LINE_BYTES];
-};
-
-static void add(struct lines *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void add(struct verify_lines *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void
-add(struct lines *l, const char *fmt, ...)
+add(struct verify_lines *l, const char *fmt, ...)
 {
 	va_list args;
-	if (l->count == LINES)
+	if (l->count == SAY_LINES)
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(l->line[l->count++], LINE_BYTES, fmt, args);
+	(void)vsnprintf(l->line[l->count++], SAY_LINE_BYTES, fmt, args);
 	va_end(args);
 }
 
@@ -55,15 +48,15 @@ verify_say_finding(struct verify_told *t, const struct verify_finding *f)
 	t->count++;
 }
 
-static struct lines
+static struct verify_lines
 checked(const struct verify_say *s)
 {
-	struct lines l = { 0 };
+	struct verify_lines l = { 0 };
 	const struct verify_result *r = s->result;
 	if (!r->signed_by_log)
 		return l;
 	add(&l, "the log's signature on the checkpoint");
-	if (s->trust->quorum != 0)
+	if (s->trust->quorum != 0 || s->trust->rule != NULL)
 		add(&l, "the witnesses' cosignatures and their quorum");
 	if (!r->walked)
 		return l;
@@ -82,15 +75,28 @@ checked(const struct verify_say *s)
 		add(&l,
 		    "the publishers' signatures, by certificates that were good at the time and "
 		    "end in the anchors of the policy then in force");
+	if (r->signed_terms != 0)
+		add(&l,
+		    "the parties' signatures under agreements, by certificates that were good when "
+		    "the terms were first told and end in the anchors that the terms name");
+	if (r->attested != 0)
+		add(&l,
+		    "%" PRIu64
+		    " attestations of parties' histories: signatures of their own agents, by "
+		    "certificates that were good at the time and end in the anchors of the policy "
+		    "then in force",
+		    r->attested);
 	if (s->kept_size != 0)
 		add(&l, "that the log extends the one verified before");
+	if (s->replayed)
+		add(&l, "every decision, judged again from its facts under the policy of its day");
 	return l;
 }
 
-static struct lines
+static struct verify_lines
 unchecked(const struct verify_say *s)
 {
-	struct lines l = { 0 };
+	struct verify_lines l = { 0 };
 	const struct verify_result *r = s->result;
 	if (!r->signed_by_log) {
 		add(&l, "anything: without a good checkpoint nothing else means anything");
@@ -98,7 +104,9 @@ unchecked(const struct verify_say *s)
 	}
 	if (!r->walked)
 		add(&l, "all records: the bundle could be read only in part");
-	add(&l, "whether the decisions follow the policy (relto audit replay judges them again)");
+	if (!s->replayed)
+		add(&l, "whether the decisions follow the policy (relto audit replay judges them "
+			"again)");
 	if (!r->hub)
 		add(&l,
 		    "the publishers' signatures: what they are over is not in a party's bundle");
@@ -107,7 +115,9 @@ unchecked(const struct verify_say *s)
 	if (r->signed_reports != 0)
 		add(&l, "whether a publisher's certificate was revoked, and whether the recorded "
 			"anchors are the parties' own");
-	add(&l, "the parties' attestations");
+	if (r->unproved_attests != 0)
+		add(&l, "%" PRIu64 " attestations: not all that their signatures take is here",
+		    r->unproved_attests);
 	if (r->from != 0)
 		add(&l, "the histories of parties, and links to earlier records: the bundle begins "
 			"after record 0");
@@ -117,12 +127,27 @@ unchecked(const struct verify_say *s)
 	if (r->missing != 0)
 		add(&l, "%" PRIu64 " contents that are not in the bundle", r->missing);
 	if (r->erased != 0)
-		add(&l, "persons that were erased");
-	if (s->trust->quorum == 0)
+		add(&l, "persons erased from %" PRIu64 " records", r->erased);
+	if (r->by_type[EVENT_RECOVER] != 0)
+		add(&l,
+		    "the generation of the log before this one: what was lost with it, and what "
+		    "waited in it");
+	if (r->unproved_heads != 0)
+		add(&l, "%" PRIu64 " heads of the log before, which another key signed",
+		    r->unproved_heads);
+	if (s->trust->quorum == 0 && s->trust->rule == NULL)
 		add(&l, "witnesses: no quorum was asked for");
 	if (s->kept_size == 0)
 		add(&l, "an earlier checkpoint: none was kept (--state)");
 	return l;
+}
+
+/* Records behind the last head; a head that states more than there are, which is a gap, covers
+ * none of what is not there. */
+static uint64_t
+later(const struct verify_party *p)
+{
+	return p->leaves > p->covered ? p->leaves - p->covered : 0;
 }
 
 /* What the heads cover of all histories, and what they do not. */
@@ -137,14 +162,14 @@ coverage(const struct verify_result *r)
 	for (size_t i = 0; i < r->party_count; i++) {
 		c.parties += r->parties[i].heads != 0;
 		c.headless += r->parties[i].heads == 0;
-		c.later += r->parties[i].leaves - r->parties[i].covered;
+		c.later += later(&r->parties[i]);
 	}
 	return c;
 }
 
 /* A party's own bundle shows what it shows: only a head says how much there must be. */
 static void
-conclude_own(struct lines *l, const struct verify_result *r)
+conclude_own(struct verify_lines *l, const struct verify_result *r)
 {
 	const struct verify_party *p = verify_say_party_of(r, r->party);
 	if (p == NULL || p->heads == 0) {
@@ -158,11 +183,11 @@ conclude_own(struct lines *l, const struct verify_result *r)
 	add(l,
 	    "NOT: that it is complete behind them: %" PRIu64
 	    " later ones are not covered by a head yet",
-	    p->leaves - p->covered);
+	    later(p));
 }
 
 static void
-conclude_histories(struct lines *l, const struct verify_result *r)
+conclude_histories(struct verify_lines *l, const struct verify_result *r)
 {
 	struct coverage c = coverage(r);
 	if (r->from != 0) {
@@ -184,14 +209,16 @@ conclude_histories(struct lines *l, const struct verify_result *r)
 	    c.later, c.headless != 0 ? ", and all of some parties," : "");
 }
 
-static struct lines
+static struct verify_lines
 concluded(const struct verify_say *s)
 {
-	struct lines l = { 0 };
+	struct verify_lines l = { 0 };
 	if (s->result->code != VERIFY_OK) {
 		add(&l, "nothing: see the findings");
 		return l;
 	}
+	if (s->replayed)
+		add(&l, "the recorded decisions follow the recorded policy");
 	add(&l,
 	    s->kept_size != 0
 		? "nothing recorded was changed or removed since the earliest checkpoint compared"
@@ -203,11 +230,36 @@ concluded(const struct verify_say *s)
 			? "the publishers signed these reports, if the recorded anchors are theirs"
 			: "the publishers signed the reports whose signature was checked, if the "
 			  "recorded anchors are theirs");
-	/* an ACK record is the broker's word until its attestation's signature is checked here */
-	add(&l, "NOT: that what is recorded as delivered or acknowledged arrived");
-	add(&l, "NOT: that the recorded decisions follow the recorded policy (relto audit replay)");
+	if (s->result->attested != 0)
+		add(&l, "agents of the parties attested the heads of their histories whose "
+			"signatures were checked: these the hub cannot have made up");
+	/* an ACK of deliveries is the broker's word; an attestation is of the party's whole history
+	 */
+	add(&l, "NOT: that what is recorded as delivered or acknowledged arrived%s",
+	    s->result->attested != 0 ? ", but for what a party attested" : "");
+	if (!s->replayed)
+		add(&l, "NOT: that the recorded decisions follow the recorded policy (relto audit "
+			"replay)");
 	add(&l, "NOT: that nothing else left the machine by another way");
 	return l;
+}
+
+void
+verify_say_checked(const struct verify_say *s, struct verify_lines *out)
+{
+	*out = checked(s);
+}
+
+void
+verify_say_unchecked(const struct verify_say *s, struct verify_lines *out)
+{
+	*out = unchecked(s);
+}
+
+void
+verify_say_concluded(const struct verify_say *s, struct verify_lines *out)
+{
+	*out = concluded(s);
 }
 
 void
@@ -231,7 +283,7 @@ verify_say_findings(FILE *to, const struct verify_say *s)
 }
 
 static void
-text_lines(FILE *to, const char *title, const struct lines *l)
+text_lines(FILE *to, const char *title, const struct verify_lines *l)
 {
 	if (l->count != 0)
 		(void)fprintf(to, "%s\n", title);
@@ -246,11 +298,16 @@ text_party(FILE *to, const struct verify_party *p)
 	if (p->heads == 0)
 		(void)fprintf(
 		    to, ": %" PRIu64 " records, NOT known to be complete: no head\n", p->leaves);
+	else if (p->covered > p->leaves)
+		(void)fprintf(to,
+		    ": NOT complete: its last head, at record %" PRIu64 ", states %" PRIu64
+		    " records; there are %" PRIu64 "\n",
+		    p->last_head, p->covered, p->leaves);
 	else
 		(void)fprintf(to,
 		    ": complete up to its first %" PRIu64 " records, at record %" PRIu64
 		    "; %" PRIu64 " later ones are not covered by a head yet\n",
-		    p->covered, p->last_head, p->leaves - p->covered);
+		    p->covered, p->last_head, later(p));
 }
 
 static void
@@ -319,6 +376,12 @@ text_log(FILE *to, const struct verify_say *s)
 		    "reports  %" PRIu64 " signed by their publishers in %" PRIu64
 		    " batches, %" PRIu64 " not checked\n",
 		    r->signed_reports, r->signatures, r->unproved_reports);
+	if (r->signed_terms != 0)
+		(void)fprintf(to, "terms    %" PRIu64 " signatures of parties\n", r->signed_terms);
+	if (r->attested != 0 || r->unproved_attests != 0)
+		(void)fprintf(to,
+		    "attests  %" PRIu64 " signatures of parties' agents, %" PRIu64 " not checked\n",
+		    r->attested, r->unproved_attests);
 	for (size_t i = 0; i < r->party_count && r->from == 0; i++) {
 		(void)fputs("party    ", to);
 		text_party(to, &r->parties[i]);
@@ -329,7 +392,7 @@ text_log(FILE *to, const struct verify_say *s)
 void
 verify_say_text(FILE *to, const struct verify_say *s)
 {
-	struct lines did = checked(s), not = unchecked(s), so = concluded(s);
+	struct verify_lines did = checked(s), not = unchecked(s), so = concluded(s);
 	if (s->result->signed_by_log)
 		text_log(to, s);
 	text_lines(to, "checked", &did);
@@ -340,7 +403,7 @@ verify_say_text(FILE *to, const struct verify_say *s)
 }
 
 static void
-json_lines(FILE *to, const char *name, const struct lines *l)
+json_lines(FILE *to, const char *name, const struct verify_lines *l)
 {
 	(void)fprintf(to, ",\"%s\":[", name);
 	for (size_t i = 0; i < l->count; i++) {
@@ -383,16 +446,9 @@ json_lacks(FILE *to, const struct verify_result *r)
 static void
 json_counts(FILE *to, const struct verify_result *r)
 {
-	const char *sep = "";
-	(void)fputs(",\"types\":{", to);
-	for (unsigned t = 1; t < EVENT_END; t++) {
-		if (r->by_type[t] == 0)
-			continue;
-		(void)fprintf(
-		    to, "%s\"%s\":%" PRIu64, sep, event_token((enum event_type)t), r->by_type[t]);
-		sep = ",";
-	}
-	(void)fputs("},\"parties\":[", to);
+	(void)fputc(',', to);
+	tally_print_types(to, r->by_type);
+	(void)fputs(",\"parties\":[", to);
 	for (size_t i = 0; i < r->party_count; i++) {
 		(void)fprintf(to, "%s{\"party\":", i == 0 ? "" : ",");
 		verify_print_json(to, r->parties[i].name);
@@ -411,7 +467,7 @@ void
 verify_say_json(FILE *to, const struct verify_say *s)
 {
 	const struct verify_result *r = s->result;
-	struct lines did = checked(s), not = unchecked(s), so = concluded(s);
+	struct verify_lines did = checked(s), not = unchecked(s), so = concluded(s);
 	char root[65];
 	verify_print_hex(r->root, 32, root);
 	(void)fprintf(to, "{\"ok\":%s,\"exit\":%d,\"signed\":%s",
@@ -430,9 +486,11 @@ verify_say_json(FILE *to, const struct verify_say *s)
 		    ",\"erased\":%" PRIu64 ",\"evidence\":%" PRIu64,
 		    r->opened, r->contents, r->missing, r->erased, r->evidence);
 		(void)fprintf(to,
-		    ",\"reports\":{\"signed\":%" PRIu64 ",\"batches\":%" PRIu64
-		    ",\"unproved\":%" PRIu64 "}",
-		    r->signed_reports, r->signatures, r->unproved_reports);
+		    ",\"signed_terms\":%" PRIu64 ",\"reports\":{\"signed\":%" PRIu64
+		    ",\"batches\":%" PRIu64 ",\"unproved\":%" PRIu64 "}",
+		    r->signed_terms, r->signed_reports, r->signatures, r->unproved_reports);
+		(void)fprintf(to, ",\"attests\":{\"signed\":%" PRIu64 ",\"unproved\":%" PRIu64 "}",
+		    r->attested, r->unproved_attests);
 		json_counts(to, r);
 	}
 	json_findings(to, s);
@@ -444,4 +502,45 @@ verify_say_json(FILE *to, const struct verify_say *s)
 	json_lines(to, "not_checked", &not );
 	json_lines(to, "concluded", &so);
 	(void)fputs("}\n", to);
+}
+
+static const char *
+relation(const struct verify_say *s, const struct verify_compare *c)
+{
+	if (c->fork || s->result->findings[VERIFY_CONSISTENCY] != 0)
+		return "fork";
+	if (c->same)
+		return "same";
+	return s->result->code == VERIFY_OK ? "extends" : "unknown";
+}
+
+void
+verify_say_compared(
+    FILE *to, enum print_form form, const struct verify_say *s, const struct verify_compare *c)
+{
+	const char *word = relation(s, c);
+	if (form == PRINT_JSON) {
+		(void)fprintf(
+		    to, "{\"relation\":\"%s\",\"exit\":%d,\"heads\":[", word, (int)s->result->code);
+		for (size_t i = 0; i < 2; i++) {
+			char root[65];
+			verify_print_hex(c->heads[i].root, 32, root);
+			(void)fprintf(to, "%s{\"from\":", i == 0 ? "" : ",");
+			verify_print_json(to, bytes_of(c->paths[i]));
+			(void)fprintf(
+			    to, ",\"size\":%" PRIu64 ",\"root\":\"%s\"}", c->heads[i].size, root);
+		}
+		(void)fputs("]}\n", to);
+		return;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		(void)fprintf(to, "%" PRIu64 " records  ", c->heads[i].size);
+		verify_print_plain(to, bytes_of(c->paths[i]));
+		(void)fputc('\n', to);
+	}
+	(void)fprintf(to, "%s\n",
+	    *word == 'f'   ? "FORK: they are not of one log"
+	    : *word == 's' ? "the same head"
+	    : *word == 'e' ? "the larger one extends the smaller"
+			   : "UNKNOWN: the larger one could not be verified");
 }

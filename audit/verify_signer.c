@@ -1,19 +1,9 @@
 #include "audit/verify_signer.h"
 
 #include "audit/export.h"
+#include "audit/verify_chain.h"
 #include "audit/wirefield.h"
-#include "proto/chain.h"
 #include "proto/seal.h"
-
-/* Keys are held outside of arenas: so many, then all are forgotten and judged anew. */
-enum { SIGNERS_MAX = 1024 };
-
-/* A chain that is good for one agent under one policy. */
-struct signer {
-	EVP_PKEY *key; /* owned; NULL: not judged yet, or not good */
-	uint8_t leaf[32];
-	int64_t from, until; /* s: judged at 'from'; no certificate of it ends before 'until' */
-};
 
 /* One judgement. */
 struct scene {
@@ -25,49 +15,16 @@ struct scene {
 	size_t anchor_count;
 };
 
-/* ---- what was judged ---- */
-
-static void
-free_key(void *ctx, struct bytes name, void *value)
-{
-	struct signer *by = value;
-	(void)ctx;
-	(void)name;
-	EVP_PKEY_free(by->key);
-	by->key = NULL;
-}
-
-void
-verify_signer_init(struct verify *v)
-{
-	arena_init(&v->signer_arena, VERIFY_FILE_MAX);
-	map_init(&v->signers, &v->signer_arena, sizeof(struct signer));
-}
-
-void
-verify_signer_done(struct verify *v)
-{
-	map_each(&v->signers, free_key, NULL);
-	arena_done(&v->signer_arena);
-}
-
 /* The entry of everything that the verdict on this report's chain depends on, but for the time. */
 static bool
-entry(struct verify *v, const struct verify_slots *s, struct signer **out, struct err *e)
+entry(struct verify *v, const struct verify_slots *s, struct verify_chain **out, struct err *e)
 {
-	struct verify_key key;
 	const struct bytes parts[] = { event_body_get(&s->body, BODY_INTAKE_CHAIN),
 		event_body_get(&s->body, BODY_INTAKE_ANCHORS), bytes_from(s->decision.policy, 32),
 		s->publication.party, s->publication.agent };
-	if (!verify_run_key(v, parts, sizeof(parts) / sizeof(parts[0]), &key, e))
-		return false;
-	struct bytes name = bytes_from(&key, sizeof(key));
-	if (v->signers.count >= SIGNERS_MAX && map_find(&v->signers, name) == NULL) {
-		verify_signer_done(v);
-		verify_signer_init(v);
-	}
-	*out = map_at(&v->signers, name, NULL);
-	return *out != NULL || err_set(e, ERR_NOMEM, "signers");
+	const struct verify_chain_name name = { parts, sizeof(parts) / sizeof(parts[0]),
+		verify_chain_time(s) };
+	return verify_chains_find(v, &v->signers, &name, out, e);
 }
 
 /* ---- what it is judged by ---- */
@@ -147,82 +104,45 @@ check_policy(struct verify *v, struct scene *c, struct bytes domain, bool *good,
 
 /* ---- the judgement ---- */
 
+/* That the leaf is the agent's, and of its party by the policy. */
 static bool
-bad_chain(struct verify *v, const struct scene *c, const char *why)
+check_leaf(
+    struct verify *v, struct scene *c, struct verify_chain_case *k, bool *good, struct err *e)
 {
-	verify_run_find(v, VERIFY_SIGNATURE, c->r->s->r.index, "the chain of its signer: %s", why);
-	return true;
+	*good = bytes_equal(k->found.cert.id.text, c->r->s->publication.agent);
+	if (!*good)
+		return verify_chain_bad(v, k, "its certificate is that of another agent");
+	return check_policy(v, c, k->found.cert.id.domain, good, e);
 }
 
 static bool
-no_chain(struct verify *v, const struct scene *c, const struct chain_verdict *found, struct err *e)
+judge(struct verify *v, struct scene *c, struct verify_chain *by, struct err *e)
 {
-	return found->fault == CHAIN_INTERNAL ? err_set(e, ERR_CRYPTO, "chain: %s", found->why)
-					      : bad_chain(v, c, found->why);
-}
-
-static bool
-judge_path(
-    struct verify *v, struct scene *c, STACK_OF(X509) * certs, struct signer *by, struct err *e)
-{
-	SCOPED(chain_anchors_free) struct chain_anchors *anchors = NULL;
-	int64_t at = (int64_t)(c->r->s->r.common.time / 1000000);
-	X509 *leaf = sk_X509_value(certs, 0);
-	struct chain_verdict found;
-	struct err why;
-	bool trusted = false;
-	if (!chain_leaf(leaf, CHAIN_SIGNER, &found))
-		return no_chain(v, c, &found, e);
-	if (!bytes_equal(found.cert.id.text, c->r->s->publication.agent))
-		return bad_chain(v, c, "its certificate is that of another agent");
-	if (!check_policy(v, c, found.cert.id.domain, &trusted, e))
-		return false;
-	if (!trusted)
-		return true;
-	if (!chain_anchors_from_der(c->anchors, c->anchor_count, &anchors, &why))
-		return why.code == ERR_NOMEM ? err_set(e, ERR_NOMEM, "%s", why.text)
-					     : bad_chain(v, c, why.text);
-	if (!chain_path(anchors, leaf, certs, CHAIN_SIGNER, at, &found))
-		return no_chain(v, c, &found, e);
-	memcpy(by->leaf, found.cert.digest, sizeof(by->leaf));
-	by->from = at;
-	by->until = found.not_after;
-	by->key = X509_get_pubkey(leaf);
-	return by->key != NULL || err_set(e, ERR_NOMEM, "key");
-}
-
-static bool
-judge(struct verify *v, struct scene *c, struct signer *by, struct err *e)
-{
-	struct bytes der[LIMIT_CHAIN_CERTS];
-	STACK_OF(X509) *certs = NULL;
-	size_t count = 0;
-	struct err why;
-	if (!chain_split(c->chain, der, &count, &why) || !chain_certs_new(der, count, &certs, &why))
-		return why.code == ERR_NOMEM ? err_set(e, ERR_NOMEM, "%s", why.text)
-					     : bad_chain(v, c, why.text);
-	bool ok = judge_path(v, c, certs, by, e);
-	chain_certs_free(certs);
+	bool good = false;
+	struct verify_chain_case k = { .s = c->r->s,
+		.whose = "its signer",
+		.use = CHAIN_SIGNER,
+		.chain = c->chain,
+		.anchors = c->anchors,
+		.anchor_count = c->anchor_count };
+	bool ok = verify_chain_leaf(v, &k, &good, e) && (!good || check_leaf(v, c, &k, &good, e)) &&
+		  (!good || verify_chain_path(v, &k, by, e));
+	verify_chain_case_done(&k);
 	return ok;
 }
 
-/*
- * Who signs this report.  by->key is NULL if something is missing ('*judged' false) or if the chain
- * is not good, which is told.  Parsing a certificate takes longer than a signature: a verdict is
- * kept as long as it holds.
- */
+/* Who signs this report.  by->key is NULL if something is missing ('*judged' false) or if the chain
+ * is not good, which is told. */
 static bool
-find_signer(struct verify *v, const struct verify_signed *r, struct signer **by, bool *judged,
+find_signer(struct verify *v, const struct verify_signed *r, struct verify_chain **by, bool *judged,
     struct err *e)
 {
 	struct scene c = { .r = r };
-	int64_t at = (int64_t)(r->s->r.common.time / 1000000);
 	if (!entry(v, r->s, by, e))
 		return false;
 	*judged = true;
-	if ((*by)->key != NULL && at >= (*by)->from && at < (*by)->until)
+	if ((*by)->key != NULL)
 		return true;
-	free_key(NULL, (struct bytes){ NULL, 0 }, *by);
 	arena_init(&c.a, VERIFY_FILE_MAX);
 	bool ok = gather(v, &c, e) && (!c.complete || judge(v, &c, *by, e));
 	*judged = c.complete;
@@ -256,7 +176,7 @@ read_seal(struct bytes in, struct bytes path[SEAL_PATH], struct seal *out)
 
 /* A batch has one root and one signature: verified once. */
 static bool
-check_signature(struct verify *v, const struct verify_signed *r, const struct signer *by,
+check_signature(struct verify *v, const struct verify_signed *r, const struct verify_chain *by,
     const struct seal *seal, struct err *e)
 {
 	uint8_t root[32];
@@ -288,7 +208,7 @@ verify_signer_report(struct verify *v, const struct verify_signed *r, bool *judg
 {
 	struct bytes path[SEAL_PATH];
 	struct seal seal;
-	struct signer *by;
+	struct verify_chain *by;
 	const char *wrong = NULL;
 	*judged = false;
 	if (r->seal.data == NULL || r->s->decision.policy == NULL)

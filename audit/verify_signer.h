@@ -17,6 +17,3 @@ struct verify_signed {
 /* '*judged' false: something that this takes is not in the bundle, or not of its digest. */
 MUST_USE bool verify_signer_report(
     struct verify *v, const struct verify_signed *r, bool *judged, struct err *e);
-
-void verify_signer_init(struct verify *v);
-void verify_signer_done(struct verify *v);

@@ -37,54 +37,34 @@ body_party(enum event_type type, enum body_field *f)
 }
 
 /* The party in the body, or else in slot 2; absent if the slot is closed or says none. */
-static bool
-party_of_place(const struct record *r, enum event_type type, struct bytes *out)
+static struct bytes
+party_of_place(const struct record_said *s)
 {
 	enum body_field f;
-	struct body body;
-	struct slot_release release;
-	*out = (struct bytes){ NULL, 0 };
-	if (body_party(type, &f)) {
-		if (!RECORD_SLOT(r, 7)->open)
-			return true;
-		if (!event_body_parse(type, RECORD_SLOT(r, 7)->value, &body, NULL))
-			return false;
-		*out = event_body_get(&body, f);
-		return true;
-	}
-	if (!RECORD_SLOT(r, 2)->open)
-		return true;
-	if (!slot_get_release(RECORD_SLOT(r, 2)->value, &release, NULL))
-		return false;
-	*out = release.recipient;
-	return true;
+	return body_party(s->common.type, &f) ? event_body_get(&s->body, f) : s->release.recipient;
+}
+
+struct bytes
+view_owner(const struct record_said *s)
+{
+	return s->place == SLOT_ABSENT ? (struct bytes){ NULL, 0 } : party_of_place(s);
 }
 
 /* False for a record that cannot be read: it is then nobody's. */
 static bool
 read_names(const struct record *r, struct named *out)
 {
-	struct named n = { .publication = SLOT_ABSENT, .place = SLOT_ABSENT };
-	struct slot_publication publication;
-	if (!record_check(r, &n.type, NULL))
+	struct record_said s;
+	if (!record_take_apart(r, &s, NULL))
 		return false;
-	if (RECORD_SLOT(r, 3)->open) {
-		if (!slot_get_publication(RECORD_SLOT(r, 3)->value, &publication, NULL))
-			return false;
-		n.publication = publication.index;
-		if (n.publication != SLOT_ABSENT)
-			n.publisher = publication.party;
-	}
-	struct bytes party;
-	if (!party_of_place(r, n.type, &party))
-		return false;
-	if (n.type == EVENT_PARTY_HEAD)
-		n.head = party;
-	if (RECORD_SLOT(r, 8)->open && !slot_get_place(RECORD_SLOT(r, 8)->value, &n.place, NULL))
-		return false;
-	if (n.place != SLOT_ABSENT)
-		n.recipient = party;
-	*out = n;
+	*out = (struct named){ .type = s.common.type,
+		.publication = s.publication.index,
+		.recipient = view_owner(&s),
+		.place = s.place };
+	if (s.publication.index != SLOT_ABSENT)
+		out->publisher = s.publication.party;
+	if (s.common.type == EVENT_PARTY_HEAD)
+		out->head = party_of_place(&s);
 	return true;
 }
 

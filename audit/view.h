@@ -27,3 +27,5 @@ enum view_place view_place(const struct record *r, struct bytes party, uint64_t 
 /* Whose tree the record enters through slot 8: the recipient, approver, or party of the body;
  * absent if slot 8 has no index or is closed. */
 struct bytes view_recipient(const struct record *r);
+/* The same of a record that was read. */
+struct bytes view_owner(const struct record_said *s);

@@ -110,16 +110,18 @@ CROWD = """agreement crowd {
 class Lab:
     """A running reltod in a folder of its own; 'with' stops it and removes the folder."""
 
-    def __init__(self, senders=0, receivers=0, environment=None):
+    def __init__(self, senders=0, receivers=0, environment=None, signer=False):
         """The first 'senders' of the crowd only originate, the next 'receivers' only receive; with no senders GBR does."""
         self.base = tempfile.mkdtemp(prefix="relto-bench.")
         self.dir = os.path.join(self.base, "lab")
-        self.process, self.environment = None, environment or {}
+        self.process, self.environment, self.signer = None, environment or {}, None
         try:
-            subprocess.run([program("client/relto"), "lab", "init", self.dir, "--port", "0"], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run([program("client/relto"), "lab", "init", self.dir, "--port", "0"] + ["--signer"] * signer,
+                           check=True, stdout=subprocess.DEVNULL)
             if receivers:
                 self.add_crowd(senders, receivers)
+            if signer:
+                self.start_signer()
             self.start()
         except BaseException:
             self.remove()
@@ -159,6 +161,18 @@ class Lab:
         with open(self.path("reltod.conf"), "a", encoding="utf-8") as f:
             f.write("limits {\n    connections-per-party 100000\n    connections-per-address 100000\n}\n")
 
+    def start_signer(self):
+        user = ["--user", "root"] if os.geteuid() == 0 else []
+        common = [program("signer/relto-signer"), "--origin", "hub.example/relto/g1", "--anchor", self.path("signer", "anchor")]
+        subprocess.run(common + user + ["--new"], check=True)
+        self.signer = subprocess.Popen(common + user + ["--key", self.path("signer", "log.key"), "--socket",
+                                                        self.path("run", "signer.sock")], stderr=subprocess.DEVNULL)
+
+    def signer_cpu_us(self):
+        with open("/proc/%d/stat" % self.signer.pid, encoding="utf-8") as f:
+            user, system = f.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) * 1e6 / os.sysconf("SC_CLK_TCK")
+
     def start(self):
         with open(os.path.join(self.base, "log"), "wb") as log:
             self.process = subprocess.Popen([program("daemon/reltod"), "-c", self.path("reltod.conf")], stderr=log,
@@ -184,6 +198,9 @@ class Lab:
                 self.process.kill()
                 self.process.wait()
         self.process = None
+        if self.signer is not None:
+            self.signer.kill()
+            self.signer.wait()
         shutil.rmtree(self.base, ignore_errors=True)
 
     def run(self, name, *arguments):

@@ -154,8 +154,8 @@ maker(struct relto_connection *c)
 }
 
 static bool
-build(struct relto_connection *c, const struct relto_report *in, struct inside_pending *p,
-    struct relto_error *e)
+build(struct relto_connection *c, const struct relto_report *in, const struct relto_notice *about,
+    struct inside_pending *p, struct relto_error *e)
 {
 	struct err why;
 	struct envelope_manifest m;
@@ -179,6 +179,11 @@ build(struct relto_connection *c, const struct relto_report *in, struct inside_p
 		    "1.3.6.1.5.5.7.3.36, and key usage digitalSignature)");
 	if (!copy_agreements(c, &p->arena, in, &d.routing, e))
 		return false;
+	d.has_notice = about != NULL;
+	if (about != NULL)
+		d.notice = (struct envelope_notice){ .act = (enum envelope_act)about->act,
+			.report = bytes_from(about->report, RELTO_ID_BYTES),
+			.reason = bytes_of(about->code) };
 	if (!copy_routing(&p->arena, in, &d.routing) || !copy_portions(&p->arena, in, &d))
 		return inside_failf(e, ERR_NOMEM, "report");
 	if (!envelope_build(&by, &d, &p->arena, &p->report, &why) ||
@@ -209,7 +214,7 @@ inside_bytes(const struct msg_publish *p)
 
 bool
 inside_build(struct relto_connection *c, const struct relto_report *report,
-    struct inside_pending **out, struct relto_error *e)
+    const struct relto_notice *about, struct inside_pending **out, struct relto_error *e)
 {
 	struct inside_pending *p;
 	size_t content = content_bytes(report);
@@ -222,7 +227,7 @@ inside_build(struct relto_connection *c, const struct relto_report *report,
 	if (p == NULL)
 		return inside_failf(e, ERR_NOMEM, "report");
 	arena_init(&p->arena, 2 * content + (size_t)LIMIT_MESSAGE_BYTES / 4 + REPORT_EXTRA);
-	if (!build(c, report, p, e)) {
+	if (!build(c, report, about, p, e)) {
 		inside_pending_free(p);
 		return false;
 	}
@@ -240,23 +245,6 @@ inside_seal(struct relto_connection *c, const struct envelope_batch *b, struct a
 }
 
 bool
-inside_window(struct relto_connection *c, size_t bytes, struct relto_error *e)
-{
-	int64_t deadline = link_deadline(c->ctx->timeout_ms);
-	while (c->in_flight != 0 && (c->in_flight >= c->limits.publish_window ||
-					c->sent_bytes + bytes > c->limits.publish_window_bytes)) {
-		bool came;
-		if (!inside_turn(c, deadline, &came, e))
-			return false;
-		if (came)
-			deadline = link_deadline(c->ctx->timeout_ms);
-		else if (link_now() >= deadline)
-			return inside_failf(e, ERR_TIMEOUT, "the publish window stays full");
-	}
-	return true;
-}
-
-bool
 inside_is_about(
     struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e)
 {
@@ -268,20 +256,20 @@ inside_is_about(
 }
 
 bool
-inside_publish(struct relto_connection *c, const struct relto_report *report, bool dry_run,
-    uint8_t id[16], struct relto_error *e)
+inside_ask_decision(struct relto_connection *c, const struct relto_report *report, uint8_t id[16],
+    struct relto_error *e)
 {
 	struct inside_pending *p = NULL;
-	if (!inside_build(c, report, &p, e))
+	if (!inside_up(c, e) || !inside_build(c, report, NULL, &p, e))
 		return false;
 	assert(p != NULL);
 	struct msg_publish *one = &p->report;
 	struct envelope_batch b = { &one, 1, !c->ctx->batch };
 	struct msg m = { .type = MSG_PUBLISH };
-	bool ok = inside_seal(c, &b, &p->arena, e) && inside_window(c, inside_bytes(&p->report), e);
+	bool ok = inside_seal(c, &b, &p->arena, e);
 	if (ok) {
 		m.publish = p->report;
-		m.publish.dry_run = dry_run;
+		m.publish.dry_run = true;
 		memcpy(id, p->id, sizeof(p->id));
 		ok = inside_start(c, &m, p->lane, e);
 	}

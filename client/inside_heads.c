@@ -32,7 +32,7 @@ static bool
 open_note(struct relto_connection *c, struct arena *a, struct bytes note, struct checkpoint *out,
     struct err *e)
 {
-	struct checkpoint_trust trust = { .log = &c->ctx->log };
+	struct checkpoint_trust trust = { .log = &c->log };
 	return checkpoint_open(a, note, &trust, out, e);
 }
 
@@ -60,7 +60,11 @@ inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct er
 	arena_init(&a, HEAD_BYTES);
 	if (!c->ctx->has_log)
 		return true;
-	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &kept, e))
+	if (!inside_log(&c->hash, c->ctx, &c->log, e))
+		return false;
+	if (c->as_shown)
+		return true;
+	if (!keep_load(c->ctx->keep, bytes_of(c->log.name), &a, &kept, e))
 		return false;
 	for (size_t i = 0; i < kept.count; i++) {
 		if (!open_kept(c, &a, kept.note[i], &cp, e))
@@ -77,21 +81,37 @@ inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct er
 	return true;
 }
 
-/* The log is not an extension of what was verified: save both heads, say so and what to do. */
+/* What an auditor needs: both heads for `relto-verify compare`, and the one that was kept as
+ * `relto-verify --state` keeps it, for a bundle of the log as it is now. */
 static bool
-fork_between(struct relto_connection *c, struct bytes kept, struct bytes shown, const char *what,
+save_fork(struct relto_connection *c, const struct inside_fork *f, const char *what, char path[512],
     struct err *e)
 {
-	char path[512] = "";
 	SCOPED(arena_done) struct arena a;
+	char vkey[NOTE_VKEY_MAX];
 	arena_init(&a, HEAD_BYTES);
-	const char *text = arena_printf(&a,
-	    "relto fork evidence\nwhat: %s\nkept: %zu bytes\n%.*s\nshown: %zu bytes\n%.*s\n", what,
-	    kept.len, (int)kept.len, (const char *)kept.data, shown.len, (int)shown.len,
-	    (const char *)shown.data);
+	note_key_print(&c->log, vkey);
+	const char *text = arena_printf(&a, "what: %s\nwhen: %lld s since 1970\nbroker: %s\n", what,
+	    (long long)time(NULL), c->ctx->hub_id);
+	const char *heads = arena_printf(&a, "relto-verify heads 1\nnote %zu\n%.*s", f->kept.len,
+	    (int)f->kept.len, (const char *)f->kept.data);
+	if (text == NULL || heads == NULL)
+		return err_set(e, ERR_NOMEM, "not kept (no memory)");
+	const struct keep_file files[] = { { "what", bytes_of(text) }, { "kept", f->kept },
+		{ "shown", f->shown }, { "log.vkey", bytes_of(vkey) },
+		{ "heads", bytes_of(f->kept.len == 0 ? "" : heads) },
+		{ "party-head.tlog-proof", f->receipt }, { NULL, { NULL, 0 } } };
+	return keep_fork(c->ctx->keep, bytes_of(c->log.name), files, path, e);
+}
+
+/* The log is not an extension of what was verified: save both heads, say so and what to do. */
+bool
+inside_heads_forked(
+    struct relto_connection *c, const struct inside_fork *f, const char *what, struct err *e)
+{
+	char path[512] = "";
 	struct err unsaved = { 0 };
-	bool saved = text != NULL && keep_fork(c->ctx->keep, bytes_of(c->ctx->log.name),
-					 bytes_of(text), path, &unsaved);
+	bool saved = save_fork(c, f, what, path, &unsaved);
 	return err_set(e, ERR_FORK,
 	    "the log was rewritten or rolled back: %s; evidence: %s; trust nothing of this "
 	    "broker, keep the state folder, and give the evidence to your auditor",
@@ -104,7 +124,9 @@ fork_between(struct relto_connection *c, struct bytes kept, struct bytes shown, 
 static bool
 fork_found(struct relto_connection *c, struct bytes shown, const char *what, struct err *e)
 {
-	return fork_between(c, bytes_of(c->has_head ? c->head.note : ""), shown, what, e);
+	const struct inside_fork f = { bytes_of(c->has_head ? c->head.note : ""), shown,
+		{ NULL, 0 } };
+	return inside_heads_forked(c, &f, what, e);
 }
 
 static bool
@@ -192,11 +214,15 @@ remember(struct relto_connection *c, struct arena *a, const struct checkpoint *c
     struct bytes note, struct err *e)
 {
 	struct joining j = { .c = c, .a = a, .cp = cp, .note = note };
+	if (c->as_shown)
+		return set_head(c, cp, note, e);
 	struct keep_edit edit = { join_heads, &j };
-	if (!keep_update(c->ctx->keep, bytes_of(c->ctx->log.name), &edit, a, e))
+	if (!keep_update(c->ctx->keep, bytes_of(c->log.name), &edit, a, e))
 		return err_wrap(e, "checkpoint");
 	if (j.rival.data != NULL)
-		return fork_between(c, j.rival, note, "two roots for one size", e);
+		return inside_heads_forked(c,
+		    &(struct inside_fork){ .kept = j.rival, .shown = note },
+		    "two roots for one size", e);
 	c->apart = j.count - 1;
 	return set_head(c, cp, note, e);
 }
@@ -207,10 +233,47 @@ inside_heads_never_joined(struct relto_connection *c, struct err *e)
 	SCOPED(arena_done) struct arena a;
 	struct keep_notes kept;
 	arena_init(&a, HEAD_BYTES);
-	if (!keep_load(c->ctx->keep, bytes_of(c->ctx->log.name), &a, &kept, e))
+	if (!keep_load(c->ctx->keep, bytes_of(c->log.name), &a, &kept, e))
 		return false;
-	return fork_between(c, kept.count == 0 ? bytes_of("") : kept.note[0],
-	    bytes_of(c->head.note), "it showed heads that it does not join by a proof", e);
+	const struct inside_fork f = { kept.count == 0 ? bytes_of("") : kept.note[0],
+		bytes_of(c->head.note), { NULL, 0 } };
+	return inside_heads_forked(c, &f, "it showed heads that it does not join by a proof", e);
+}
+
+/* An earlier generation than one that was accepted comes from an old store; a later one may come
+ * from a restore, and is for a person to judge. */
+static bool
+take_generation(struct relto_connection *c, struct bytes note,
+    const struct inside_generation *other, struct err *e)
+{
+	if (c->as_shown && !c->has_head) {
+		c->log = other->key;
+		return true;
+	}
+	if (!other->later)
+		return fork_found(c, note, "an earlier generation is shown", e);
+	return err_set(e, ERR_GENERATION,
+	    "the broker shows the log '%s', and '%s' is the one known here: its store was restored "
+	    "from a backup, or somebody wants forgotten what was seen.  Ask its operator by "
+	    "another way, then: relto context accept-log",
+	    other->key.name, c->log.name);
+}
+
+static bool
+open_shown(struct relto_connection *c, struct arena *a, struct bytes note, struct checkpoint *cp,
+    struct err *e)
+{
+	struct inside_generation other;
+	struct err why = { 0 }, unlike = { 0 };
+	if (open_note(c, a, note, cp, &why))
+		return true;
+	if (inside_other_generation(c, a, note, &other, &unlike)) {
+		*cp = other.head;
+		return take_generation(c, note, &other, e);
+	}
+	bool dry = why.code == ERR_NOMEM || unlike.code == ERR_NOMEM;
+	return err_set(e, dry ? ERR_NOMEM : ERR_UNVERIFIED,
+	    "the checkpoint of the broker (is this log-key that of its log?): %.800s", why.text);
 }
 
 static bool
@@ -219,13 +282,25 @@ take_head(struct relto_connection *c, struct bytes note, const struct names *pro
 	SCOPED(arena_done) struct arena a;
 	struct checkpoint cp;
 	arena_init(&a, HEAD_BYTES);
-	if (!open_note(c, &a, note, &cp, e)) {
-		if (e != NULL && e->code != ERR_NOMEM)
-			e->code = ERR_UNVERIFIED;
-		return err_wrap(
-		    e, "the checkpoint of the broker (is this log-key that of its log?)");
-	}
-	return check_extends(c, &cp, proof, note, e) && remember(c, &a, &cp, note, e);
+	if (!open_shown(c, &a, note, &cp, e))
+		return false;
+	if (!check_extends(c, &cp, proof, note, e) || !remember(c, &a, &cp, note, e))
+		return false;
+	struct inside_shown *s = &c->shown[c->shown_count++ % INSIDE_SHOWN];
+	s->size = cp.size;
+	memcpy(s->root, cp.root, sizeof(s->root));
+	return true;
+}
+
+bool
+inside_heads_shown(const struct relto_connection *c, const struct checkpoint *cp)
+{
+	size_t n = c->shown_count < INSIDE_SHOWN ? c->shown_count : INSIDE_SHOWN;
+	for (size_t i = 0; i < n; i++)
+		if (c->shown[i].size == cp->size &&
+		    memcmp(c->shown[i].root, cp->root, sizeof(cp->root)) == 0)
+			return true;
+	return false;
 }
 
 bool
@@ -277,17 +352,18 @@ keep_party_tree(
 		return false;
 	if (t->agree)
 		return true;
-	char *hex = arena_alloc(&a, 2 * h->opening.len + 1);
-	for (size_t i = 0; hex != NULL && i < h->opening.len; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", h->opening.data[i]);
-	const char *shown =
-	    arena_printf(&a, "%s\nPARTY_HEAD %s\n", c->head.note, hex == NULL ? "?" : hex);
+	const struct msg_proof proof = {
+		.index = h->party_head, .opening = h->opening, .inclusion = h->inclusion
+	};
+	struct inside_fork f = { .shown = bytes_of(c->head.note) };
+	if (!inside_receipt_file(&a, &proof, f.shown, &f.receipt, e))
+		return false;
 	const char *what = arena_printf(&a,
 	    "the tree of %s had %" PRIu64 " records by record %" PRIu64 ", and by record %" PRIu64
 	    " has %" PRIu64 "%s",
 	    c->session.party, t->was.size, t->was.record, t->now.record, t->now.size,
 	    t->was.size == t->now.size ? " others" : "");
-	return fork_found(c, bytes_of(shown == NULL ? "" : shown), what == NULL ? name : what, e);
+	return inside_heads_forked(c, &f, what == NULL ? name : what, e);
 }
 
 /* The PARTY_HEAD must be in the log, be ours, and the tree may only grow. */
@@ -310,7 +386,10 @@ check_party_head(
 	struct keep_trees t = { .now = { .record = h->party_head } };
 	t.now.size = *size = event_body_number(&b, BODY_PARTY_HEAD_SIZE);
 	memcpy(t.now.root, event_body_get(&b, BODY_PARTY_HEAD_ROOT).data, sizeof(t.now.root));
-	return keep_party_tree(c, h, &t, e);
+	if (!keep_party_tree(c, h, &t, e))
+		return false;
+	inside_attest_head(c, &t.now);
+	return true;
 }
 
 /* Evidence below 'size' is covered. */
@@ -354,7 +433,7 @@ watch(struct relto_connection *c, bool ends, struct err *e)
 bool
 inside_heads_end(struct relto_connection *c, struct err *e)
 {
-	bool ok = !c->ctx->has_log || c->session.party == NULL || watch(c, true, e);
+	bool ok = !c->ctx->has_log || c->as_shown || c->session.party == NULL || watch(c, true, e);
 	return inside_heads_flush(c, e) && ok;
 }
 
@@ -366,7 +445,7 @@ inside_heads_take(struct relto_connection *c, const struct msg_heads *h, struct 
 		return true;
 	if (!take_head(c, h->checkpoint, &h->consistency, e))
 		return false;
-	if (h->opening.len == 0)
+	if (h->opening.len == 0 || c->as_shown)
 		return true;
 	if (!check_party_head(c, h, &size, e)) {
 		if (e != NULL && e->code != ERR_FORK && e->code != ERR_NOMEM)
@@ -416,7 +495,7 @@ inside_heads_flush(struct relto_connection *c, struct err *e)
 	c->lines_len = 0;
 	if (lines.len == 0)
 		return true;
-	return keep_evidence(c->ctx->keep, bytes_of(c->ctx->log.name), lines, e);
+	return keep_evidence(c->ctx->keep, bytes_of(c->log.name), lines, e);
 }
 
 bool

@@ -36,7 +36,7 @@ bool
 inside_break(struct relto_connection *c, const struct err *why, struct relto_error *e)
 {
 	(void)inside_fail(&c->failed, why);
-	c->failed.fatal = true;
+	c->failed.fatal = !inside_goes_on(c);
 	if (e != NULL)
 		*e = c->failed;
 	return false;
@@ -85,6 +85,23 @@ take_signer(struct relto_connection *c, const struct msg_signer *s, struct err *
 	return true;
 }
 
+/* The broker is going down: the next one is asked, if there is to be one. */
+static bool
+is_draining(const struct relto_connection *c, const struct msg *m)
+{
+	return c->ctx->reconnect_ms != 0 && m->type == MSG_ERROR &&
+	       bytes_is(m->error.code, err_token(ERR_DRAINING));
+}
+
+static void
+begin_leaving(struct relto_connection *c)
+{
+	if (c->line.leaving || c->ctx->reconnect_ms == 0)
+		return;
+	c->line.leaving = true;
+	c->line.leave_ms = link_deadline(c->ctx->timeout_ms);
+}
+
 /* The answer to a windowed publish finds its report. */
 static bool
 answers_pending(struct relto_connection *c, struct inside_message **m)
@@ -93,11 +110,16 @@ answers_pending(struct relto_connection *c, struct inside_message **m)
 	STAILQ_FOREACH (p, &c->sent, next) {
 		if (p->request != (*m)->msg.request)
 			continue;
-		p->answer = MOVE(*m);
 		STAILQ_REMOVE(&c->sent, p, inside_pending, next);
-		STAILQ_INSERT_TAIL(&c->answered, p, next);
 		c->sent_bytes -= p->bytes;
 		c->in_flight--;
+		if (is_draining(c, &(*m)->msg)) {
+			p->request = 0;
+			STAILQ_INSERT_TAIL(&c->ready, p, next);
+			return true;
+		}
+		p->answer = MOVE(*m);
+		STAILQ_INSERT_TAIL(&c->answered, p, next);
 		return true;
 	}
 	return false;
@@ -116,12 +138,11 @@ keep_proof(struct relto_connection *c, const struct msg *m, struct err *e)
 	return true;
 }
 
-/* An Error about no request in particular is the broker's last word. */
-static void
-last_word(struct relto_connection *c, const struct msg_error *m)
+void
+inside_last_word(struct relto_connection *c, const struct msg_error *m)
 {
 	(void)inside_refused(&c->failed, m);
-	c->failed.fatal = true;
+	c->failed.fatal = !inside_goes_on(c);
 }
 
 /* Acknowledgements are answered in their order, so the last one's answer is that of all. */
@@ -132,6 +153,7 @@ settle(struct relto_connection *c, const struct msg *m)
 		(void)inside_refused(&c->refused_ack, &m->error);
 	if (m->request == c->last_ack)
 		c->last_ack = 0;
+	inside_told_settle(c, m->request);
 }
 
 /* The same delivery again takes the place of the one that waits: what comes again and again while
@@ -162,6 +184,7 @@ hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 		return take_signer(c, &msg->signer, e);
 	if (msg->type == MSG_BYE) {
 		c->said_bye = true;
+		begin_leaving(c);
 		return true;
 	}
 	if (msg->type == MSG_DELIVER) {
@@ -169,15 +192,21 @@ hand_round(struct relto_connection *c, struct inside_message **m, struct err *e)
 		return true;
 	}
 	if (msg->request == 0 && msg->type == MSG_ERROR) {
-		last_word(c, &msg->error);
+		/* about no request in particular: the end */
+		inside_last_word(c, &msg->error);
 		return true;
 	}
-	bool answer = msg->request == c->awaited && c->awaited != 0;
-	if (msg->type == MSG_WELCOME && answer && c->session.party == NULL &&
-	    !inside_welcome(c, &msg->welcome, e))
+	bool mine, answer = msg->request == c->awaited && c->awaited != 0;
+	if (!inside_line_answer(c, msg, &mine, e))
 		return false;
+	if (mine)
+		return true;
+	if (is_draining(c, msg))
+		begin_leaving(c);
 	if (!keep_proof(c, msg, e))
 		return false;
+	if (inside_attest_answer(c, msg))
+		return true;
 	if (answers_pending(c, m))
 		return true;
 	if (!answer) {
@@ -194,6 +223,7 @@ take(struct relto_connection *c, struct bytes in, struct relto_error *e)
 {
 	struct err why = { 0 };
 	SCOPED(inside_message_free) struct inside_message *m = NULL;
+	c->taken++;
 	if (!decode(in, &m, &why) || !hand_round(c, &m, &why))
 		return inside_break(c, &why, e);
 	if (c->failed.code[0] == 0)
@@ -246,32 +276,76 @@ turn(struct relto_connection *c, int64_t deadline, bool until_sent, bool *came,
 	return why.code == ERR_INTERRUPTED ? interrupted(&why, e) : inside_break(c, &why, e);
 }
 
-/* When a keep-alive is due: well before the broker's patience ends. */
-static int64_t
-ping_due(const struct relto_connection *c)
+bool
+inside_turn_once(struct relto_connection *c, int64_t deadline, bool *came, struct relto_error *e)
+{
+	dry_begin(); /* what went wrong before has been told */
+	return turn(c, deadline, false, came, e);
+}
+
+/* Well before the broker's patience ends. */
+int64_t
+inside_ping_due(const struct relto_connection *c)
 {
 	return c->limits.idle_ms == 0 ? INT64_MAX : c->last_sent_ms + c->limits.idle_ms / 3;
+}
+
+static bool
+keep_alive(struct relto_connection *c, struct relto_error *e)
+{
+	struct msg m = { .type = MSG_PING };
+	return link_now() < inside_ping_due(c) || inside_put(c, &m, 0, e);
+}
+
+/* One exchange of a session that is up, and what is due before it. */
+static bool
+turn_up(struct relto_connection *c, int64_t deadline, bool *came, struct relto_error *e)
+{
+	int64_t due = inside_line_due(c);
+	if (!keep_alive(c, e) || !inside_pump(c, e) || !inside_attest_send(c, e))
+		return false;
+	due = inside_ping_due(c) < due ? inside_ping_due(c) : due;
+	dry_begin(); /* what went wrong before has been told */
+	/* what waits for room in our own queue goes on when there is some */
+	bool until_sent = !STAILQ_EMPTY(&c->ready) && inside_is_full(c);
+	return turn(c, due < deadline ? due : deadline, until_sent, came, e);
 }
 
 bool
 inside_turn(struct relto_connection *c, int64_t deadline, bool *came, struct relto_error *e)
 {
+	uint64_t sessions = c->line.sessions;
+	struct relto_error why; /* of what may be mended here, and then nobody hears of it */
 	for (;;) {
-		int64_t ping = ping_due(c);
-		dry_begin(); /* what went wrong before has been told */
-		if (!turn(c, ping < deadline ? ping : deadline, false, came, e))
+		*came = false;
+		if (!inside_line(c, deadline, e))
 			return false;
-		if (*came || link_now() >= deadline)
+		if (c->line.state != LINE_UP || c->line.sessions != sessions)
 			return true;
-		if (link_now() < ping_due(c))
+		bool ok = turn_up(c, deadline, came, &why);
+		if (ok && (*came || link_now() >= deadline))
+			return true;
+		if (ok)
 			continue;
-		struct msg m = { .type = MSG_PING };
-		if (!inside_send(c, &m, 0, e))
-			return false;
+		*came = false;
+		/* who waits for an answer of this session hears of its end now */
+		if (c->failed.code[0] != 0)
+			return inside_line(c, 0, e);
+		if (e != NULL)
+			*e = why;
+		return false;
 	}
 }
 
 /* ---- what goes ---- */
+
+/* What is safe with a broker whose log is compared with nothing. */
+static bool
+is_reading(enum msg_type t)
+{
+	return t == MSG_HELLO || t == MSG_PING || t == MSG_WHOAMI || t == MSG_AUDIT_LIST ||
+	       t == MSG_AUDIT_PULL || t == MSG_BYE;
+}
 
 static bool
 put(struct relto_connection *c, const struct msg *m, uint8_t lane, struct relto_error *e)
@@ -285,6 +359,9 @@ put(struct relto_connection *c, const struct msg *m, uint8_t lane, struct relto_
 			*e = c->failed;
 		return false;
 	}
+	if (c->link == NULL)
+		return inside_lost(c, e);
+	assert(!c->as_shown || is_reading(m->type)); /* generation.h */
 	if (!msg_encode(m, &a, &out, &why))
 		return inside_fail(e, &why);
 	if (!link_put(c->link, out, lane, &why))
@@ -293,15 +370,20 @@ put(struct relto_connection *c, const struct msg *m, uint8_t lane, struct relto_
 	return true;
 }
 
-/* Sends what the kernel takes now, and waits while too much is queued; what comes is handed round.
- */
-static bool
-push(struct relto_connection *c, struct relto_error *e)
+bool
+inside_is_full(const struct relto_connection *c)
+{
+	return c->link != NULL && link_queued(c->link) > QUEUED_MAX;
+}
+
+/* What comes meanwhile is handed round. */
+bool
+inside_push(struct relto_connection *c, struct relto_error *e)
 {
 	bool came = true;
 	int64_t deadline = link_deadline(c->ctx->timeout_ms);
-	while (came || link_queued(c->link) > QUEUED_MAX) {
-		bool full = link_queued(c->link) > QUEUED_MAX;
+	while (came || inside_is_full(c)) {
+		bool full = inside_is_full(c);
 		if (!turn(c, full ? deadline : 0, true, &came, e))
 			return !STAILQ_EMPTY(&c->answers); /* the answer came, and then the end */
 		if (full && !came && link_now() >= deadline)
@@ -311,19 +393,29 @@ push(struct relto_connection *c, struct relto_error *e)
 }
 
 bool
-inside_send(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
+inside_put_unasked(struct relto_connection *c, const struct msg *m, struct relto_error *e)
+{
+	if (!put(c, m, 0, e))
+		return false;
+	link_nudge(c->link);
+	return true;
+}
+
+bool
+inside_put(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
 {
 	m->request = c->last_request + 1;
 	if (!put(c, m, lane, e))
 		return false;
 	c->last_request++;
-	return push(c, e);
+	link_nudge(c->link);
+	return true;
 }
 
 bool
-inside_send_unasked(struct relto_connection *c, const struct msg *m, struct relto_error *e)
+inside_send(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
 {
-	return put(c, m, 0, e) && push(c, e);
+	return inside_put(c, m, lane, e) && inside_push(c, e);
 }
 
 bool
@@ -332,9 +424,11 @@ inside_await(struct relto_connection *c, struct inside_message **out, struct rel
 	int64_t deadline = link_deadline(c->ctx->timeout_ms);
 	while (STAILQ_EMPTY(&c->answers)) {
 		bool came;
+		if (c->asked_in != c->line.losses)
+			return inside_lost(c, e);
 		if (!inside_turn(c, deadline, &came, e))
 			return false;
-		if (!came && link_now() >= deadline) {
+		if (!came && c->asked_in == c->line.losses && link_now() >= deadline) {
 			c->awaited = 0;
 			return inside_failf(
 			    e, ERR_TIMEOUT, "no answer in %d ms", c->ctx->timeout_ms);
@@ -346,25 +440,39 @@ inside_await(struct relto_connection *c, struct inside_message **out, struct rel
 }
 
 void
+inside_messages_free(struct inside_messages *list)
+{
+	while (!STAILQ_EMPTY(list)) {
+		struct inside_message *m = STAILQ_FIRST(list);
+		STAILQ_REMOVE_HEAD(list, next);
+		inside_message_free(m);
+	}
+}
+
+void
 inside_forget(struct relto_connection *c)
 {
 	c->awaited = 0;
-	while (!STAILQ_EMPTY(&c->answers)) {
-		struct inside_message *m = STAILQ_FIRST(&c->answers);
-		STAILQ_REMOVE_HEAD(&c->answers, next);
-		inside_message_free(m);
-	}
+	inside_messages_free(&c->answers);
+}
+
+bool
+inside_start_here(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
+{
+	inside_forget(c);
+	c->asked_in = c->line.losses;
+	c->awaited = c->last_request + 1; /* an answer may come while we send */
+	if (inside_send(c, m, lane, e))
+		return true;
+	c->awaited = 0;
+	return false;
 }
 
 bool
 inside_start(struct relto_connection *c, struct msg *m, uint8_t lane, struct relto_error *e)
 {
 	inside_forget(c);
-	c->awaited = c->last_request + 1; /* an answer may come while we send */
-	if (inside_send(c, m, lane, e))
-		return true;
-	c->awaited = 0;
-	return false;
+	return inside_up(c, e) && inside_start_here(c, m, lane, e);
 }
 
 bool

@@ -75,6 +75,19 @@ judge_signed(struct relto_connection *c, const struct msg_deliver *in, const str
 	    (const char *)path.data);
 }
 
+/* Whether exercise and live traffic are kept apart (DESIGN S11); NULL: they are. */
+static const char *
+mixed_up(const struct relto_connection *c, uint32_t subscription, enum mode mode)
+{
+	for (size_t i = 0; i < c->subscription_count; i++)
+		if (c->subscriptions[i].number == subscription)
+			return c->subscriptions[i].mode == mode ? NULL
+			       : mode == MODE_EXERCISE
+				   ? "EXERCISE traffic came on a subscription for live traffic"
+				   : "live traffic came on a subscription for EXERCISE traffic";
+	return "it came on no subscription of this session";
+}
+
 static bool
 judge(struct relto_connection *c, const struct msg_deliver *in, struct arena *a, struct envelope *v,
     struct judge_found *out, struct err *e)
@@ -90,6 +103,9 @@ judge(struct relto_connection *c, const struct msg_deliver *in, struct arena *a,
 	out->readable = true;
 	if (!bytes_is(v->manifest.hub, c->ctx->hub_id))
 		return say(out, RELTO_BAD, "the report was not meant for this hub");
+	const char *mixed = mixed_up(c, in->subscription, v->manifest.mode);
+	if (mixed != NULL)
+		return say(out, RELTO_BAD, "%s", mixed);
 	if (!spiffe_parse(v->manifest.originator, &id, &why))
 		return say(out, RELTO_BAD, "the originator has no SPIFFE id");
 	const struct inside_party *p = party_of(c, id.domain);

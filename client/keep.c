@@ -164,17 +164,23 @@ sync_names(const struct keep *k)
 	       (sync_folder(above) || errno == EACCES);
 }
 
+static bool
+write_synced(const char *path, struct bytes in)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool ok = fd >= 0 && write_all(fd, in) && fsync(fd) == 0;
+	if (fd >= 0)
+		ok = close(fd) == 0 && ok;
+	return ok;
+}
+
 /* Beside, synced, renamed: after a crash it is the old or the new one. */
 static bool
 write_file(const struct keep *k, const char *path, struct bytes in, struct err *e)
 {
 	char beside[PATH_LEN + 8];
 	(void)snprintf(beside, sizeof(beside), "%s.new", path);
-	int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write_all(fd, in) && fsync(fd) == 0;
-	if (fd >= 0)
-		ok = close(fd) == 0 && ok;
-	ok = ok && rename(beside, path) == 0 && sync_names(k);
+	bool ok = write_synced(beside, in) && rename(beside, path) == 0 && sync_names(k);
 	return ok || err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
 }
 
@@ -444,16 +450,66 @@ keep_watch(struct keep *k, struct bytes name, struct keep_watch *w, struct arena
 	return ok;
 }
 
+/* ---- the next generation ---- */
+
+bool
+keep_accepted(
+    struct keep *k, struct bytes origin, struct arena *a, struct bytes *next, struct err *e)
+{
+	char path[PATH_LEN];
+	*next = (struct bytes){ NULL, 0 };
+	if (k->folder == NULL)
+		return true;
+	if (!name_file(k, "accepted", origin, path, e) || !read_file(path, a, next, e))
+		return false;
+	bool line = next->len > 1 && next->data[next->len - 1] == '\n';
+	if (next->data != NULL && !line)
+		return err_set(e, ERR_CORRUPT, "'%s'", path);
+	next->len -= line;
+	return true;
+}
+
+bool
+keep_accept(struct keep *k, struct bytes origin, struct bytes next, struct err *e)
+{
+	char path[PATH_LEN], text[PATH_LEN];
+	int lock,
+	    len = snprintf(text, sizeof(text), "%.*s\n", (int)next.len, (const char *)next.data);
+	if (k->folder == NULL || len < 0 || (size_t)len >= sizeof(text))
+		return err_set(e, ERR_USAGE, "it can be kept in a state folder alone");
+	if (!name_file(k, "accepted", origin, path, e) || !hold(k, &lock, e))
+		return false;
+	bool ok = write_file(k, path, bytes_from((const uint8_t *)text, (size_t)len), e);
+	let_go(k, lock);
+	return ok;
+}
+
 /* ---- evidence ---- */
+
+/* As write_file, a folder.  What a crash left of one is written over. */
+static bool
+write_folder(const struct keep *k, const char *path, const struct keep_file *files, struct err *e)
+{
+	char beside[PATH_LEN + 8], name[PATH_LEN + 64];
+	(void)snprintf(beside, sizeof(beside), "%s.new", path);
+	bool ok = mkdir(beside, 0700) == 0 || errno == EEXIST;
+	for (; ok && files->name != NULL; files++) {
+		(void)snprintf(name, sizeof(name), "%s/%.32s", beside, files->name);
+		ok = files->data.len == 0 || write_synced(name, files->data);
+	}
+	ok = ok && sync_folder(beside) && rename(beside, path) == 0 && sync_names(k);
+	return ok || err_set(e, ERR_IO, "'%s': %s", path, strerror(errno));
+}
 
 /* The first free name. */
 static bool
-fork_held(struct keep *k, const char *base, struct bytes text, char path[512], struct err *e)
+fork_held(
+    struct keep *k, const char *base, const struct keep_file *files, char path[512], struct err *e)
 {
 	for (unsigned n = 0; n < FORKS; n++) {
 		(void)snprintf(path, PATH_LEN, "%.480s-%02u", base, n);
 		if (access(path, F_OK) != 0 && errno == ENOENT)
-			return write_file(k, path, text, e);
+			return write_folder(k, path, files, e);
 	}
 	path[0] = 0;
 	return err_set(
@@ -461,7 +517,8 @@ fork_held(struct keep *k, const char *base, struct bytes text, char path[512], s
 }
 
 bool
-keep_fork(struct keep *k, struct bytes origin, struct bytes text, char path[512], struct err *e)
+keep_fork(struct keep *k, struct bytes origin, const struct keep_file *files, char path[512],
+    struct err *e)
 {
 	char base[PATH_LEN];
 	path[0] = 0;
@@ -472,7 +529,7 @@ keep_fork(struct keep *k, struct bytes origin, struct bytes text, char path[512]
 	int lock = take_lock(k, e);
 	if (lock < 0)
 		return false;
-	bool ok = fork_held(k, base, text, path, e);
+	bool ok = fork_held(k, base, files, path, e);
 	(void)close(lock);
 	return ok;
 }

@@ -1,9 +1,9 @@
 /*
  * keep.h - what a client remembers between connections: the largest verified checkpoint of each
- * origin, its party's tree, the evidence that came with receipts and deliveries, and what proves a
- * fork. With a folder it is shared by all processes that use the folder, under a lock file; without
- * one it is in memory.  Files are written beside and renamed, so a crash leaves the old one.
- * Threads: any; every call is whole by itself.
+ * origin, which generation of it a person accepted, its party's tree, the evidence that came with
+ * receipts and deliveries, and what proves a fork. With a folder it is shared by all processes that
+ * use the folder, under a lock file; without one it is in memory.  Files are written beside and
+ * renamed, so a crash leaves the old one. Threads: any; every call is whole by itself.
  */
 #pragma once
 #include "proto/bytes.h"
@@ -74,9 +74,18 @@ struct keep_watch {
 MUST_USE bool keep_watch(
     struct keep *k, struct bytes name, struct keep_watch *w, struct arena *a, struct err *e);
 
-/* Saves what proves a fork in a file of its own; 'path' gets its name ("" without a folder).  The
+/* The generation of the log that a person accepted behind that of 'origin'; absent if none. */
+MUST_USE bool keep_accepted(
+    struct keep *k, struct bytes origin, struct arena *a, struct bytes *next, struct err *e);
+MUST_USE bool keep_accept(struct keep *k, struct bytes origin, struct bytes next, struct err *e);
+
+/* Saves what proves a fork in a folder of its own; 'path' gets its name ("" without a folder).  The
  * first 64 are kept: the first evidence is worth most.  ERR_LIMIT when they are there. */
-MUST_USE bool keep_fork(
-    struct keep *k, struct bytes origin, struct bytes text, char path[512], struct err *e);
+struct keep_file {
+	const char *name;  /* NULL: the last one, which is none */
+	struct bytes data; /* none: there is no such file */
+};
+MUST_USE bool keep_fork(struct keep *k, struct bytes origin, const struct keep_file *files,
+    char path[512], struct err *e);
 /* Adds lines to the evidence file of 'origin'. */
 MUST_USE bool keep_evidence(struct keep *k, struct bytes origin, struct bytes lines, struct err *e);

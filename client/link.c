@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +19,12 @@ enum {
 };
 
 struct link {
-	int fd, wake;
+	int fd, wake;	/* wake: borrowed */
+	char name[300]; /* of the server, for people */
+	struct addrinfo *all;
+	const struct addrinfo *next; /* to be tried when this one fails */
+	bool connected;
+	struct link_hub hub;
 	SSL_CTX *tls;
 	struct link_tls_check check;
 	SSL *ssl;
@@ -51,11 +55,12 @@ link_fd(const struct link *l)
 	return l->fd;
 }
 
-void
-link_wake(struct link *l)
+short
+link_events(const struct link *l)
 {
-	uint64_t one = 1;
-	(void)!write(l->wake, &one, sizeof(one));
+	if (!l->connected)
+		return POLLOUT;
+	return BIO_ctrl_pending(l->out) != 0 ? POLLIN | POLLOUT : POLLIN;
 }
 
 size_t
@@ -70,11 +75,11 @@ link_limit(struct link *l, size_t message_max)
 	frame_lanes_limit(&l->lanes, message_max, message_max * LIMIT_LANES);
 }
 
-/* Waits for the socket; false with ERR_INTERRUPTED or ERR_IO, true with *timeout set or not. */
+/* Waits for 'what' or to be woken.  *timeout: the time is up. */
 static bool
-wait_for(struct link *l, short events, int64_t deadline, bool *timeout, struct err *e)
+wait_for(struct pollfd what, int wake, int64_t deadline, bool *timeout, struct err *e)
 {
-	struct pollfd p[2] = { { l->fd, events, 0 }, { l->wake, POLLIN, 0 } };
+	struct pollfd p[2] = { what, { wake, POLLIN, 0 } };
 	int64_t left = deadline == INT64_MAX ? -1 : deadline - link_now();
 	int wait = left < 0 ? (deadline == INT64_MAX ? -1 : 0) : left > 60000 ? 60000 : (int)left;
 	int n = poll(p, 2, wait);
@@ -82,52 +87,84 @@ wait_for(struct link *l, short events, int64_t deadline, bool *timeout, struct e
 	if (n < 0 && errno != EINTR)
 		return err_set(e, ERR_IO, "poll: %s", strerror(errno));
 	uint64_t count;
-	if (n > 0 && (p[1].revents & POLLIN) != 0 && read(l->wake, &count, sizeof(count)) > 0)
+	if (n > 0 && (p[1].revents & POLLIN) != 0 && read(wake, &count, sizeof(count)) > 0)
 		return err_set(e, ERR_INTERRUPTED, "woken up");
+	return true;
+}
+
+bool
+link_rest(int wake, int64_t deadline_ms, struct err *e)
+{
+	const struct pollfd nothing = { -1, 0, 0 };
+	bool timeout = false;
+	while (!timeout)
+		if (!wait_for(nothing, wake, deadline_ms, &timeout, e))
+			return false;
 	return true;
 }
 
 /* ---- connecting ---- */
 
 static bool
-connect_one(struct link *l, const struct addrinfo *a, int64_t deadline, struct err *e)
+connect_one(struct link *l, const struct addrinfo *a, struct err *e)
 {
-	int one = 1, failure = 0;
-	socklen_t len = sizeof(failure);
+	int one = 1;
 	l->fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
 	if (l->fd < 0)
 		return err_set(e, ERR_IO, "socket: %s", strerror(errno));
 	(void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(l->fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS)
-		return err_set(e, ERR_UNREACHABLE, "%s", strerror(errno));
-	bool timeout = false;
-	if (!wait_for(l, POLLOUT, deadline, &timeout, e))
-		return false;
-	if (timeout)
-		return err_set(e, ERR_TIMEOUT, "no answer");
-	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0 || failure != 0)
-		return err_set(e, ERR_UNREACHABLE, "%s", strerror(failure));
-	return true;
+	if (connect(l->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS)
+		return true;
+	(void)err_set(e, ERR_UNREACHABLE, "%s", strerror(errno));
+	(void)close(l->fd);
+	l->fd = -1;
+	return false;
+}
+
+/* The next address of the name that a connection can be begun to. */
+static bool
+connect_next(struct link *l, struct err *e)
+{
+	while (l->next != NULL) {
+		const struct addrinfo *a = l->next;
+		l->next = a->ai_next;
+		if (connect_one(l, a, e))
+			return true;
+	}
+	return err_wrap(e, "%s", l->name);
 }
 
 static bool
-connect_any(struct link *l, const struct link_target *t, int64_t deadline, struct err *e)
+look_up(struct link *l, const struct link_target *t, struct err *e)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all = NULL;
-	int bad = getaddrinfo(t->host, t->port, &hints, &all);
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	(void)snprintf(l->name, sizeof(l->name), "%s:%s", t->host, t->port);
+	int bad = getaddrinfo(t->host, t->port, &hints, &l->all);
 	if (bad != 0)
-		return err_set(
-		    e, ERR_UNREACHABLE, "%s:%s: %s", t->host, t->port, gai_strerror(bad));
-	bool ok = false;
-	for (const struct addrinfo *a = all; a != NULL && !ok; a = a->ai_next) {
-		ok = connect_one(l, a, deadline, e);
-		if (!ok && l->fd >= 0) {
-			(void)close(l->fd);
-			l->fd = -1;
-		}
+		return err_set(e, ERR_UNREACHABLE, "%s: %s", l->name, gai_strerror(bad));
+	l->next = l->all;
+	return connect_next(l, e);
+}
+
+/* Whether the connection stands by now; the next address if it failed. */
+static bool
+await_connection(struct link *l, int64_t deadline, bool *timeout, struct err *e)
+{
+	int failure = 0;
+	socklen_t len = sizeof(failure);
+	struct pollfd p = { l->fd, POLLOUT, 0 };
+	if (!wait_for(p, l->wake, deadline, timeout, e))
+		return false;
+	if (*timeout || poll(&p, 1, 0) != 1)
+		return true;
+	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &failure, &len) == 0 && failure == 0) {
+		l->connected = true;
+		return true;
 	}
-	freeaddrinfo(all);
-	return ok || err_wrap(e, "%s:%s", t->host, t->port);
+	(void)close(l->fd);
+	l->fd = -1;
+	(void)err_set(e, ERR_UNREACHABLE, "%s", strerror(failure));
+	return connect_next(l, e);
 }
 
 /* ---- moving bytes ---- */
@@ -179,8 +216,8 @@ link_free(struct link *l)
 	frame_lanes_done(&l->lanes);
 	if (l->fd >= 0)
 		(void)close(l->fd);
-	if (l->wake >= 0)
-		(void)close(l->wake);
+	if (l->all != NULL)
+		freeaddrinfo(l->all);
 	explicit_bzero(l->plain, sizeof(l->plain));
 	free(l);
 }
@@ -208,10 +245,8 @@ exchange(struct link *l, int64_t deadline, bool *timeout, struct err *e)
 	struct err unsent = { 0 };
 	*timeout = false;
 	bool sent = flush_out(l, &unsent);
-	short events = POLLIN;
-	if (sent && BIO_ctrl_pending(l->out) != 0)
-		events |= POLLOUT;
-	if (sent && !wait_for(l, events, deadline, timeout, e))
+	struct pollfd p = { l->fd, link_events(l), 0 };
+	if (sent && !wait_for(p, l->wake, deadline, timeout, e))
 		return false;
 	size_t before = BIO_ctrl_pending(l->in);
 	if (!fill_in(l, e))
@@ -223,28 +258,24 @@ exchange(struct link *l, int64_t deadline, bool *timeout, struct err *e)
 	return true;
 }
 
+/* One step of the handshake; *done: it is over. */
 static bool
-shake_hands(struct link *l, int64_t deadline, struct err *e)
+shake_hands(struct link *l, int64_t deadline, bool *done, bool *timeout, struct err *e)
 {
-	for (;;) {
-		ERR_clear_error();
-		int n = SSL_do_handshake(l->ssl);
-		if (n == 1)
-			return true;
-		if (SSL_get_error(l->ssl, n) != SSL_ERROR_WANT_READ) {
-			(void)link_tls_error(&l->check, e);
-			(void)flush_out(l, NULL); /* our alert */
-			return false;
-		}
-		if (l->ended)
-			return err_set(
-			    e, ERR_TLS, "the connection was closed during the handshake");
-		bool timeout;
-		if (!exchange(l, deadline, &timeout, e))
-			return false;
-		if (timeout)
-			return err_set(e, ERR_TIMEOUT, "no end of the TLS handshake");
+	ERR_clear_error();
+	int n = SSL_do_handshake(l->ssl);
+	*done = n == 1;
+	if (*done)
+		return true;
+	if (SSL_get_error(l->ssl, n) != SSL_ERROR_WANT_READ) {
+		(void)link_tls_error(&l->check, e);
+		(void)flush_out(l, NULL); /* our alert */
+		return false;
 	}
+	if (l->ended)
+		return err_set(
+		    e, ERR_UNREACHABLE, "%s closed the connection during the handshake", l->name);
+	return exchange(l, deadline, timeout, e);
 }
 
 static bool
@@ -261,7 +292,9 @@ is_relto(struct link *l, struct err *e)
 static bool
 start_tls(struct link *l, const struct link_target *t, struct err *e)
 {
-	if (!link_tls_new(t, &l->check, &l->tls, e))
+	struct link_target mine = *t;
+	mine.hub = &l->hub; /* judged by when the caller's is gone */
+	if (!link_tls_new(&mine, &l->check, &l->tls, e))
 		return false;
 	l->ssl = SSL_new(l->tls);
 	l->in = BIO_new(BIO_s_mem());
@@ -279,25 +312,35 @@ start_tls(struct link *l, const struct link_target *t, struct err *e)
 }
 
 bool
-link_open(const struct link_target *t, struct link **out, struct err *e)
+link_start(const struct link_target *t, struct link **out, struct err *e)
 {
-	int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (wake < 0)
-		return err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
 	SCOPED(link_free) struct link *l = calloc(1, sizeof(*l));
-	if (l == NULL) {
-		(void)close(wake);
+	if (l == NULL)
 		return err_set(e, ERR_NOMEM, "connection");
-	}
 	l->fd = -1;
-	l->wake = wake;
+	l->wake = t->wake;
+	l->hub = *t->hub;
 	frame_lanes_init(&l->lanes, LIMIT_MESSAGE_BYTES, (size_t)LIMIT_MESSAGE_BYTES * LIMIT_LANES);
-	int64_t deadline = link_deadline(t->timeout_ms);
-	if (!connect_any(l, t, deadline, e) || !start_tls(l, t, e) ||
-	    !shake_hands(l, deadline, e) || !is_relto(l, e))
+	if (!look_up(l, t, e) || !start_tls(l, t, e))
 		return false;
 	*out = MOVE(l);
 	return true;
+}
+
+bool
+link_dial(struct link *l, int64_t deadline_ms, bool *done, struct err *e)
+{
+	bool timeout = false;
+	*done = false;
+	while (!*done && !timeout) {
+		if (!l->connected) {
+			if (!await_connection(l, deadline_ms, &timeout, e))
+				return false;
+		} else if (!shake_hands(l, deadline_ms, done, &timeout, e)) {
+			return false;
+		}
+	}
+	return !*done || is_relto(l, e);
 }
 
 bool
@@ -313,6 +356,13 @@ link_put(struct link *l, struct bytes message, uint8_t lane, struct err *e)
 			return link_tls_error(&l->check, e);
 	}
 	return true;
+}
+
+void
+link_nudge(struct link *l)
+{
+	struct err unsaid;
+	(void)!flush_out(l, &unsaid);
 }
 
 /* ---- receiving ---- */

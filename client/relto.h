@@ -20,10 +20,10 @@
  * Text is UTF-8 with a NUL at its end; times are milliseconds since 1970 UTC unless the name ends
  * in _us (microseconds); timeouts are milliseconds, -1 waits without end, 0 does not wait.
  * Threads.  A context is set up by one thread, and constant from the first relto_connect on: then
- * any thread may use it.  A connection and what it gave out belong to one thread at a time;
- * different connections are independent.  No function is safe in a signal handler, but relto_wake
- * is.  The library starts no threads and touches no process state: ignore SIGPIPE yourself if you
- * use sockets of your own; librelto's sockets never raise it.
+ * any thread may connect with it.  A connection and what it gave out belong to one thread at a
+ * time; different connections, of one context too, are independent.  relto_wake alone may be called
+ * from any thread and from signal handlers, until relto_close begins.  The library starts no
+ * threads and touches no process state; its sockets never raise SIGPIPE.
  */
 #ifndef RELTO_H
 #define RELTO_H
@@ -78,7 +78,8 @@ struct relto_context;
 RELTO_API struct relto_context *relto_context_new(struct relto_error *e);
 RELTO_API void relto_context_free(struct relto_context *ctx);
 
-/* "host:port"; an IPv6 address in brackets. */
+/* "host:port", an IPv6 address in brackets; up to 8 of one hub, with commas between.  relto_connect
+ * tries each once. */
 RELTO_API bool relto_context_server(
     struct relto_context *ctx, const char *server, struct relto_error *e);
 /* The hub that is pinned: its SPIFFE id, and the CA certificates (PEM) that may vouch for it. */
@@ -95,13 +96,11 @@ RELTO_API bool relto_context_identity_files(struct relto_context *ctx, const cha
 /* Another certificate and key to sign reports with; without it the identity signs. */
 RELTO_API bool relto_context_signer(struct relto_context *ctx, struct relto_bytes certificate_pem,
     struct relto_bytes key_pem, struct relto_error *e);
-/*
- * Whose reports I believe: a party's name, its trust domain ("nor.example") and its CA certificates
+/* Whose reports I believe: a party's name, its trust domain ("nor.example") and its CA certificates
  * (PEM).  The CA speaks for that domain alone.  Two parties that share a domain or a CA certificate
  * are refused.  With domain NULL it is that of the SPIFFE id in the CA certificates (URI subject
  * alternative name "spiffe://nor.example"), or of a line "trust-domain: nor.example" before the
- * first one; where neither is there: config.
- */
+ * first one; where neither is there: config. */
 RELTO_API bool relto_context_trust(struct relto_context *ctx, const char *party, const char *domain,
     struct relto_bytes ca_pem, struct relto_error *e);
 /* A folder of PARTY.pem files, each as by relto_context_trust, with the domain that the first line
@@ -111,30 +110,31 @@ RELTO_API bool relto_context_trust_dir(
 /* The log's public key, a C2SP vkey "origin+keyid+key"; one LF at the end is allowed. */
 RELTO_API bool relto_context_log_key(
     struct relto_context *ctx, const char *vkey, struct relto_error *e);
-/*
- * A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the size and
+/* A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the size and
  * root of the party's own tree, the evidence that came with receipts and deliveries, and what
  * proves a fork (the first 64 pieces).  Processes may share it: what they were shown is joined by
- * proofs.  Without it all that lives in the context alone and dies with it.
- */
+ * proofs.  Without it all that lives in the context alone and dies with it. */
 RELTO_API bool relto_context_state_dir(
     struct relto_context *ctx, const char *path, struct relto_error *e);
-/*
- * Terms of an agreement that my party accepted.  Once one is pinned for a name, a report under that
+/* Terms of an agreement that my party accepted.  Once one is pinned for a name, a report under that
  * agreement is sent only if the broker shows these terms; else it fails with agreement-not-usable
- * before anything is sent.  An agreement without a pin is used with the terms the broker shows.
- */
+ * before anything is sent.  An agreement without a pin is used with the terms the broker shows. */
 RELTO_API bool relto_context_terms(struct relto_context *ctx, const char *agreement,
     const uint8_t digest[RELTO_DIGEST_BYTES], struct relto_error *e);
 /* How long connecting, and each wait for an answer, may take; 30,000 ms at first. */
 RELTO_API void relto_context_timeout(struct relto_context *ctx, uint32_t timeout_ms);
+/* A connection that is lost comes back by itself, at the next server; 'most_ms' is the longest
+ * delay before a try (a random one, up to a bound that doubles), 0, as at first: it does not.  What
+ * a person has to judge ends it all the same: another hub, a fork, a right that is gone.  Then
+ * subscriptions are as they were; reports that were not answered go again, the same bytes, and what
+ * had arrived says 'again' in its receipt; what was not acknowledged comes again, under another
+ * number.  Calls that waited for other answers fail without 'fatal', and the next call goes on. */
+RELTO_API void relto_context_reconnect(struct relto_context *ctx, uint32_t most_ms);
 /* Show reports too whose originator's party is not in the trust folder (false at first).  A report
  * that is verified and fails is never shown. */
 RELTO_API void relto_context_show_unverified(struct relto_context *ctx, bool show);
-/*
- * Whether this agent ever signs several reports at once (true at first).  With false no path goes
- * into the seals, and every report has its own signature.
- */
+/* Whether this agent ever signs several reports at once (true at first).  With false no path goes
+ * into the seals, and every report has its own signature. */
 RELTO_API void relto_context_batch(struct relto_context *ctx, bool batch);
 
 /* --------------------------------------------------------------- connection */
@@ -176,42 +176,55 @@ struct relto_checkpoint { /* the largest that was verified */
 	const char *note; /* as signed */
 };
 
-/*
- * Connects, checks that it is the pinned hub, says Hello, verifies the log's checkpoint and that it
+/* Connects, checks that it is the pinned hub, says Hello, verifies the log's checkpoint and that it
  * extends the one kept, or those that other processes kept meanwhile.  NULL: unreachable, timeout,
  * tls (the text says in words why the broker refused the certificate, as far as TLS tells),
  * certificate (it is not the hub that is pinned), fork (the log was rewritten or rolled back; the
- * evidence is in the state folder), version, protocol, io, no-memory, usage (something of the
- * context is missing).
- */
+ * evidence is in the state folder), generation (of the log: `relto context accept-log`), version,
+ * protocol, io, no-memory, usage (something of the context is missing). */
 RELTO_API struct relto_connection *relto_connect(
     const struct relto_context *ctx, struct relto_error *e);
-/*
- * Says goodbye (waiting at most a second for the broker's own), closes and frees.  Publishes not
- * yet answered may or may not have been accepted; publish them again with the same id.
- */
+/* Says goodbye (waiting at most a second for the broker's own), closes and frees.  Publishes not
+ * yet answered may or may not have been accepted. */
 RELTO_API void relto_close(struct relto_connection *c);
-/* The socket, for poll(2).  Before waiting on it call relto_next with timeout 0 until it gives
- * nothing: bytes may already have been read. */
+/* The socket; -1 while there is none.  relto_process says what to wait for there. */
 RELTO_API int relto_fd(const struct relto_connection *c);
-/* Makes a wait of this connection end with the code "interrupted"; any thread, any signal handler.
- * A publish that was interrupted may have been accepted: publish it again under the same id. */
+/* For a program with a loop of its own: does what can be done without waiting and says what to wait
+ * for.  Call it right before each poll(2), after relto_next and relto_answer with timeout 0, which
+ * do not wait either, nor do relto_ack_later, and relto_submit while fewer than 64 are unanswered.
+ * Only the look-up of a server's name waits: give addresses.  False: the connection is over, or
+ * was woken. */
+struct relto_wants {
+	int fd; /* -1: none, only the time */
+	short events;
+	int timeout_ms;		    /* call again then at the latest; -1: never */
+	size_t deliveries, answers; /* that wait to be taken: then timeout_ms is 0 */
+};
+RELTO_API bool relto_process(
+    struct relto_connection *c, struct relto_wants *out, struct relto_error *e);
+/* Whether there is a session now.  *sessions: how many there were; *lost: why the last one that
+ * ended, or the last try, did (code "": none has).  Numbers of deliveries are of one session. */
+RELTO_API bool relto_is_up(
+    const struct relto_connection *c, uint64_t *sessions, struct relto_error *lost);
+/* Makes a wait of this connection end with the code "interrupted".  A publish that was interrupted
+ * may have been accepted. */
 RELTO_API void relto_wake(struct relto_connection *c);
 
-/* As of Welcome: party, agent, hub party, node; lives as long as the connection.  Roles are empty,
- * and so may be the agreements if they are many: relto_whoami has all. */
+/* As of Welcome: party, agent, hub party, node; lives until the next session begins.  Roles are
+ * empty, and so may be the agreements if they are many: relto_whoami has all. */
 RELTO_API const struct relto_identity *relto_session(const struct relto_connection *c);
 /* The largest verified checkpoint; NULL if no log key was given.  Lives until the next call with
  * this connection. */
 RELTO_API const struct relto_checkpoint *relto_log_head(const struct relto_connection *c);
 
-/*
- * How many receipts and deliveries are older than 120 s and still not covered by a verified head of
+/* How many receipts and deliveries are older than 120 s and still not covered by a verified head of
  * my party's tree: 0, unless the broker keeps records from its log.  Raise an alarm then.  With a
  * state folder one that an earlier session left uncovered is among them, when heads that are more
- * than 120 s apart do not cover it.
- */
+ * than 120 s apart do not cover it. */
 RELTO_API size_t relto_overdue(const struct relto_connection *c);
+/* How many records the head of my party's tree had that this connection attested last: it does so
+ * once a minute while it has a subscription.  *refused: the broker refuses what it showed. */
+RELTO_API uint64_t relto_attested(const struct relto_connection *c, bool *refused);
 
 /* Asks the broker who I am, under which agreements and terms. */
 RELTO_API bool relto_whoami(
@@ -278,18 +291,73 @@ struct relto_receipt {
 };
 RELTO_API void relto_receipt_free(struct relto_receipt *r);
 
-/* Publishes one report and waits until it is durable.  On a refusal e->code says which, e->field
- * and e->nearest what to mend. */
+/* Publishes one report and waits until it is durable.  On a refusal e->field and e->nearest say
+ * what to mend.  After a timeout it may have been accepted: relto_submit does not forget it. */
 RELTO_API bool relto_publish(struct relto_connection *c, const struct relto_report *report,
     struct relto_receipt **receipt, struct relto_error *e);
 
+/* What a report says of an earlier one: that it takes its place, calls it back, or is about it. */
+enum relto_act { RELTO_SUPERSEDE = 1, RELTO_RECALL, RELTO_ABOUT };
+struct relto_notice {
+	enum relto_act act; /* 0: nothing */
+	uint8_t report[RELTO_ID_BYTES];
+	const char *code; /* one of relto_notice_code, NULL or "": none */
+};
+/* The closed codes of an act, by number from 0; NULL behind the last. */
+RELTO_API const char *relto_notice_code(enum relto_act act, size_t n);
+/* Publishes a report that supersedes or is about an earlier one; for a recall see relto_recall.
+ * unknown-report: that one is not there, or not this party's to name. */
+RELTO_API bool relto_publish_about(struct relto_connection *c, const struct relto_report *report,
+    const struct relto_notice *about, struct relto_receipt **receipt, struct relto_error *e);
+
 /*
- * Many reports at once: relto_submit takes a report (copied, not yet signed), relto_flush signs all
+ * Calls a report of one's own party back, for one of the codes of RELTO_RECALL: what waits of it is
+ * withdrawn, and whoever had any of it is told.  It needs no agreement in force.  unknown-report:
+ * it is not there, or another party's.
+ */
+RELTO_API bool relto_recall(struct relto_connection *c, const uint8_t report[RELTO_ID_BYTES],
+    const char *code, struct relto_receipt **receipt, struct relto_error *e);
+
+struct relto_recalled { /* a recipient of a report that was recalled; times are 0: not (yet) */
+	const char *recipient;
+	bool withdrawn;	      /* something of it waited, and does no more */
+	uint64_t notified_us; /* it had something, and is told since then */
+	uint64_t received_us; /* it acknowledged that */
+	const char *answer;   /* a closed code, "" if there is none yet */
+	uint64_t answered_us;
+};
+struct relto_recall_status {
+	uint8_t report[RELTO_ID_BYTES];
+	const char *topic;
+	enum relto_precedence precedence;
+	bool exercise;
+	bool recalled;			/* false: it was not, and nothing below is set */
+	uint8_t notice[RELTO_ID_BYTES]; /* the id of its last recall */
+	const char *code;
+	uint64_t recalled_us;
+	const struct relto_recalled *recipients;
+	size_t recipient_count;
+};
+/* How far the last recall of a report has come; the id is the report's, or the recall's own. */
+RELTO_API bool relto_recall_status(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
+    struct relto_recall_status **out, struct relto_error *e);
+RELTO_API void relto_recall_status_free(struct relto_recall_status *s);
+/* What became here of a report that was recalled: one of relto_answer_code.  The id is the
+ * recall's, or the report's.  Returns when it is on record; its originator reads it. */
+RELTO_API bool relto_recall_answer(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
+    const char *answer, struct relto_error *e);
+RELTO_API const char *relto_answer_code(size_t n); /* by number from 0; NULL behind the last */
+/* What a report that was delivered here is worth, to its originator alone: one of
+ * relto_feedback_code, with the time in "sighted" alone (else 0). */
+RELTO_API bool relto_feedback(struct relto_connection *c, const uint8_t report[RELTO_ID_BYTES],
+    const char *code, uint64_t sighted_us, struct relto_error *e);
+RELTO_API const char *relto_feedback_code(size_t n);
+
+/* Many reports at once: relto_submit takes a report (copied, not yet signed), relto_flush signs all
  * that gathered, 64 under one signature, and sends them; relto_answer waits for the next answer, in
  * no order.  relto_submit flushes by itself before it takes the 65th.  At the broker's window a
  * flush waits for room (answers are kept for relto_answer meanwhile); if that fails the reports
- * that were not sent stay, for the next flush.
- */
+ * that were not sent stay, for the next flush. */
 RELTO_API bool relto_submit(struct relto_connection *c, const struct relto_report *report,
     void *cookie, struct relto_error *e);
 RELTO_API bool relto_flush(struct relto_connection *c, struct relto_error *e);
@@ -351,6 +419,56 @@ RELTO_API bool relto_explain(struct relto_connection *c, const uint8_t id[RELTO_
 RELTO_API bool relto_dry_run(struct relto_connection *c, const struct relto_report *report,
     struct relto_explanation **out, struct relto_error *e);
 
+/* -------------------------------------------------------------------- holds */
+
+struct relto_hold_portion {
+	uint32_t portion;
+	const char *marking; /* lines, one a vocabulary */
+	uint64_t size;	     /* bytes of its body */
+};
+/* One question to my party: a rule wants its approval, a source of its own is used (consent), or a
+ * report of its own was signed with a key that was revoked.  Of a consent there is the source, who
+ * asks, for whom, until when, whether it is an exercise, and nothing else. */
+struct relto_hold {
+	uint8_t id[RELTO_ID_BYTES]; /* my party's name for it, as long as it is open */
+	enum relto_obligation_kind kind;
+	const char *publisher, *recipient; /* parties */
+	uint64_t deadline_us;		   /* then it is withheld */
+	bool exercise;			   /* as the source of a consent is, too */
+	bool has_source, has_report;
+	uint8_t source[RELTO_ID_BYTES]; /* of a consent */
+	uint8_t report[RELTO_ID_BYTES]; /* of the others, like all that follows */
+	const char *agreement, *rule;	/* "" for none */
+	bool own; /* this very agent published it: another one has to decide */
+	const struct relto_hold_portion *portions;
+	size_t portion_count;
+};
+struct relto_holds {
+	const struct relto_hold *items; /* in no order that tells anything */
+	size_t count;
+};
+RELTO_API void relto_holds_free(struct relto_holds *x);
+/* All that waits for my party.  role: the agent may not approve; version: the broker is too old. */
+RELTO_API bool relto_holds(
+    struct relto_connection *c, struct relto_holds **out, struct relto_error *e);
+
+struct relto_answer_to_hold {
+	uint8_t hold[RELTO_ID_BYTES];
+	bool approve;		  /* false: reject */
+	const uint32_t *portions; /* rising; none: all that it waits for */
+	size_t portion_count;
+	const char *because; /* 1..1,024 bytes; for the auditor of the hub alone */
+};
+struct relto_decided {
+	uint32_t portions[256]; /* that were decided now; of a consent they are not told */
+	size_t portion_count;
+};
+/* Decides, and returns when that is durable.  'out' may be NULL.  unknown-hold: there is none of
+ * the name (any more), or it is another party's; own-report: this agent published it.  After a
+ * connection that failed the answer may or may not have counted: ask again what waits. */
+RELTO_API bool relto_decide(struct relto_connection *c, const struct relto_answer_to_hold *answer,
+    struct relto_decided *out, struct relto_error *e);
+
 /* ------------------------------------------------------------- subscription */
 
 struct relto_subscription_request {
@@ -360,6 +478,9 @@ struct relto_subscription_request {
 	uint32_t
 	    credit; /* deliveries on their way unacknowledged; 0: as many as the broker allows */
 	bool from_start; /* a new subscription begins with what is kept */
+	/* Each delivery brings the proof that it is in the log, once a head covers it (in seconds).
+	 * Needs the log's key (config) and a broker that knows of it (version). */
+	bool proof;
 };
 struct relto_subscription {
 	uint32_t number; /* in this connection; deliveries name it */
@@ -403,38 +524,39 @@ struct relto_delivery {
 	const struct relto_received *portions; /* in reading order; none unless it may be shown */
 	size_t portion_count;
 	struct relto_bytes manifest, seal,
-	    notice;			 /* the signed bytes; empty unless it may be shown */
+	    notice; /* the signed bytes; empty unless it may be shown */
+	/* Of a subscription with 'proof': a tlog-proof; or none was valid: trust is RELTO_BAD. */
+	struct relto_bytes proof;
+	bool unproved;
 	const struct relto_bytes *chain; /* the signer's certificates, DER, leaf first */
 	size_t chain_count;
+	/* What the report is about, if it may be shown.  A recall has no portions: the report that
+	 * it names is to be withdrawn here. */
+	struct relto_notice about;
 };
 RELTO_API void relto_delivery_free(struct relto_delivery *d);
 
-/*
- * The next delivery of any subscription of this connection.  Everything was verified; where that
+/* The next delivery of any subscription of this connection.  Everything was verified; where that
  * failed trust is RELTO_BAD (or RELTO_UNPINNED without relto_context_show_unverified) and there is
- * nothing in it to show.  False with timeout: nothing came; with any other code see e->fatal.
- */
+ * nothing in it to show.  False with timeout: nothing came; with any other code see e->fatal. */
 RELTO_API bool relto_next(
     struct relto_connection *c, int timeout_ms, struct relto_delivery **out, struct relto_error *e);
-/*
- * Says that a delivery need not come again, and returns when that is durable.  Do it after the
- * report is safe with you.  Reports that come without acknowledgement come again after a while.
- */
+/* Says that a delivery need not come again, and returns when that is durable.  Do it after the
+ * report is safe with you.  Reports that come without acknowledgement come again after a while.  If
+ * the session is lost (false, or before), what comes again is acknowledged, and not given out. */
 RELTO_API bool relto_ack(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
 /* The same without waiting, for high rates.  Gathered and sent together: at 64, after a second,
  * before the library waits for a delivery, and by relto_settle and relto_close. */
 RELTO_API bool relto_ack_later(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
-/* Comes back when every relto_ack_later so far is durable; the first that was refused is the error.
- */
+/* Comes back when every relto_ack_later of this session is durable; the first that was refused is
+ * the error. */
 RELTO_API bool relto_settle(struct relto_connection *c, struct relto_error *e);
 
-/*
- * The same with a callback: calls 'handle' for each delivery until it returns false, or 'limit'
+/* The same with a callback: calls 'handle' for each delivery until it returns false, or 'limit'
  * were handled (0: no limit), or none came for idle_ms (-1: no limit), or an error.  A delivery
- * for which it returned true and set *ack is acknowledged.  The delivery dies after the call.
- */
+ * for which it returned true and set *ack is acknowledged.  The delivery dies after the call. */
 struct relto_handler {
 	bool (*handle)(void *arg, const struct relto_delivery *d, bool *ack);
 	void *arg;
@@ -445,46 +567,10 @@ struct relto_handler {
 RELTO_API bool relto_run(
     struct relto_connection *c, const struct relto_handler *h, struct relto_error *e);
 
-/* -------------------------------------------------------------------- audit */
-
-struct relto_record {
-	uint64_t index;		    /* in the log */
-	struct relto_bytes opening; /* as far as I may see it; docs/audit-format.md */
-};
-/* Up to 'count' (1..1,000) of the records from 'from' on that I may see; 'each' is called for every
- * one, and false from it ends the listing. */
-struct relto_lister {
-	uint64_t from;
-	uint32_t count;
-	bool (*each)(void *arg, const struct relto_record *r);
-	void *arg;
-};
-/* *next: where to go on, 0 at the end. */
-RELTO_API bool relto_audit_list(struct relto_connection *c, const struct relto_lister *to,
-    uint64_t *next, struct relto_error *e);
-/*
- * A bundle for relto-verify.  'put' is called with pieces of files, those of one file one after the
- * other; 'path' is relative, of plain names.  False from it ends the connection's use.
- */
-struct relto_bundle {
-	bool (*put)(void *arg, const char *path, struct relto_bytes piece);
-	void *arg;
-	uint64_t from;	       /* the first record wanted in full; 0: all */
-	bool bodies_of_policy; /* policies and vocabularies too */
-};
-RELTO_API bool relto_audit_pull(
-    struct relto_connection *c, const struct relto_bundle *b, struct relto_error *e);
-
-/* ----------------------------------------------------------------- operator */
-
-/* What the broker says of itself, one JSON object; needs the role operate.  Free with free(3). */
-RELTO_API bool relto_status(struct relto_connection *c, char **json, struct relto_error *e);
-/* Loads policy and trust files again; on a fault the old ones stay and the error says why. */
-RELTO_API bool relto_reload(struct relto_connection *c, char **json, struct relto_error *e);
-/* Accepts the broker's present clock after it was in doubt. */
-RELTO_API bool relto_accept_clock(struct relto_connection *c, char **json, struct relto_error *e);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "relto_audit.h"
+#include "relto_operator.h"
 #endif

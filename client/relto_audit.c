@@ -1,14 +1,29 @@
 #include "client/inside.h"
 
-static void
-give_records(const struct msg_audit_part *p, const struct relto_lister *to)
+/* A listing under way. */
+struct listing {
+	const struct relto_lister *to;
+	uint64_t at, count; /* the least index that may come, how many came */
+	bool enough;
+};
+
+/* They rise from where the question began, and are no more than were asked for. */
+static bool
+give_records(struct listing *l, const struct msg_audit_part *p, struct err *why)
 {
 	for (size_t i = 0; i < p->record_count; i++) {
-		struct relto_record r = { p->records[i].index,
+		uint64_t index = p->records[i].index;
+		if (index < l->at || l->count == l->to->count)
+			return err_set(why, ERR_PROTOCOL,
+			    "the broker lists record %llu, which was not asked for",
+			    (unsigned long long)index);
+		l->at = index + 1;
+		l->count++;
+		struct relto_record r = { index,
 			{ p->records[i].opening.data, p->records[i].opening.len } };
-		if (!to->each(to->arg, &r))
-			return;
+		l->enough = l->enough || !l->to->each(l->to->arg, &r);
 	}
+	return true;
 }
 
 bool
@@ -19,23 +34,25 @@ relto_audit_list(struct relto_connection *c, const struct relto_lister *to, uint
 	m.audit_list.from = to->from;
 	m.audit_list.count = to->count;
 	uint64_t go_on = 0;
-	bool ok = inside_start(c, &m, 0, e), last = false;
-	while (ok && !last) {
+	struct listing l = { .to = to, .at = to->from };
+	struct err why = { 0 };
+	bool ok = inside_start(c, &m, 0, e), last = false, sound = true;
+	while (ok && !last && sound) {
 		struct inside_message *answer = NULL;
 		ok = inside_expect(c, MSG_AUDIT_PART, &answer, e);
 		if (!ok)
 			break;
-		give_records(&answer->msg.audit_part, to);
+		sound = give_records(&l, &answer->msg.audit_part, &why);
 		last = answer->msg.audit_part.last;
 		go_on = answer->msg.audit_part.next;
 		inside_message_free(answer);
 	}
 	inside_forget(c);
-	if (ok && go_on != 0 && go_on <= to->from) { /* it would never end */
-		struct err why;
-		(void)err_set(&why, ERR_PROTOCOL, "the broker's list of records does not go on");
+	/* it would never end, or show a record twice */
+	if (ok && sound && go_on != 0 && (go_on <= to->from || go_on < l.at))
+		sound = err_set(&why, ERR_PROTOCOL, "the broker's list of records does not go on");
+	if (ok && !sound)
 		return inside_break(c, &why, e);
-	}
 	if (ok)
 		*next = go_on;
 	return ok;

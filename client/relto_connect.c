@@ -1,20 +1,13 @@
-#include "client/inside.h"
+#include "client/generation.h"
 #include "proto/dry.h"
 
+#include <errno.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-enum { VERSION = 1, GOODBYE_MS = 1000, SESSION_BYTES = 64 << 20, JOIN_TRIES = 8 };
-
-static void
-free_messages(struct inside_messages *list)
-{
-	while (!STAILQ_EMPTY(list)) {
-		struct inside_message *m = STAILQ_FIRST(list);
-		STAILQ_REMOVE_HEAD(list, next);
-		inside_message_free(m);
-	}
-}
+enum { GOODBYE_MS = 1000, SESSION_BYTES = 64 << 20 };
 
 static void
 free_pendings(struct inside_pendings *list)
@@ -31,21 +24,16 @@ connection_free(struct relto_connection *c)
 {
 	if (c == NULL)
 		return;
-	while (!STAILQ_EMPTY(&c->chains)) {
-		struct inside_chain *chain = STAILQ_FIRST(&c->chains);
-		STAILQ_REMOVE_HEAD(&c->chains, next);
-		chain_certs_free(chain->certs);
-		free(chain);
-	}
-	relto_identity_free(c->all);
-	free_messages(&c->deliveries);
-	free_messages(&c->answers);
+	inside_line_clear(c);
 	free_pendings(&c->unsent);
-	free_pendings(&c->sent);
+	free_pendings(&c->ready);
 	free_pendings(&c->answered);
-	link_free(c->link);
+	free(c->told);
+	if (c->wake >= 0)
+		(void)close(c->wake);
 	sha256_done(&c->hash);
 	arena_done(&c->head_arena);
+	arena_done(&c->session_arena);
 	arena_done(&c->arena);
 	free(c);
 }
@@ -60,14 +48,18 @@ connection_new(const struct relto_context *ctx, struct err *e)
 		return NULL;
 	}
 	c->ctx = ctx;
+	c->line.state = LINE_DOWN;
 	STAILQ_INIT(&c->deliveries);
 	STAILQ_INIT(&c->answers);
 	STAILQ_INIT(&c->chains);
 	STAILQ_INIT(&c->unsent);
+	STAILQ_INIT(&c->ready);
 	STAILQ_INIT(&c->sent);
 	STAILQ_INIT(&c->answered);
 	arena_init(&c->arena, SESSION_BYTES);
-	if (!sha256_init(&c->hash, e)) {
+	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	bool ok = c->wake >= 0 || err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
+	if (!ok || !sha256_init(&c->hash, e)) {
 		connection_free(c);
 		return NULL;
 	}
@@ -78,31 +70,21 @@ connection_new(const struct relto_context *ctx, struct err *e)
 static bool
 check_context(const struct relto_context *ctx, struct err *e)
 {
-	const char *missing = ctx->host == NULL		   ? "a server"
+	const char *missing = ctx->server_count == 0	   ? "a server"
 			      : ctx->hub == NULL	   ? "the hub's id and CA certificates"
 			      : ctx->identity.leaf == NULL ? "a certificate and key"
 							   : NULL;
 	return missing == NULL || err_set(e, ERR_USAGE, "the context lacks %s", missing);
 }
 
-static bool
-open_link(struct relto_connection *c, struct err *e)
-{
-	const struct relto_context *ctx = c->ctx;
-	struct link_hub hub = { ctx->hub, ctx->hub_id };
-	struct link_target t = { ctx->host, ctx->port, &hub, ctx->identity.leaf, ctx->identity.key,
-		ctx->identity.chain, ctx->timeout_ms };
-	return link_open(&t, &c->link, e);
-}
-
 /* The chain that signs, in DER, if its leaf may sign at all; else an agent that only receives. */
 static bool
-add_chain(struct relto_connection *c, struct msg_hello *hello, struct err *e)
+add_chain(struct relto_connection *c, struct err *e)
 {
 	struct chain_verdict v = { 0 };
 	const struct inside_identity *signer = inside_signer(c->ctx);
 	if (!chain_leaf(signer->leaf, CHAIN_SIGNER, &v))
-		return true;
+		return !dry_ran() || err_set(e, ERR_NOMEM, "the signer's certificate");
 	size_t n = (size_t)sk_X509_num(signer->chain);
 	struct bytes *ders = arena_zalloc(&c->arena, n, sizeof(*ders));
 	for (size_t i = 0; ders != NULL && i < n; i++) {
@@ -116,67 +98,43 @@ add_chain(struct relto_connection *c, struct msg_hello *hello, struct err *e)
 	}
 	c->signer_id = inside_text(&c->arena, v.cert.id.text);
 	memcpy(c->signer_digest, v.cert.digest, sizeof(c->signer_digest));
-	hello->signer_chain = (struct names){ ders, n };
+	c->hello_chain = (struct names){ ders, n };
 	return (ders != NULL && c->signer_id != NULL) ||
 	       err_set(e, ERR_NOMEM, "the signer's chain");
+}
+
+static bool
+copy_session(struct arena *a, const struct msg_welcome *w, struct relto_identity *s)
+{
+	s->party = inside_text(a, w->party);
+	s->agent = inside_text(a, w->agent);
+	s->hub_party = inside_text(a, w->hub_party);
+	s->node = inside_text(a, w->node);
+	s->agreement_count = w->agreement_count;
+	return s->party != NULL && s->agent != NULL && s->hub_party != NULL && s->node != NULL &&
+	       inside_agreements(a, w->agreements, w->agreement_count, &s->agreements);
 }
 
 bool
 inside_welcome(struct relto_connection *c, const struct msg_welcome *w, struct err *e)
 {
-	struct relto_identity *s = &c->session;
-	s->party = inside_text(&c->arena, w->party);
-	s->agent = inside_text(&c->arena, w->agent);
-	s->hub_party = inside_text(&c->arena, w->hub_party);
-	s->node = inside_text(&c->arena, w->node);
-	s->agreement_count = w->agreement_count;
+	struct relto_identity session = { 0 };
+	struct arena a;
+	arena_init(&a, SESSION_BYTES);
+	if (!copy_session(&a, w, &session)) {
+		arena_done(&a);
+		return err_set(e, ERR_NOMEM, "session");
+	}
+	arena_done(&c->session_arena);
+	c->session_arena = a;
+	c->session = session;
 	c->limits = w->limits;
 	c->more_agreements = w->more;
-	if (s->party == NULL || s->agent == NULL || s->hub_party == NULL || s->node == NULL ||
-	    !inside_agreements(&c->arena, w->agreements, w->agreement_count, &s->agreements))
-		return err_set(e, ERR_NOMEM, "session");
-	if (w->version != VERSION)
+	c->version = w->version;
+	if (w->version < MSG_VERSION_LEAST || w->version > MSG_VERSION_MOST)
 		return err_set(e, ERR_VERSION, "the broker chose version %u", w->version);
 	link_limit(c->link, LIMIT_MESSAGE_BYTES);
 	return inside_heads_welcome(c, w, e);
-}
-
-static bool
-say_hello(struct relto_connection *c, struct relto_error *e)
-{
-	struct err why;
-	static const uint32_t versions[] = { VERSION };
-	struct msg m = { .type = MSG_HELLO };
-	m.hello.versions = (struct msg_u32s){ versions, 1 };
-	m.hello.software = bytes_of("librelto/" RELTO_VERSION);
-	if (!add_chain(c, &m.hello, &why) || !inside_heads_load(c, &m.hello, &why))
-		return inside_fail(e, &why);
-	struct inside_message *answer = NULL;
-	struct relto_error refused;
-	bool ok = inside_ask(c, &m, MSG_WELCOME, &answer, &refused);
-	inside_message_free(answer); /* it was taken when it came */
-	if (ok)
-		return true;
-	bool ours =
-	    strcmp(c->failed.code, refused.code) == 0; /* found here, not said by the broker */
-	if (strcmp(refused.code, err_token(ERR_FORK)) == 0 && c->has_head && !ours)
-		return inside_heads_disowned(c, &why) || inside_fail(e, &why);
-	if (e != NULL)
-		*e = refused;
-	return false;
-}
-
-static struct relto_connection *
-connect_once(const struct relto_context *ctx, struct relto_error *e)
-{
-	struct err why;
-	SCOPED(connection_free) struct relto_connection *c = NULL;
-	if (!check_context(ctx, &why) || (c = connection_new(ctx, &why)) == NULL ||
-	    !open_link(c, &why)) {
-		(void)inside_fail(e, &why);
-		return NULL;
-	}
-	return say_hello(c, e) ? MOVE(c) : NULL;
 }
 
 void
@@ -186,10 +144,13 @@ relto_close(struct relto_connection *c)
 		return;
 	const struct msg bye = { .type = MSG_BYE };
 	int64_t deadline = link_deadline(GOODBYE_MS);
-	if (!inside_heads_end(c, NULL))
+	c->line.closing = true;
+	c->line.leaving = false;
+	c->attest.head.size = 0; /* nothing is said behind Bye */
+	if (c->version != 0 && !inside_heads_end(c, NULL))
 		c->lines_len = 0; /* nobody is left to be told */
-	if (c->failed.code[0] == 0 && inside_acks_flush(c, NULL) &&
-	    inside_send_unasked(c, &bye, NULL)) {
+	if (c->line.state == LINE_UP && c->failed.code[0] == 0 && inside_acks_flush(c, NULL) &&
+	    inside_put_unasked(c, &bye, NULL)) {
 		bool came = true;
 		while (link_now() < deadline && inside_turn(c, deadline, &came, NULL))
 			continue;
@@ -197,45 +158,57 @@ relto_close(struct relto_connection *c)
 	connection_free(c);
 }
 
-/*
- * A Hello names one head, so where several are kept (processes that were connected at once) each
- * Welcome joins one more.  An honest broker, which publishes every 10 s, joins them in two.
- */
+static struct relto_connection *
+connect_to(const struct relto_context *ctx, bool as_shown, struct relto_error *e)
+{
+	struct err why;
+	SCOPED(connection_free) struct relto_connection *c = NULL;
+	if (dry_ran()) { /* the context may lack an anchor or a list that there was no memory for */
+		(void)inside_failf(e, ERR_NOMEM, "out of memory");
+	} else if (!check_context(ctx, &why) || (c = connection_new(ctx, &why)) == NULL ||
+		   !add_chain(c, &why)) {
+		(void)inside_fail(e, &why);
+	} else {
+		c->as_shown = as_shown;
+		if (inside_line(c, INT64_MAX, e))
+			return MOVE(c);
+	}
+	if (e != NULL)
+		e->fatal = true;
+	return NULL;
+}
+
 struct relto_connection *
 relto_connect(const struct relto_context *ctx, struct relto_error *e)
 {
-	struct relto_connection *c = NULL;
-	if (dry_ran()) { /* the context may lack an anchor or a list that there was no memory for */
-		(void)inside_failf(e, ERR_NOMEM, "out of memory");
-		return NULL;
-	}
-	for (unsigned tries = 0; tries < JOIN_TRIES; tries++) {
-		c = connect_once(ctx, e);
-		if (c == NULL || c->apart == 0)
-			break;
-		if (tries + 1 == JOIN_TRIES) {
-			struct err why;
-			(void)inside_heads_never_joined(c, &why);
-			(void)inside_fail(e, &why);
-		}
-		relto_close(c);
-		c = NULL;
-	}
-	if (c == NULL && e != NULL)
-		e->fatal = true;
-	return c;
+	return connect_to(ctx, false, e);
+}
+
+struct relto_connection *
+generation_connect(const struct relto_context *ctx, struct relto_error *e)
+{
+	return connect_to(ctx, true, e);
 }
 
 int
 relto_fd(const struct relto_connection *c)
 {
-	return link_fd(c->link);
+	return c->link == NULL ? -1 : link_fd(c->link);
+}
+
+bool
+relto_is_up(const struct relto_connection *c, uint64_t *sessions, struct relto_error *lost)
+{
+	*sessions = c->line.sessions;
+	*lost = c->line.lost;
+	return c->line.state == LINE_UP && c->failed.code[0] == 0;
 }
 
 void
 relto_wake(struct relto_connection *c)
 {
-	link_wake(c->link);
+	uint64_t one = 1;
+	(void)!write(c->wake, &one, sizeof(one));
 }
 
 const struct relto_identity *
@@ -346,39 +319,4 @@ relto_whoami(struct relto_connection *c, struct relto_identity **out, struct rel
 	else
 		relto_identity_free(&h->pub);
 	return ok;
-}
-
-/* ---- operator ---- */
-
-static bool
-ask_json(struct relto_connection *c, enum msg_type type, char **json, struct relto_error *e)
-{
-	struct msg m = { .type = type };
-	SCOPED(inside_message_free) struct inside_message *answer = NULL;
-	if (!inside_ask(c, &m, MSG_STATUS_REPLY, &answer, e))
-		return false;
-	struct bytes in = answer->msg.status_reply.json;
-	char *copy = strndup((const char *)in.data, in.len);
-	if (copy == NULL)
-		return inside_failf(e, ERR_NOMEM, "status");
-	*json = copy;
-	return true;
-}
-
-bool
-relto_status(struct relto_connection *c, char **json, struct relto_error *e)
-{
-	return ask_json(c, MSG_STATUS, json, e);
-}
-
-bool
-relto_reload(struct relto_connection *c, char **json, struct relto_error *e)
-{
-	return ask_json(c, MSG_RELOAD, json, e);
-}
-
-bool
-relto_accept_clock(struct relto_connection *c, char **json, struct relto_error *e)
-{
-	return ask_json(c, MSG_ACCEPT_CLOCK, json, e);
 }

@@ -113,22 +113,46 @@ inside_keep_text(struct relto_context *ctx, struct bytes in, struct relto_error 
 
 /* ---- server and hub ---- */
 
+static bool
+add_server(struct relto_context *ctx, struct bytes server, struct inside_server *out,
+    struct relto_error *e)
+{
+	const uint8_t *colon = server.len == 0 ? NULL : memrchr(server.data, ':', server.len);
+	size_t at = colon == NULL ? 0 : (size_t)(colon - server.data);
+	if (at == 0 || at + 1 == server.len)
+		return inside_failf(e, ERR_USAGE, "server '%.*s': not HOST:PORT", (int)server.len,
+		    (const char *)server.data);
+	struct bytes host = bytes_from(server.data, at);
+	if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
+		host = bytes_from(host.data + 1, host.len - 2);
+	out->host = inside_keep_text(ctx, host, e);
+	out->port = inside_keep_text(ctx, bytes_from(colon + 1, server.len - at - 1), e);
+	return out->host != NULL && out->port != NULL;
+}
+
 bool
 relto_context_server(struct relto_context *ctx, const char *server, struct relto_error *e)
 {
-	const char *colon = strrchr(server, ':');
-	if (colon == NULL || colon == server || colon[1] == 0)
-		return inside_failf(e, ERR_USAGE, "server '%s': not HOST:PORT", server);
-	struct bytes host = bytes_from(server, (size_t)(colon - server));
-	if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
-		host = bytes_from(host.data + 1, host.len - 2);
-	char *h = inside_keep_text(ctx, host, e),
-	     *p = inside_keep_text(ctx, bytes_of(colon + 1), e);
-	if (h == NULL || p == NULL)
-		return false;
-	ctx->host = h;
-	ctx->port = p;
+	struct inside_server servers[INSIDE_SERVERS];
+	size_t count = 0;
+	for (const char *at = server; at != NULL; count++) {
+		const char *end = strchr(at, ',');
+		struct bytes one = bytes_from(at, end == NULL ? strlen(at) : (size_t)(end - at));
+		if (count == INSIDE_SERVERS)
+			return inside_failf(e, ERR_LIMIT, "more than %d servers", INSIDE_SERVERS);
+		if (!add_server(ctx, one, &servers[count], e))
+			return false;
+		at = end == NULL ? NULL : end + 1;
+	}
+	memcpy(ctx->servers, servers, count * sizeof(servers[0]));
+	ctx->server_count = count;
 	return true;
+}
+
+void
+relto_context_reconnect(struct relto_context *ctx, uint32_t most_ms)
+{
+	ctx->reconnect_ms = most_ms;
 }
 
 bool

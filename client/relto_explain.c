@@ -141,7 +141,7 @@ relto_dry_run(struct relto_connection *c, const struct relto_report *report,
     struct relto_explanation **out, struct relto_error *e)
 {
 	uint8_t id[RELTO_ID_BYTES];
-	bool ok = inside_publish(c, report, true, id, e) && collect(c, id, out, e);
+	bool ok = inside_ask_decision(c, report, id, e) && collect(c, id, out, e);
 	inside_forget(c);
 	return ok;
 }

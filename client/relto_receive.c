@@ -8,37 +8,71 @@
 
 enum { ACKS_AGE_MS = 1000 }; /* far below any ack-wait */
 
-/* What the broker allows.  Less lets a few reports that cannot be acknowledged block all others. */
-static uint32_t
-most_credit(const struct relto_connection *c)
+/* The place of the subscription that has this number in this session, or the next free one. */
+static size_t
+place_of(const struct relto_connection *c, uint32_t number)
 {
-	return c->limits.credit < LIMIT_CREDIT ? c->limits.credit : LIMIT_CREDIT;
+	size_t i = 0;
+	while (i < c->subscription_count && c->subscriptions[i].number != number)
+		i++;
+	return i;
 }
 
-bool
-relto_subscribe(struct relto_connection *c, const struct relto_subscription_request *wanted,
-    struct relto_subscription *out, struct relto_error *e)
+/* The mode of a subscription is the client's to watch, too: DESIGN S11. */
+static bool
+remember(struct relto_connection *c, const struct inside_subscription *wanted,
+    const struct msg_subscribed *got, size_t *place, struct err *e)
+{
+	size_t i = place_of(c, got->subscription);
+	if (got->mode != wanted->mode)
+		return err_set(e, ERR_PROTOCOL, "the broker subscribed to the other mode");
+	if (i == INSIDE_SUBSCRIPTIONS)
+		return err_set(e, ERR_LIMIT, "a connection has %d subscriptions", (int)i);
+	c->subscriptions[i] = *wanted;
+	c->subscriptions[i].number = got->subscription;
+	c->subscription_count += i == c->subscription_count;
+	*place = i;
+	return true;
+}
+
+static bool
+can_prove(const struct relto_connection *c, struct relto_error *e)
+{
+	if (!c->ctx->has_log)
+		return inside_failf(
+		    e, ERR_CONFIG, "proofs need the log's key: it is the log-key of the context");
+	return c->version >= 2 ||
+	       inside_failf(e, ERR_VERSION, "this broker gives no proofs: it is too old");
+}
+
+/* What is wanted, as it is said again in every session. */
+static bool
+read_request(const struct relto_subscription_request *in, struct inside_subscription *out,
+    struct relto_error *e)
 {
 	struct err why;
-	struct msg m = { .type = MSG_SUBSCRIBE };
-	struct msg_subscribe *s = &m.subscribe;
-	s->name = bytes_of(wanted->name == NULL ? "inbox" : wanted->name);
-	s->topic = bytes_of(wanted->topic);
-	s->mode = wanted->exercise ? MODE_EXERCISE : MODE_LIVE;
-	s->credit = wanted->credit == 0 ? most_credit(c) : wanted->credit;
-	s->from_start = wanted->from_start;
-	if (!syntax_name(s->name, &why) || (s->topic.len != 0 && !syntax_pattern(s->topic, &why))) {
+	struct bytes name = bytes_of(in->name == NULL ? "inbox" : in->name),
+		     topic = bytes_of(in->topic);
+	*out = (struct inside_subscription){ .credit = in->credit,
+		.mode = in->exercise ? MODE_EXERCISE : MODE_LIVE,
+		.proof = in->proof };
+	if (!syntax_name(name, &why) || (topic.len != 0 && !syntax_pattern(topic, &why))) {
 		(void)err_wrap(&why, "subscription");
 		why.code = ERR_USAGE;
 		return inside_fail(e, &why);
 	}
-	SCOPED(inside_message_free) struct inside_message *answer = NULL;
-	if (!inside_ask(c, &m, MSG_SUBSCRIBED, &answer, e))
-		return false;
-	const struct msg_subscribed *got = &answer->msg.subscribed;
-	if (out == NULL)
-		return true;
-	*out = (struct relto_subscription){ .number = got->subscription,
+	(void)snprintf(
+	    out->name, sizeof(out->name), "%.*s", (int)name.len, (const char *)name.data);
+	(void)snprintf(
+	    out->topic, sizeof(out->topic), "%.*s", (int)topic.len, (const char *)topic.data);
+	return true;
+}
+
+static void
+describe_subscription(
+    const struct msg_subscribed *got, size_t place, struct relto_subscription *out)
+{
+	*out = (struct relto_subscription){ .number = (uint32_t)place + 1,
 		.exercise = got->mode == MODE_EXERCISE,
 		.created = got->created,
 		.credit = got->credit };
@@ -46,6 +80,28 @@ relto_subscribe(struct relto_connection *c, const struct relto_subscription_requ
 	    out->name, sizeof(out->name), "%.*s", (int)got->name.len, (const char *)got->name.data);
 	(void)snprintf(out->topic, sizeof(out->topic), "%.*s", (int)got->topic.len,
 	    (const char *)got->topic.data);
+}
+
+bool
+relto_subscribe(struct relto_connection *c, const struct relto_subscription_request *wanted,
+    struct relto_subscription *out, struct relto_error *e)
+{
+	struct err why;
+	struct inside_subscription s;
+	struct msg m = { .type = MSG_SUBSCRIBE };
+	size_t place = 0;
+	if (!read_request(wanted, &s, e) || !inside_up(c, e) || (s.proof && !can_prove(c, e)))
+		return false;
+	m.subscribe = inside_subscribe(c, &s);
+	m.subscribe.from_start = wanted->from_start;
+	SCOPED(inside_message_free) struct inside_message *answer = NULL;
+	if (!inside_ask(c, &m, MSG_SUBSCRIBED, &answer, e))
+		return false;
+	const struct msg_subscribed *got = &answer->msg.subscribed;
+	if (!remember(c, &s, got, &place, &why))
+		return inside_fail(e, &why);
+	if (out != NULL)
+		describe_subscription(got, place, out);
 	return true;
 }
 
@@ -55,6 +111,8 @@ relto_subscribe(struct relto_connection *c, const struct relto_subscription_requ
 struct held_delivery {
 	struct relto_delivery pub;
 	struct inside_message *message;
+	uint64_t losses; /* of the connection when it came: its number is good up to the next one */
+	uint8_t key[32]; /* what it is, in every session */
 };
 
 void
@@ -113,7 +171,13 @@ show(struct arena *a, const struct envelope *v, struct relto_delivery *d)
 	d->manifest = (struct relto_bytes){ v->manifest_bytes.data, v->manifest_bytes.len };
 	d->seal = (struct relto_bytes){ v->seal_bytes.data, v->seal_bytes.len };
 	d->notice = (struct relto_bytes){ v->notice_bytes.data, v->notice_bytes.len };
-	return true;
+	d->about.code = "";
+	if (!v->has_notice)
+		return true;
+	d->about.act = (enum relto_act)v->notice.act;
+	memcpy(d->about.report, v->notice.report.data, sizeof(d->about.report));
+	d->about.code = inside_text(a, v->notice.reason);
+	return d->about.code != NULL;
 }
 
 /* What stands on the envelope, shown even when it does not verify: it is what is complained of. */
@@ -133,15 +197,45 @@ describe(struct arena *a, const struct envelope *v, struct relto_delivery *d)
 }
 
 static void
-frame_of(const struct msg_deliver *in, struct relto_delivery *d)
+frame_of(const struct relto_connection *c, const struct msg_deliver *in, struct relto_delivery *d)
 {
-	d->subscription = in->subscription;
+	size_t place = place_of(c, in->subscription);
+	d->subscription = place == c->subscription_count ? 0 : (uint32_t)place + 1;
 	d->number = in->delivery;
 	d->attempt = in->attempt;
 	d->accepted_us = in->accepted;
 	d->evidence.party_index = in->evidence.party_index;
 	memcpy(d->evidence.leaf_hash, in->evidence.leaf_hash.data, sizeof(d->evidence.leaf_hash));
 	d->originator = d->topic = d->party = "";
+}
+
+static bool
+wants_proof(const struct relto_connection *c, uint32_t subscription)
+{
+	size_t place = place_of(c, subscription);
+	return place < c->subscription_count && c->subscriptions[place].proof;
+}
+
+/* The proof that was asked for, or the alarm: without one nothing of the report is shown. */
+static bool
+take_proof(struct relto_connection *c, struct inside_message *m, const struct envelope *v,
+    struct relto_delivery *d, struct err *e)
+{
+	struct err why = { 0 };
+	struct bytes file;
+	const struct msg_deliver *in = &m->msg.deliver;
+	if (inside_receipt_delivery(c, in, v, &m->arena, &why)) {
+		if (!inside_receipt_file(&m->arena, &in->proof, in->checkpoint, &file, e))
+			return false;
+		d->proof = (struct relto_bytes){ file.data, file.len };
+		return true;
+	}
+	if (why.code != ERR_UNVERIFIED)
+		return err_set(e, why.code, "%s", why.text);
+	d->unproved = true;
+	d->trust = RELTO_BAD;
+	d->why = inside_text(&m->arena, bytes_of(why.text));
+	return d->why != NULL || err_set(e, ERR_NOMEM, "delivery");
 }
 
 static bool
@@ -158,7 +252,7 @@ make_delivery(
 	const struct msg_deliver *in = &m->msg.deliver;
 	struct judge_found found;
 	struct envelope v;
-	frame_of(in, d);
+	frame_of(c, in, d);
 	if (!inside_texts(a, &in->agreements, &d->agreements))
 		return err_set(e, ERR_NOMEM, "delivery");
 	if (!judge_delivery(c, in, a, &v, &found, e))
@@ -169,18 +263,23 @@ make_delivery(
 		return err_set(e, ERR_NOMEM, "delivery");
 	if (!found.readable)
 		return true;
+	if (wants_proof(c, in->subscription) && !take_proof(c, m, &v, d, e))
+		return false;
 	if (!describe(a, &v, d) || (may_show(c->ctx, d->trust) && !show(a, &v, d)))
 		return err_set(e, ERR_NOMEM, "delivery");
 	if (found.party != NULL)
 		d->party = found.party;
-	struct inside_proof proof = { "delivery", v.manifest.id, 0, &in->evidence };
+	/* of a recall the evidence is the RECALL record, which is about the report recalled */
+	bool recall = v.has_notice && v.notice.act == ENVELOPE_RECALL;
+	struct inside_proof proof = { "delivery", recall ? v.notice.report : v.manifest.id, 0,
+		&in->evidence };
 	return inside_heads_evidence(c, &proof, e) && judge_chain(c, in, a, d, e);
 }
 
 static bool
-wait_for_delivery(struct relto_connection *c, int timeout_ms, struct relto_error *e)
+wait_for_delivery(
+    struct relto_connection *c, int64_t deadline, int timeout_ms, struct relto_error *e)
 {
-	int64_t deadline = timeout_ms == 0 ? 0 : link_deadline(timeout_ms);
 	bool old = c->ack_count > 0 && link_now() - c->ack_since_ms >= ACKS_AGE_MS;
 	if (old && !inside_acks_flush(c, e))
 		return false;
@@ -189,48 +288,115 @@ wait_for_delivery(struct relto_connection *c, int timeout_ms, struct relto_error
 		/* before it waits: the broker may wait for these */
 		if (!inside_acks_flush(c, e) || !inside_turn(c, deadline, &came, e))
 			return false;
-		if (!came && link_now() >= deadline)
+		if (!came && STAILQ_EMPTY(&c->deliveries) && link_now() >= deadline)
 			return inside_failf(e, ERR_TIMEOUT, "nothing came in %d ms", timeout_ms);
 	}
 	return true;
+}
+
+/* The DELIVERY record, the manifest and the heads, which commit to the bodies: the same delivery in
+ * any session. */
+static bool
+key_of(struct relto_connection *c, const struct msg_deliver *in, uint8_t key[32], struct err *e)
+{
+	sha256_begin(&c->hash);
+	sha256_add(&c->hash, in->evidence.leaf_hash);
+	sha256_add(&c->hash, in->manifest);
+	for (size_t i = 0; i < in->portion_count; i++)
+		sha256_add(&c->hash, in->portions[i].head);
+	return sha256_end(&c->hash, key, e);
+}
+
+static struct held_delivery *
+hold_delivery(struct relto_connection *c, struct inside_message *m, struct relto_error *e)
+{
+	struct err why;
+	struct held_delivery *h = arena_zalloc(&m->arena, 1, sizeof(*h));
+	if (h == NULL || !key_of(c, &m->msg.deliver, h->key, &why) ||
+	    !make_delivery(c, m, &h->pub, &why)) {
+		inside_message_free(m);
+		(void)(h == NULL ? inside_failf(e, ERR_NOMEM, "delivery") : inside_fail(e, &why));
+		return NULL;
+	}
+	h->message = m;
+	h->losses = c->line.losses;
+	return h;
 }
 
 bool
 relto_next(
     struct relto_connection *c, int timeout_ms, struct relto_delivery **out, struct relto_error *e)
 {
-	struct err why;
-	if (!wait_for_delivery(c, timeout_ms, e))
-		return false;
-	struct inside_message *m = STAILQ_FIRST(&c->deliveries);
-	STAILQ_REMOVE_HEAD(&c->deliveries, next);
-	struct held_delivery *h = arena_zalloc(&m->arena, 1, sizeof(*h));
-	if (h == NULL || !make_delivery(c, m, &h->pub, &why)) {
-		inside_message_free(m);
-		return h == NULL ? inside_failf(e, ERR_NOMEM, "delivery") : inside_fail(e, &why);
+	int64_t deadline = timeout_ms == 0 ? 0 : link_deadline(timeout_ms);
+	for (;;) {
+		if (!wait_for_delivery(c, deadline, timeout_ms, e))
+			return false;
+		struct inside_message *m = STAILQ_FIRST(&c->deliveries);
+		STAILQ_REMOVE_HEAD(&c->deliveries, next);
+		struct held_delivery *h = hold_delivery(c, m, e);
+		if (h == NULL)
+			return false;
+		*out = &h->pub;
+		if (!inside_told_take(c, h->key))
+			return true;
+		bool ok = relto_ack_later(c, *out, e); /* as it was, before the session was lost */
+		relto_delivery_free(*out);
+		if (!ok)
+			return false;
 	}
-	h->message = m;
-	*out = &h->pub;
-	return true;
 }
 
 /* ---- acknowledging ---- */
 
-static struct msg
-ack_of(const struct relto_delivery *d)
+/* Its number means nothing any more, or another one. */
+static bool
+is_stale(const struct relto_connection *c, const struct relto_delivery *d)
 {
+	return ((const struct held_delivery *)d)->losses != c->line.losses;
+}
+
+static const uint8_t *
+key_in(const struct relto_delivery *d)
+{
+	return ((const struct held_delivery *)d)->key;
+}
+
+static bool
+has_subscription(
+    const struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
+{
+	return (d->subscription > 0 && d->subscription <= c->subscription_count) ||
+	       inside_failf(e, ERR_USAGE, "it came on no subscription of this session");
+}
+
+static bool
+ack_now(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
+{
+	SCOPED(inside_message_free) struct inside_message *answer = NULL;
 	struct msg m = { .type = MSG_ACK };
-	m.ack.subscription = d->subscription;
+	m.ack.subscription = c->subscriptions[d->subscription - 1].number;
 	m.ack.deliveries = (struct msg_u64s){ &d->number, 1 };
-	return m;
+	inside_told_add(c, key_in(d), c->last_request + 1);
+	if (!inside_start_here(c, &m, 0, e))
+		return false;
+	bool answered = inside_expect(c, MSG_PONG, &answer, e);
+	if (answered)
+		inside_told_settle(c, m.request);
+	return answered;
 }
 
 bool
 relto_ack(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
 {
-	struct msg m = ack_of(d);
-	SCOPED(inside_message_free) struct inside_message *answer = NULL;
-	return inside_ask(c, &m, MSG_PONG, &answer, e);
+	if (!has_subscription(c, d, e) || !inside_line(c, 0, e))
+		return false;
+	if (is_stale(c, d) || c->line.state != LINE_UP) {
+		inside_told_add(c, key_in(d), INSIDE_TOLD_LOST);
+		return inside_lost(c, e);
+	}
+	bool ok = ack_now(c, d, e);
+	inside_forget(c);
+	return ok;
 }
 
 static int
@@ -255,22 +421,33 @@ in_order(uint64_t *numbers, size_t count)
 bool
 inside_acks_flush(struct relto_connection *c, struct relto_error *e)
 {
+	struct relto_error why;
 	if (c->ack_count == 0)
 		return true;
 	struct msg m = { .type = MSG_ACK };
-	m.ack.subscription = c->ack_subscription;
+	m.ack.subscription = c->subscriptions[c->ack_subscription - 1].number;
 	m.ack.deliveries = (struct msg_u64s){ c->acks, in_order(c->acks, c->ack_count) };
 	c->ack_count = 0;
-	c->last_ack = c->last_request + 1; /* the answer may come while we send */
-	if (inside_send(c, &m, 0, e))
-		return true;
-	c->last_ack = 0;
-	return false;
+	if (!inside_put(c, &m, 0, &why)) {
+		if (c->failed.code[0] != 0 && inside_goes_on(c))
+			return true; /* what was not told comes again */
+		if (e != NULL)
+			*e = why;
+		return false;
+	}
+	c->last_ack = m.request;
+	inside_told_sent(c, m.request);
+	return true;
 }
 
 bool
 relto_ack_later(struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e)
 {
+	if (!has_subscription(c, d, e))
+		return false;
+	inside_told_add(c, key_in(d), is_stale(c, d) ? INSIDE_TOLD_LOST : 0);
+	if (is_stale(c, d))
+		return true;
 	if (c->ack_subscription != d->subscription && !inside_acks_flush(c, e))
 		return false;
 	if (c->ack_count == 0)
@@ -285,12 +462,15 @@ bool
 relto_settle(struct relto_connection *c, struct relto_error *e)
 {
 	int64_t deadline = link_deadline(c->ctx->timeout_ms);
+	uint64_t losses = c->line.losses;
 	if (!inside_acks_flush(c, e))
 		return false;
 	while (c->last_ack != 0) {
 		bool came;
 		if (!inside_turn(c, deadline, &came, e))
 			return false;
+		if (c->line.losses != losses)
+			return inside_lost(c, e);
 		if (!came && link_now() >= deadline)
 			return inside_failf(e, ERR_TIMEOUT, "acknowledgements are not answered");
 	}

@@ -1,4 +1,5 @@
 #include "daemon/again.h"
+#include "daemon/role.h"
 
 #include "daemon/committer.h"
 #include "daemon/drafts.h"
@@ -15,6 +16,8 @@ enum { HOLD_PAGE = 64, HOLDS_A_TURN = 4, AGAIN_ARENA = 4 * LIMIT_MESSAGE_BYTES }
 struct scene {
 	struct desk *desk;
 	const struct again *ask;
+	const struct again_answer *answer; /* NULL: nobody's */
+	uint64_t before_us;		   /* the deadline of what is answered */
 	struct arena *a;
 	struct store_report row;
 	struct bytes recipient;
@@ -25,6 +28,9 @@ struct scene {
 	struct bytes publisher;
 	struct bytes agreements_before; /* slot 2 of the decision that this follows */
 	struct bytes banner;		/* ..and slot 3: its vocabulary may not know it any more */
+	uint8_t secret[32];		/* facts digest of the INTAKE */
+	struct bytes waits;		/* JOB_PART_WAITS of the decision that this follows */
+	bool has_waits;			/* what it waits for is kept: an older build did not */
 };
 
 static bool
@@ -89,7 +95,8 @@ read_recorded(struct scene *s, struct err *e)
 		return false;
 	s->agreements_before = release.agreements;
 	s->banner = publication.banner;
-	return true;
+	return explain_secret(s->desk, s->ask->given.intake, s->secret, e) &&
+	       part(s, s->ask->given.decision, JOB_PART_WAITS, &s->waits, &s->has_waits, e);
 }
 
 static bool
@@ -159,6 +166,57 @@ fill_opened(struct scene *s, struct err *e)
 }
 
 static bool
+same_obligation(const struct obligation *x, const struct obligation *y)
+{
+	return x->kind == y->kind && bytes_equal(x->agreement, y->agreement) &&
+	       bytes_equal(x->subject, y->subject) && bytes_equal(x->approver, y->approver);
+}
+
+/* What is answered, as it stands without the answer; NULL: it is not open, by rules that came since
+ * it was held, or its time is over. */
+static const struct open_obligation *
+what_is_answered(const struct scene *s)
+{
+	const struct again_answer *v = s->answer;
+	for (size_t i = 0; i < s->decided.recipient_count; i++) {
+		const struct recipient_decision *r = &s->decided.recipients[i];
+		if (!bytes_equal(r->recipient, s->recipient) ||
+		    v->portion >= s->decided.portion_count)
+			continue;
+		const struct portion_decision *p = &r->portions[v->portion];
+		for (size_t k = 0; k < p->open_count; k++)
+			if (same_obligation(&p->open[k].what, &v->what))
+				return &p->open[k];
+	}
+	return NULL;
+}
+
+/* The answer goes to those before it; it counts only for what is open (section 5, step 7). */
+static bool
+fill_answer(struct scene *s, bool *open, struct err *e)
+{
+	const struct again_answer *v = s->answer;
+	const struct open_obligation *o = what_is_answered(s);
+	size_t n = s->facts.approval_count;
+	*open = o != NULL;
+	if (o == NULL)
+		return true;
+	s->before_us = o->deadline;
+	struct fact_approval *all = arena_zalloc(s->a, n + 1, sizeof(*all));
+	if (all == NULL)
+		return err_set(e, ERR_NOMEM, "facts");
+	if (n > 0)
+		memcpy(all, s->facts.approvals, n * sizeof(*all));
+	all[n] = (struct fact_approval){ .what = v->what,
+		.recipient = s->recipient,
+		.portion = v->portion,
+		.approve = v->approve };
+	s->facts.approvals = all;
+	s->facts.approval_count = n + 1;
+	return true;
+}
+
+static bool
 fill_signer(struct scene *s, struct err *e)
 {
 	struct bytes blob;
@@ -207,14 +265,30 @@ same(struct scene *s, struct drafts *d, bool *out, struct err *e)
 		return false;
 	if (!bytes_equal(masks, s->ask->given.masks))
 		return true;
-	if (held) {
-		*out = drafts_deadline(d, s->mine) == s->ask->held_deadline_us;
+	if (held) { /* for the same, from the same, until the same time */
+		struct bytes waits;
+		if (!drafts_waits(d, s->mine, &waits, e))
+			return false;
+		*out = s->has_waits && bytes_equal(waits, s->waits) &&
+		       drafts_deadline(d, s->mine) == s->ask->held_deadline_us;
 		return true;
 	}
 	if (!drafts_agreements(d, s->mine, &names, e))
 		return false;
 	*out = bytes_equal(names, s->agreements_before);
 	return true;
+}
+
+static bool
+make_record(struct scene *s, struct drafts *d, struct job_again *to, struct err *e)
+{
+	const struct again_answer *v = s->answer;
+	if (v == NULL)
+		return drafts_narrowed(d, s->mine, &to->record, e);
+	const struct drafts_answer what = { &v->what, v->portion, v->approve };
+	to->approver = v->approver;
+	to->before_us = s->before_us;
+	return drafts_approval(d, s->mine, &what, &to->record, e);
 }
 
 static bool
@@ -239,10 +313,15 @@ fill_job(struct scene *s, struct drafts *d, struct job *j, struct err *e)
 	j->bytes = 8192;
 	if (!envelope_leaf(&s->desk->sha, s->report.manifest_bytes, d->manifest, e) ||
 	    !drafts_facts(d, &to->facts, e) || !drafts_masks(d, s->mine, &to->masks, e) ||
-	    !drafts_narrowed(d, s->mine, &to->record, e))
+	    !make_record(s, d, to, e))
 		return false;
 	to->given.masks = to->masks; /* the old ones belong to the asker */
-	return to->outcome != OUTCOME_HOLD || drafts_opened(d, s->mine, &to->opened, e);
+	if (to->outcome == OUTCOME_HOLD && (!drafts_opened(d, s->mine, &to->opened, e) ||
+					       !drafts_waits(d, s->mine, &to->waits, e)))
+		return false;
+	/* what it waited for is read, too */
+	j->bytes += to->facts.len + to->opened.len + to->waits.len + s->waits.len;
+	return true;
 }
 
 static enum again_result
@@ -257,6 +336,14 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 	/* the committer's EXPIRE ends it, queued or held */
 	if (s->facts.expires != 0 && s->facts.expires <= s->facts.time)
 		return AGAIN_GONE;
+	if (s->answer != NULL) {
+		bool open = false;
+		if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e) ||
+		    !fill_answer(s, &open, e))
+			return AGAIN_FAILED;
+		if (!open)
+			return AGAIN_GONE;
+	}
 	if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e))
 		return AGAIN_FAILED;
 	for (size_t i = 0; i < s->decided.recipient_count; i++)
@@ -277,7 +364,12 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		.hub = { .node = desk->shell->node,
 		    .connection = SLOT_ABSENT,
 		    .clock = bytes_of(wall_quality(&desk->shell->wall)) } };
-	if (!same(s, &d, &unchanged, e))
+	memcpy(d.secret, s->secret, sizeof(d.secret));
+	if (s->answer != NULL) {
+		d.hub = s->answer->hub;
+		d.actor = s->answer->actor;
+		d.because = s->answer->because;
+	} else if (!same(s, &d, &unchanged, e))
 		return AGAIN_FAILED;
 	*good_until_us = s->decided.good_until;
 	if (unchanged)
@@ -290,29 +382,45 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 	return AGAIN_FAILED;
 }
 
+static enum again_result
+decide(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
+{
+	bool gone = false;
+	s->a = (*j)->arena;
+	bool ok = store_view_open(s->desk->view, s->a, e) && gather(s, &gone, e);
+	store_view_close(s->desk->view);
+	if (!ok)
+		return AGAIN_FAILED;
+	if (gone)
+		return AGAIN_GONE;
+	return judge(s, j, good_until_us, e);
+}
+
 enum again_result
 again_decide(struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e)
 {
 	ASSERT_ON(ROLE_WORKER);
 	SCOPED(job_free) struct job *j = job_new(JOB_AGAIN, NULL, AGAIN_ARENA);
 	struct scene s = { .desk = d, .ask = a };
-	bool gone = false;
 	if (j == NULL) {
 		(void)err_set(e, ERR_NOMEM, "later decision");
 		return AGAIN_FAILED;
 	}
-	s.a = j->arena;
-	bool ok = store_view_open(d->view, s.a, e) && gather(&s, &gone, e);
-	store_view_close(d->view);
-	if (!ok)
-		return AGAIN_FAILED;
-	if (gone)
-		return AGAIN_GONE;
-	enum again_result r = judge(&s, &j, good_until_us, e);
+	enum again_result r = decide(&s, &j, good_until_us, e);
 	if (r == AGAIN_JOB)
 		log_info("decision.narrowed", "recipient=%.*s outcome=%s", (int)s.recipient.len,
 		    (const char *)s.recipient.data, outcome_name(s.mine->outcome));
 	return r;
+}
+
+enum again_result
+again_answer(struct desk *d, const struct again *a, const struct again_answer *v, struct job **j,
+    struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct scene s = { .desk = d, .ask = a, .answer = v };
+	uint64_t until;
+	return decide(&s, j, &until, e);
 }
 
 /* ---- holds ---- */
@@ -363,19 +471,21 @@ read_holds(struct desk *d, const struct store_held *after, struct store_held *pa
 void
 again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct store_held one, after = { .deadline_us = deadline_us, .decision = decision - 1 };
 	struct err e = { 0 };
 	size_t count = 1;
 	if (d->rules == NULL)
 		return; /* the committer was faster than main: with the rules all holds are due */
-	if (read_holds(d, &after, &one, &count, &e) && count == 1 && one.decision == decision &&
-	    is_mine(d, &one) && !hold(d, &one, &e))
+	if (!read_holds(d, &after, &one, &count, &e) ||
+	    (count == 1 && one.decision == decision && is_mine(d, &one) && !hold(d, &one, &e)))
 		d->holds_due = true;
 }
 
 void
 again_hold_home(struct desk *d, const struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (j->fate == JOB_FAILED) {
 		log_warn("decision.not-recorded", "why=%s", log_quote_text(j->err.text));
 		d->holds_due = true;
@@ -419,15 +529,18 @@ on_round(int fd, short what, void *arg)
 	struct desk *d = arg;
 	(void)fd;
 	(void)what;
+	bool more = step_round(d);
 	/* others have their turn between two steps */
-	if (step_round(d) && event_add(d->hold_event, &soon) == 0)
+	if (more && event_add(d->hold_event, &soon) == 0)
 		return;
+	d->holds_due |= more;
 	d->in_round = false;
 }
 
 void
 again_all_holds(struct desk *d)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (d->in_round || d->rules == NULL)
 		return;
 	if (d->hold_event == NULL)

@@ -1,7 +1,8 @@
 /*
- * again.h - a decision made again for the present time and the present rules (S5), or because a
- * hold came to its deadline.  It only narrows: the facts say what was released or held before.
- * Threads: the recipient's worker.
+ * again.h - a decision made again for the present time and the present rules (S5), because a hold
+ * came to its deadline, or because a person decided.  It only narrows: the facts say what was
+ * released or held before.
+ * Threads: the recipient's worker; for an answer the approver's.
  */
 #pragma once
 #include "daemon/desk.h"
@@ -20,6 +21,23 @@ struct again {
 };
 enum again_result again_decide(
     struct desk *d, const struct again *a, uint64_t *good_until_us, struct err *e);
+/*
+ * What a person decided of one obligation of one portion, judged with all the rest for the present
+ * time: an APPROVAL, whatever comes of it.  AGAIN_GONE: by the present rules it is not open, or not
+ * any more.  'a' is held.  The job, whose arena the scene takes, is
+ * posted (AGAIN_JOB) or the caller's still.
+ */
+struct again_answer {
+	struct obligation what;
+	uint32_t portion;
+	bool approve;
+	struct bytes because;
+	uint32_t approver; /* its party */
+	struct slot_hub hub;
+	struct bytes actor; /* who: the session */
+};
+enum again_result again_answer(struct desk *d, const struct again *a, const struct again_answer *v,
+    struct job **j, struct err *e);
 /* A hold that is due, or may be after new rules: found by its key and judged again. */
 void again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision);
 /* Its job came home: what failed is tried again, what is stale is looked at anew. */

@@ -1,7 +1,10 @@
 /* apply.c - what each job does to the open batch (HOUSE 2, step 7). */
 #include "daemon/batch.h"
 #include "daemon/log.h"
+#include "daemon/restore_carry.h"
+#include "daemon/role.h"
 #include "daemon/ruleset.h"
+#include "proto/envelope.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@ apply_record(struct committer *c, const struct apply_begin *b, struct record *r,
 		hub.connection = b->by->conn;
 		hub.certificate = b->by->leaf;
 		person.actor = b->by->actor;
+		person.justification = b->by->because;
 	}
 	return record_begin(r, a, salts, e) && record_set_common(r, a, &common, e) &&
 	       (!b->hub || record_set_hub(r, a, &hub, e)) &&
@@ -37,6 +41,7 @@ bool
 apply_own_record(struct committer *c, const struct body *body, const struct job_by *by,
     struct log_out *out, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct record r;
 	struct apply_begin b = { .type = body->type, .hub = true, .by = by };
 	struct ledger_place nowhere = { 0 };
@@ -56,7 +61,7 @@ unknown_party(uint32_t id, struct err *e)
 static bool
 matches(const struct roll_subscription *s, uint8_t mode, struct bytes topic)
 {
-	return s->mode == mode && topic_matches(bytes_of(s->pattern), topic);
+	return s->mode == mode && !s->gone && topic_matches(bytes_of(s->pattern), topic);
 }
 
 /* What a subscription acknowledged is never queued in it again (S6). */
@@ -76,26 +81,41 @@ bool
 apply_enqueue(
     struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
+	struct apply_dead dead = { .party = p,
+		.entry = &q->entry,
+		.mode = q->mode,
+		.why = STORE_DEAD_MAILBOX_FULL,
+		.record = STORE_NONE };
 	*count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct roll_subscription *s = &p->subs[i];
 		if (!matches(s, q->mode, q->topic) || !is_owed(q, s->id))
 			continue;
 		q->entry.key.subscription = s->id;
+		if (!q->recall && !apply_mailbox_takes(c, p->id, q->entry.bytes)) {
+			if (!apply_dead_letter(c, &dead, e))
+				return false;
+			continue;
+		}
 		if (!store_enqueue(c->ledger->store, &q->entry, e))
 			return false;
 		batch_tell(c, p, s);
 		*count += 1;
 	}
-	return true;
+	if (*count > 0 || dead.record != STORE_NONE || q->owed.data != NULL)
+		return true;
+	q->entry.key.subscription = 0;
+	dead.why = STORE_DEAD_NO_SUBSCRIPTION;
+	return apply_dead_letter(c, &dead, e);
 }
 
 /* ---- PUBLISH ---- */
 
-/* Whether decisions made under 'rules' at 'decided' still hold at the time of the record. */
-static bool
-still_holds(const struct committer *c, uint64_t rules, uint64_t decided, uint64_t good_until)
+bool
+apply_still_holds(const struct committer *c, uint64_t rules, uint64_t decided, uint64_t good_until)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	const struct ruleset *now = c->next != NULL ? c->next : c->rules;
 	uint64_t at =
 	    c->ledger->now_us > c->ledger->log.time ? c->ledger->now_us : c->ledger->log.time;
@@ -118,15 +138,17 @@ look_for_room(struct committer *c)
 		log_info("store.room", "action=%s", log_quote_text("new reports are taken again"));
 }
 
-/* Disk and map have room for new reports: asked once a batch, for all that a batch may bring. */
-static bool
-has_room(struct committer *c, struct job *j)
+bool
+apply_has_room(struct committer *c, struct job *j)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (!c->room_checked)
 		look_for_room(c);
 	if (!c->room)
 		job_fail(j, ERR_FULL, "no room for new reports");
-	return c->room;
+	else if (atomic_load(&c->shell->signer_away))
+		job_fail(j, ERR_SIGNER, "the log's signer does not answer");
+	return j->fate != JOB_FAILED;
 }
 
 /* False: the job has its fate. */
@@ -146,12 +168,20 @@ is_new(struct committer *c, struct job *j, bool *new, struct err *e)
 		p->report.intake = known.intake;
 		return true;
 	}
+	bool taken = false;
+	if (c->set.old_ids &&
+	    !old_id_taken(store_batch_view(c->ledger->store), &p->report, &taken, e))
+		return false;
+	if (taken) {
+		j->fate = JOB_CONFLICT;
+		return true;
+	}
 	/* the chain is judged at the time of the INTAKE (design 6) */
 	uint64_t until =
 	    p->good_until_us < p->signer_until_us ? p->good_until_us : p->signer_until_us;
-	if (!still_holds(c, j->rules, p->decided_us, until))
+	if (!apply_still_holds(c, j->rules, p->decided_us, until))
 		j->fate = JOB_STALE;
-	else if (has_room(c, j))
+	else if (apply_has_room(c, j))
 		*new = true;
 	return true;
 }
@@ -178,6 +208,10 @@ put_parts(struct committer *c, struct job_publish *p, uint64_t index, struct err
 	if (!store_put_report(s, &p->report, e) ||
 	    (p->unusable_count > 0 &&
 		!store_put_part(s, index, JOB_PART_UNUSABLE, p->unusable_bytes, e)))
+		return false;
+	uint8_t named[NAMED_BYTES];
+	if (p->named.act != 0 &&
+	    !store_put_part(s, index, JOB_PART_NAMED, named_write(&p->named, named), e))
 		return false;
 	for (; i < p->part_count; i++)
 		if (!store_put_part(s, index, p->parts[i].number, p->parts[i].bytes, e))
@@ -221,6 +255,7 @@ deliver_at_once(struct committer *c, struct job_publish *p, struct job_recipient
 	struct log_out out;
 	r->delivery_index = STORE_NONE;
 	if (r->delivery == NULL || p->not_before_ms > p->accepted_us / 1000 ||
+	    !apply_mailbox_takes(c, r->party, p->report.body_bytes) ||
 	    !is_awaited(c, p, at->recipient))
 		return true;
 	at->accepted = p->accepted_us;
@@ -265,8 +300,11 @@ put_recipient(
 			.intake = p->report.intake,
 			.party = r->party,
 			.report = p->report.key };
-		return store_put_hold(s, &h, e);
+		return apply_hold_put(c, &h, r->waits, e);
 	}
+	if (p->named.act == ENVELOPE_SUPERSEDE &&
+	    !apply_superseded(c, &p->report.key, p->report.intake, party, e))
+		return false;
 	struct apply_queue q = { .mode = p->mode,
 		.topic = p->topic,
 		.entry = { .key = { .precedence = p->precedence, .decision = decision },
@@ -281,6 +319,14 @@ put_recipient(
 	return apply_enqueue(c, party, &q, &count, e);
 }
 
+static bool
+put_hold_parts(struct committer *c, const struct job_recipient *r, uint64_t decision, struct err *e)
+{
+	struct store *s = c->ledger->store;
+	return (r->opened.len == 0 || store_put_part(s, decision, JOB_PART_OPENED, r->opened, e)) &&
+	       (r->waits.len == 0 || store_put_part(s, decision, JOB_PART_WAITS, r->waits, e));
+}
+
 /* DECISIONs follow their INTAKE without a gap; then what belongs to recipients. */
 static bool
 put_decisions(struct committer *c, struct job *j, struct roll_party *publisher, struct err *e)
@@ -293,12 +339,9 @@ put_decisions(struct committer *c, struct job *j, struct roll_party *publisher, 
 		if (!ledger_append(c->ledger, &p->decisions[i], &at, &out, e))
 			return false;
 	}
-	for (size_t i = 0; i < p->recipient_count; i++) {
-		struct job_recipient *r = &p->recipients[i];
-		if (r->opened.len > 0 && !store_put_part(c->ledger->store, first + r->draft,
-					     JOB_PART_OPENED, r->opened, e))
+	for (size_t i = 0; i < p->recipient_count; i++)
+		if (!put_hold_parts(c, &p->recipients[i], first + p->recipients[i].draft, e))
 			return false;
-	}
 	for (size_t i = 0; i < p->recipient_count; i++)
 		if (!put_recipient(c, j, &p->recipients[i], first + p->recipients[i].draft, e))
 			return false;
@@ -308,6 +351,7 @@ put_decisions(struct committer *c, struct job *j, struct roll_party *publisher, 
 bool
 apply_publish(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct job_publish *p = &j->publish;
 	bool new = false;
 	if (!is_new(c, j, &new, e) || !new)
@@ -323,7 +367,8 @@ apply_publish(struct committer *c, struct job *j, struct err *e)
 	p->party_index = out.publication;
 	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
 	return put_chain(c, publisher, p, e) && put_parts(c, p, out.index, e) &&
-	       apply_signers_note(c, publisher, p, e) && put_decisions(c, j, publisher, e);
+	       apply_signers_note(c, publisher, p, e) && put_decisions(c, j, publisher, e) &&
+	       (p->named.act != ENVELOPE_RECALL || apply_recall(c, j, e));
 }
 
 /* ---- DELIVER ---- */
@@ -376,6 +421,7 @@ record_delivery(struct committer *c, struct job_delivery *d, struct err *e)
 bool
 apply_deliver(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	const struct ruleset *rules = c->next != NULL ? c->next : c->rules;
 	if (rules->number != j->rules) {
 		j->fate = JOB_STALE;
@@ -390,140 +436,12 @@ apply_deliver(struct committer *c, struct job *j, struct err *e)
 	return true;
 }
 
-/* ---- ACK, RETRY ---- */
-
-static struct ack_group *
-ack_group(struct committer *c, const struct job_ack *ack, const struct job_acked *item)
-{
-	for (size_t i = 0; i < c->ack_count; i++) {
-		struct ack_group *g = &c->acks[i];
-		if (g->subscription == item->key.subscription && g->publisher == item->publisher &&
-		    g->count < ACK_DELIVERIES)
-			return g;
-	}
-	if (c->ack_count == BATCH_ACKS)
-		return NULL;
-	struct ack_group *g = &c->acks[c->ack_count++];
-	*g = (struct ack_group){ .subscription = item->key.subscription,
-		.party = ack->party,
-		.publisher = item->publisher };
-	return g;
-}
-
-static bool
-note_ack(struct committer *c, struct ack_group *g, uint64_t delivery, struct err *e)
-{
-	if (g->count == g->room) {
-		size_t room = g->room == 0 ? 64 : g->room * 2;
-		uint64_t *more = arena_alloc(&c->ledger->scratch, room * sizeof(*more));
-		if (more == NULL)
-			return err_set(e, ERR_NOMEM, "acks");
-		if (g->count > 0)
-			memcpy(more, g->deliveries, g->count * sizeof(*more));
-		g->deliveries = more;
-		g->room = room;
-	}
-	g->deliveries[g->count++] = delivery;
-	return true;
-}
-
-static bool
-apply_ack(struct committer *c, struct job *j, struct err *e)
-{
-	for (size_t i = 0; i < j->ack.count; i++) {
-		const struct job_acked *item = &j->ack.items[i];
-		bool waited = false;
-		/* an entry that is gone (narrowed, expired) was delivered all the same: the worker
-		 * asks once for each delivery, and this is the receipt for it */
-		if (!store_dequeue(c->ledger->store, &item->key, &waited, e) ||
-		    (!waited && !apply_ack_moved(c, j->ack.party, item, e)))
-			return false;
-		c->ledger->dirty = true;
-		struct ack_group *g = ack_group(c, &j->ack, item);
-		if (g == NULL) { /* all groups are taken: those become records now */
-			if (!apply_acks(c, e))
-				return false;
-			g = ack_group(c, &j->ack, item);
-		}
-		if (!note_ack(c, g, item->delivery, e))
-			return false;
-	}
-	return true;
-}
-
-static int
-by_index(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
-static bool
-put_ack(struct committer *c, struct ack_group *g, struct err *e)
-{
-	struct roll_party *recipient = roll_find(&c->ledger->roll, g->party);
-	struct roll_party *publisher = roll_find(&c->ledger->roll, g->publisher);
-	struct arena *a = &c->ledger->scratch;
-	uint8_t *indexes = arena_alloc(a, g->count * 8);
-	if (recipient == NULL || publisher == NULL)
-		return unknown_party(g->party, e);
-	if (indexes == NULL)
-		return err_set(e, ERR_NOMEM, "acks");
-	qsort(g->deliveries, g->count, sizeof(*g->deliveries), by_index);
-	size_t n = 0;
-	for (size_t i = 0; i < g->count; i++)
-		if (i == 0 || g->deliveries[i] != g->deliveries[i - 1])
-			put_u64(indexes + 8 * n++, g->deliveries[i]);
-	struct record r;
-	struct body body;
-	struct log_out out;
-	struct apply_begin b = { .type = EVENT_ACK, .hub = true };
-	struct slot_release release = { .recipient = bytes_of(recipient->name) };
-	struct slot_publication publication = { .party = bytes_of(publisher->name),
-		.index = SLOT_LATER };
-	struct ledger_place at = { .publisher = publisher, .recipient = recipient };
-	event_body_begin(&body, EVENT_ACK);
-	event_body_bytes(&body, BODY_ACK_DELIVERIES, bytes_from(indexes, n * 8));
-	return apply_record(c, &b, &r, e) && record_set_release(&r, a, &release, e) &&
-	       record_set_publication(&r, a, &publication, e) && record_set_body(&r, a, &body, e) &&
-	       ledger_append(c->ledger, &r, &at, &out, e);
-}
-
-bool
-apply_acks(struct committer *c, struct err *e)
-{
-	size_t count = c->ack_count;
-	c->ack_count = 0;
-	for (size_t i = 0; i < count; i++)
-		if (!put_ack(c, &c->acks[i], e))
-			return false;
-	return true;
-}
-
-static bool
-apply_retry(struct committer *c, struct job *j, struct err *e)
-{
-	for (size_t i = 0; i < j->retry.count; i++) {
-		struct store_queued now;
-		bool found = false;
-		if (!store_find_queued(store_batch_view(c->ledger->store), &j->retry.items[i].key,
-			&now, &found, e))
-			return false;
-		if (!found)
-			continue;
-		now.attempts = j->retry.items[i].attempts;
-		c->ledger->dirty = true;
-		if (!store_enqueue(c->ledger->store, &now, e))
-			return false;
-	}
-	return true;
-}
-
 /* ---- the rest ---- */
 
 bool
 apply_notes(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct ledger_place nowhere = { 0 };
 	struct log_out out;
 	for (size_t i = 0; i < j->notes.count; i++) {
@@ -532,6 +450,8 @@ apply_notes(struct committer *c, struct job *j, struct err *e)
 		j->notes.index = out.index;
 	}
 	c->publish_now |= j->notes.publish;
+	if (j->notes.publish)
+		c->publish_from = c->ledger->log.tree.leaf_count;
 	return true;
 }
 
@@ -558,6 +478,23 @@ apply_job(struct committer *c, struct job *j, struct err *e)
 		return apply_rules(c, j, e);
 	case JOB_CLOCK:
 		return apply_clock(c, j, e);
+	case JOB_ERASE:
+		return apply_erase(c, j, e);
+	case JOB_BACKUP:
+		return apply_backup(c, j, e);
+	case JOB_COSIGNED:
+		return apply_cosigned(c, j, e);
+	case JOB_ARCHIVE:
+		return apply_archive(c, j, e);
+	case JOB_SAID:
+		return apply_said(c, j, e);
+	case JOB_MAILBOX:
+		return apply_mailbox(c, j, e);
+	case JOB_ATTEST:
+		return apply_attest(c, j, e);
+	case JOB_SESSIONS:
+	case JOB_DRAIN:
+		break;
 	}
 	return err_set(e, ERR_INTERNAL, "a job of no kind");
 }

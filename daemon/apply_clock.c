@@ -24,6 +24,7 @@ put_clock(struct committer *c, enum clock_event event, const struct job_by *by, 
 bool
 apply_clock(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (!wall_in_doubt(&c->shell->wall)) {
 		job_fail(j, ERR_CLOCK, "the clock is not in doubt");
 		return true;
@@ -34,19 +35,20 @@ apply_clock(struct committer *c, struct job *j, struct err *e)
 }
 
 /* A clock that was set, by less than what would be doubt: measured against the boot clock. */
-static bool
-watch_steps(struct committer *c, struct err *e)
+static void
+watch_steps(struct committer *c)
 {
 	int64_t offset = (int64_t)wall_says(&c->shell->wall) - (int64_t)wall_boot(&c->shell->wall);
-	bool stepped = c->clock_watched && llabs(offset - c->clock_offset_us) > STEP_US;
+	c->step_untold |= c->clock_watched && llabs(offset - c->clock_offset_us) > STEP_US &&
+			  !wall_in_doubt(&c->shell->wall);
 	c->clock_watched = true;
 	c->clock_offset_us = offset;
-	return !stepped || wall_in_doubt(&c->shell->wall) || put_clock(c, CLOCK_STEPPED, NULL, e);
 }
 
 bool
 apply_clock_watch(struct committer *c, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct wall *w = &c->shell->wall;
 	uint64_t now = wall_boot(w);
 	if (!wall_in_doubt(w)) {
@@ -56,11 +58,13 @@ apply_clock_watch(struct committer *c, struct err *e)
 		if (!put_clock(c, CLOCK_AHEAD, NULL, e))
 			return false;
 	}
-	if (now < c->next_watch_us)
-		return true;
-	c->next_watch_us = now + WATCH_US;
-	if (!watch_steps(c, e))
+	if (now >= c->next_watch_us) {
+		c->next_watch_us = now + WATCH_US;
+		watch_steps(c);
+		c->sync_untold |= wall_ask_synced(w);
+	}
+	if (c->step_untold && !put_clock(c, CLOCK_STEPPED, NULL, e))
 		return false;
-	bool changed = wall_ask_synced(w);
-	return !changed || put_clock(c, atomic_load(&w->synced) ? CLOCK_SYNC : CLOCK_FREE, NULL, e);
+	return !c->sync_untold ||
+	       put_clock(c, atomic_load(&w->synced) ? CLOCK_SYNC : CLOCK_FREE, NULL, e);
 }

@@ -2,7 +2,10 @@
  * brings. */
 #include "daemon/batch.h"
 #include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/role.h"
 #include "daemon/ruleset.h"
+#include "proto/envelope.h"
 
 #include <assert.h>
 
@@ -10,7 +13,8 @@ enum {
 	SWEEP_US = 1000000,	      /* how often queues and holds are looked over */
 	RETENTION_REST_US = 60000000, /* after everything was looked at */
 	STORE_TICK_US = 60000000,
-	DUE_HOLDS = 256, /* told of in one sweep */
+	DUE_HOLDS = 256,      /* told of in one sweep.. */
+	DUE_BYTES = 32 << 20, /* ..and no more once so much was read */
 	DUE_PAGE = 32,
 	SWEEP_ENTRIES = 4096,
 	SWEEP_PAGE = 64
@@ -101,7 +105,19 @@ hold_back(struct committer *c, const struct job_again *a, struct bytes owed, str
 		.report = a->given.report };
 	struct store *s = c->ledger->store;
 	return (owed.data == NULL || store_put_part(s, a->index, JOB_PART_OWED, owed, e)) &&
-	       store_put_hold(s, &h, e);
+	       apply_hold_put(c, &h, a->waits, e);
+}
+
+/* What a newer report takes the place of goes once the newer one does. */
+static bool
+supersede(struct committer *c, const struct job_again *a, struct err *e)
+{
+	struct named n;
+	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
+	if (!named_find(store_batch_view(c->ledger->store), a->given.intake, &n, e))
+		return false;
+	return n.act != ENVELOPE_SUPERSEDE || p == NULL ||
+	       apply_superseded(c, &a->given.report, a->given.intake, p, e);
 }
 
 static bool
@@ -119,7 +135,7 @@ move(struct committer *c, struct job *j, const struct store_report *r, struct er
 	if (!was_held && !requeue(c, a, &how, &owed, e))
 		return false;
 	/* a report that was held from the start is owed to all, and has no such part */
-	if (was_held && (!store_drop_hold(s, a->held_deadline_us, a->given.decision, e) ||
+	if (was_held && (!apply_hold_drop(c, a->held_deadline_us, a->given.decision, e) ||
 			    !store_read_part(store_batch_view(s), a->given.decision, JOB_PART_OWED,
 				&owed, &found, e)))
 		return false;
@@ -127,8 +143,11 @@ move(struct committer *c, struct job *j, const struct store_report *r, struct er
 		owed = (struct bytes){ NULL, 0 };
 	if (was_held && !apply_still_owed(c, a->given.decision, &owed, e))
 		return false;
+	if (a->outcome == OUTCOME_WITHHOLD &&
+	    !apply_dead_forget(c, a->given.party, &a->given.report, e))
+		return false;
 	if (was_held && goes)
-		return queue_anew(c, j, r, owed, e);
+		return supersede(c, a, e) && queue_anew(c, j, r, owed, e);
 	return a->outcome != OUTCOME_HOLD || hold_back(c, a, owed, e);
 }
 
@@ -146,10 +165,14 @@ is_current(struct committer *c, struct job *j, struct store_report *r, bool *cur
 	    !store_find_report(v, &a->given.report, r, &report, e))
 		return false;
 	uint64_t at = c->ledger->now_us;
-	*current = given && report && now.decision == a->given.decision &&
+	uint64_t recorded = at > c->ledger->log.time ? at : c->ledger->log.time;
+	bool gone = false;
+	if (!withdrawn_is(v, a->given.party, &a->given.report, &gone, e))
+		return false;
+	*current = given && report && !gone && now.decision == a->given.decision &&
 		   now.delivery == a->given.delivery && rules->number == j->rules &&
-		   a->decided_us <= (at > c->ledger->log.time ? at : c->ledger->log.time) &&
-		   at < a->good_until_us;
+		   a->decided_us <= recorded && at < a->good_until_us &&
+		   (a->approver == 0 || recorded < a->before_us);
 	return true;
 }
 
@@ -186,9 +209,21 @@ put_queued(struct committer *c, const struct job_again *a, struct err *e)
 	    c->ledger->store, a->index, JOB_PART_QUEUED, bytes_from(key, sizeof(key)), e);
 }
 
+/* Slot 8: the approver's tree, unless it is the publisher's too; else that of the recipient, if it
+ * had something. */
+static struct roll_party *
+whose_place(struct committer *c, const struct job_again *a)
+{
+	if (a->approver != 0)
+		return a->approver == a->publisher ? NULL
+						   : roll_find(&c->ledger->roll, a->approver);
+	return a->given.delivery == STORE_NONE ? NULL : roll_find(&c->ledger->roll, a->given.party);
+}
+
 bool
 apply_again(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct job_again *a = &j->again;
 	struct store_report report;
 	bool current = false;
@@ -198,10 +233,16 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 		j->fate = JOB_STALE;
 		return true;
 	}
-	struct roll_party *recipient = roll_find(&c->ledger->roll, a->given.party);
+	/* people's answers are no work that the reserve is for (section 11) */
+	if (a->approver != 0 && !apply_has_room(c, j))
+		return true;
 	struct ledger_place at = { .publisher = roll_find(&c->ledger->roll, a->publisher),
-		.recipient = a->given.delivery == STORE_NONE ? NULL : recipient,
+		.recipient = whose_place(c, a),
 		.link = a->given.decision };
+	if (a->approver != 0 && a->approver != a->publisher && at.recipient == NULL) {
+		job_fail(j, ERR_INTERNAL, "an approver that is not on the roll");
+		return true;
+	}
 	struct log_out out;
 	struct store *s = c->ledger->store;
 	struct bytes delivered;
@@ -223,7 +264,8 @@ apply_again(struct committer *c, struct job *j, struct err *e)
 	       store_put_given(s, &now, e) && move(c, j, &report, e) &&
 	       (delivered.len == 0 ||
 		   store_put_part(s, out.index, JOB_PART_DELIVERED, delivered, e)) &&
-	       (!stays || put_queued(c, a, e));
+	       (!stays || put_queued(c, a, e)) &&
+	       (a->waits.len == 0 || store_put_part(s, out.index, JOB_PART_WAITS, a->waits, e));
 }
 
 /* ---- EXPIRE ---- */
@@ -271,7 +313,7 @@ expire(struct committer *c, uint32_t party, const struct store_queued *q, struct
 		if (!store_dequeue(c->ledger->store, &key, NULL, e))
 			return false;
 	}
-	return true;
+	return apply_dead_forget(c, party, &q->report, e);
 }
 
 static struct roll_party *
@@ -317,6 +359,62 @@ sweep_queues(struct committer *c, struct err *e)
 	return true;
 }
 
+/* A dead letter whose report expired.  While the report is held the hold's end is its end. */
+static bool
+expire_letter(struct committer *c, const struct store_letter *l, struct err *e)
+{
+	struct store_given g;
+	struct apply_standing is;
+	bool found = false;
+	if (!store_find_given(
+		store_batch_view(c->ledger->store), l->key.party, &l->key.report, &g, &found, e))
+		return false;
+	if (!found)
+		return err_set(e, ERR_CORRUPT, "a dead letter without what was given");
+	if (!apply_standing(c, &g, &is, e)) {
+		if (e->code != ERR_IO)
+			return false;
+		/* its decision is in the archive, and that not to be had: it stays a dead letter */
+		log_error(
+		    "expiry.failed", "code=%s why=%s", err_token(e->code), log_quote_text(e->text));
+		return true;
+	}
+	struct store_queued q = { .key = { 0, l->precedence, is.decision },
+		.expires_us = l->expires_us,
+		.report = l->key.report };
+	return !is.known || is.outcome == OUTCOME_HOLD || expire(c, l->key.party, &q, e);
+}
+
+static bool
+sweep_letters(struct committer *c, struct err *e)
+{
+	struct store_letter page[SWEEP_PAGE];
+	for (size_t seen = 0; seen < SWEEP_ENTRIES; seen += SWEEP_PAGE) {
+		size_t count = SWEEP_PAGE;
+		if (!store_read_letters(
+			store_batch_view(c->ledger->store), &c->letters_at, page, &count, e))
+			return false;
+		for (size_t i = 0; i < count; i++) {
+			bool again = i > 0 && page[i].key.party == page[i - 1].key.party &&
+				     memcmp(&page[i].key.report, &page[i - 1].key.report,
+					 sizeof(page[i].key.report)) == 0;
+			c->letters_at = page[i].key;
+			c->letters_at.subscription++;
+			/* the first of a report takes the others along */
+			if (again || page[i].expires_us == 0 ||
+			    page[i].expires_us > c->ledger->now_us)
+				continue;
+			if (!expire_letter(c, &page[i], e))
+				return false;
+		}
+		if (count < SWEEP_PAGE) {
+			c->letters_at = (struct store_letter_key){ 0 };
+			return true;
+		}
+	}
+	return true;
+}
+
 /* A held report that expired ends here; true in *done. */
 static bool
 expire_held(struct committer *c, const struct store_held *h, bool *done, struct err *e)
@@ -339,8 +437,9 @@ expire_held(struct committer *c, const struct store_held *h, bool *done, struct 
 	*done = true;
 	struct bytes nobody = { NULL, 0 };
 	return put_expire(c, &q, recipient, publisher, &g, e) &&
+	       apply_dead_forget(c, h->party, &h->report, e) &&
 	       apply_still_owed(c, h->decision, &nobody, e) &&
-	       store_drop_hold(s, h->deadline_us, h->decision, e);
+	       apply_hold_drop(c, h->deadline_us, h->decision, e);
 }
 
 /* One hold whose deadline has come is judged again by the worker of its recipient. */
@@ -370,6 +469,9 @@ tell_holds(struct committer *c, struct err *e)
 		for (size_t i = 0; i < count; i++) {
 			c->due_begun = due[i].deadline_us <= c->ledger->now_us;
 			if (!c->due_begun)
+				return true;
+			/* what ends may be large: the next sweep goes on here */
+			if (c->ledger->scratch.used > DUE_BYTES)
 				return true;
 			c->due_at = due[i];
 			if (!tell_hold(c, &due[i], e))
@@ -417,6 +519,7 @@ has_place(const struct committer *c, size_t heads)
 bool
 apply_party_heads(struct committer *c, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct roll_party *p, *tmp;
 	size_t heads = 0;
 	HASH_ITER (hh, c->ledger->roll.parties, p, tmp) {
@@ -438,7 +541,7 @@ apply_party_heads(struct committer *c, struct err *e)
 static bool
 forget(struct committer *c, uint64_t now, struct err *e)
 {
-	const struct config *cfg = c->shell->config;
+	const struct config *cfg = committer_settings(c);
 	struct retention_rules rules = { .now_us = c->ledger->now_us,
 		.keep_bodies_us = cfg->store_keep_bodies_ms * 1000,
 		.keep_ids_us = cfg->store_keep_ids_ms * 1000 };
@@ -478,7 +581,8 @@ apply_time(struct committer *c, struct err *e)
 		return false;
 	if (now >= c->next_sweep_us) {
 		c->next_sweep_us = now + SWEEP_US;
-		if (!wall_in_doubt(&c->shell->wall) && (!sweep_queues(c, e) || !tell_holds(c, e)))
+		if (!wall_in_doubt(&c->shell->wall) &&
+		    (!sweep_queues(c, e) || !sweep_letters(c, e) || !tell_holds(c, e)))
 			return false;
 	}
 	if (now >= c->next_party_heads_us) {

@@ -1,24 +1,26 @@
 /* apply_rules.c - a new ruleset, and subscriptions: what changes who may flow where (AUDIT 1). */
 #include "daemon/config.h"
+#include "daemon/role.h"
 #include "daemon/rules_step.h"
 
 #include <stdio.h>
 
 /* ---- SUBSCRIBE ---- */
 
-static bool
-put_subscription_record(struct committer *c, const struct roll_party *p,
-    const struct store_subscription *s, const struct job_by *by, uint64_t *index, struct err *e)
+bool
+apply_subscription_record(
+    struct committer *c, const struct apply_subscription *a, uint64_t *index, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct body b;
 	struct log_out out;
 	event_body_begin(&b, EVENT_SUBSCRIPTION);
-	event_body_bytes(&b, BODY_SUBSCRIPTION_PARTY, bytes_of(p->name));
-	event_body_enum(&b, BODY_SUBSCRIPTION_MODE, s->mode);
-	event_body_bytes(&b, BODY_SUBSCRIPTION_NAME, s->name);
-	event_body_bytes(&b, BODY_SUBSCRIPTION_PATTERN, s->pattern);
-	event_body_enum(&b, BODY_SUBSCRIPTION_ACT, 1);
-	if (!apply_own_record(c, &b, by, &out, e))
+	event_body_bytes(&b, BODY_SUBSCRIPTION_PARTY, bytes_of(a->party->name));
+	event_body_enum(&b, BODY_SUBSCRIPTION_MODE, a->is->mode);
+	event_body_bytes(&b, BODY_SUBSCRIPTION_NAME, a->is->name);
+	event_body_bytes(&b, BODY_SUBSCRIPTION_PATTERN, a->is->pattern);
+	event_body_enum(&b, BODY_SUBSCRIPTION_ACT, a->deleted ? 2 : 1);
+	if (!apply_own_record(c, &b, a->by, &out, e))
 		return false;
 	*index = out.index;
 	return true;
@@ -29,7 +31,8 @@ static bool
 create(struct committer *c, struct roll_party *p, struct store_subscription *s,
     const struct job_by *by, struct err *e)
 {
-	if (!put_subscription_record(c, p, s, by, &s->created, e) ||
+	struct apply_subscription it = { .party = p, .is = s, .by = by };
+	if (!apply_subscription_record(c, &it, &s->created, e) ||
 	    !store_put_subscription(c->ledger->store, s, e))
 		return false;
 	if (!roll_subscribe(p, s))
@@ -42,6 +45,7 @@ create(struct committer *c, struct roll_party *p, struct store_subscription *s,
 bool
 apply_subscribe(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct job_subscribe *s = &j->subscribe;
 	struct roll_party *p = roll_find(&c->ledger->roll, s->want.party);
 	if (p == NULL) {
@@ -55,16 +59,19 @@ apply_subscribe(struct committer *c, struct job *j, struct err *e)
 			return true;
 		}
 		s->want.id = known->id;
+		if (!apply_fill_look(c, s, e))
+			return false;
 		return arena_copy(j->arena, bytes_of(known->pattern), &s->want.pattern, e);
 	}
-	if (p->sub_count >= c->shell->config->limit_subscriptions) {
+	if (p->sub_count >= committer_settings(c)->limit_subscriptions) {
 		job_fail(j, ERR_QUOTA, "too many subscriptions");
 		return true;
 	}
 	if (s->want.pattern.len == 0)
 		s->want.pattern = bytes_of(">");
 	s->created = true;
-	return create(c, p, &s->want, &j->by, e);
+	s->filling = s->from_start;
+	return create(c, p, &s->want, &j->by, e) && (!s->filling || apply_fill_note(c, s, e));
 }
 
 /* ---- RULES ---- */
@@ -197,6 +204,7 @@ bool
 apply_rules_notes(struct rules_step *s, const char *root,
     bool (*each)(struct rules_step *, const struct store_note *, struct err *), struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct store_note page[64];
 	char *after = s->at->note;
 	size_t room = sizeof(page) / sizeof(page[0]);
@@ -234,6 +242,7 @@ put_in_force(struct committer *c, struct job *j, struct err *e)
 bool
 apply_rules(struct committer *c, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	static bool (*const stages[])(struct rules_step *, struct err *) = { put_parties, put_texts,
 		apply_agreements_judge, apply_agreements_lost, apply_agreements_told,
 		apply_keys_gone, apply_keys_told, apply_signers_judge };

@@ -4,6 +4,7 @@
  * A note at the first INTAKE, signer/PARTY/HEX, spares a walk over the log; it is dropped when the
  * chain has expired, since nobody signs with that any more.
  */
+#include "daemon/role.h"
 #include "daemon/rules_step.h"
 
 #include <inttypes.h>
@@ -43,6 +44,7 @@ bool
 apply_signers_note(
     struct committer *c, struct roll_party *publisher, const struct job_publish *p, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	char note[sizeof(((struct job_rules_at *)NULL)->note)], hex[65];
 	struct bytes was;
 	bool found = false;
@@ -132,5 +134,6 @@ judge_note(struct rules_step *s, const struct store_note *n, struct err *e)
 bool
 apply_signers_judge(struct rules_step *s, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	return apply_rules_notes(s, "signer/", judge_note, e);
 }

@@ -1,4 +1,5 @@
 #include "daemon/arrival.h"
+#include "daemon/role.h"
 
 #include "daemon/conn.h"
 #include "daemon/listener.h"
@@ -32,7 +33,7 @@ come_home(struct conn *c)
 	c->active_ms = c->since_ms;
 	c->held = true; /* Hello may have come with the end of the handshake, and wait inside TLS */
 	turns_touch(w, c);
-	if (c->trust != w->trust)
+	if (c->trust != w->trust || w->coming != NULL)
 		sweep_judge(c); /* new rules came while it shook hands or travelled */
 	if (c->state != CONN_HELLO)
 		return;
@@ -43,6 +44,9 @@ come_home(struct conn *c)
 		conn_fail(c, 0, &why);
 	} else if (w->stopping) {
 		conn_drain(c);
+	} else if (w->draining) {
+		const struct complaint going = { .code = ERR_DRAINING, .retry_ms = 1000 };
+		conn_last_word(c, 0, &going);
 	}
 }
 
@@ -71,6 +75,7 @@ handshake_done(struct conn *c)
 void
 arrival_step(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct trust_refusal why = { .fault = CHAIN_INTERNAL };
 	switch (pump_handshake(&c->pump)) {
 	case PUMP_DONE:
@@ -90,6 +95,7 @@ arrival_step(struct conn *c)
 bool
 arrival_open(struct worker *w, struct ticket **ticket, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	SCOPED(ticket_free) struct ticket *t = MOVE(*ticket);
 	if (w->trust == NULL)
 		return err_set(e, ERR_SHUT_OUT, "there are no trust files");
@@ -123,6 +129,7 @@ arrival_open(struct worker *w, struct ticket **ticket, struct err *e)
 void
 arrival_home(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct err e;
 	worker_add_conn(w, c);
 	if (!pump_attach(&c->pump, w->base, conn_event, c, &e)) {

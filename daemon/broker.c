@@ -1,9 +1,17 @@
 #include "daemon/broker.h"
 
+#include "daemon/cosigner.h"
+#include "daemon/drain.h"
+#include "daemon/expiry.h"
+#include "daemon/health.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
+#include "daemon/observe_text.h"
+#include "daemon/reload.h"
+#include "daemon/restore_carry.h"
 #include "daemon/role.h"
 #include "daemon/startup.h"
+#include "proto/dry.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -15,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COMMITTER_MAIL = 8192, MAIN_MAIL = 64, STORE_VIEWS_EXTRA = 4 };
+enum { COMMITTER_MAIL = 8192, MAIN_MAIL = 64, STORE_VIEWS_EXTRA = 6 };
 
 /* ---- opening ---- */
 
@@ -56,7 +64,8 @@ open_store(struct broker *b, struct err *e)
 		.reserve_bytes = c->store_reserve,
 		.reserve_percent = LIMIT_DISK_FREE_PERCENT,
 		.views = b->worker_count + STORE_VIEWS_EXTRA,
-		.generation = generation(c->log_origin) };
+		.generation = generation(c->log_origin),
+		.archive = c->store_archive };
 	if (!store_open(&sc, &b->shell.store, e))
 		return err_wrap(e, "store '%s'", c->store_path);
 	b->ledger = calloc(1, sizeof(*b->ledger));
@@ -99,8 +108,10 @@ load_roll(struct broker *b, struct store_view *v, struct err *e)
 			return false;
 		for (size_t i = 0; i < n; i++) {
 			struct roll_party *p = roll_find(roll, subs[i].party);
-			if (p == NULL || !roll_subscribe(p, &subs[i]))
+			if (p == NULL)
 				return err_set(e, ERR_CORRUPT, "a subscription without a party");
+			if (!roll_subscribe(p, &subs[i]))
+				return err_set(e, ERR_NOMEM, "subscriptions");
 			sub = subs[i].id;
 		}
 	}
@@ -108,72 +119,106 @@ load_roll(struct broker *b, struct store_view *v, struct err *e)
 }
 
 static bool
-resume(struct broker *b, struct store_state *st, struct err *e)
+resume(struct broker *b, struct store_state *st, bool *old_ids, struct err *e)
 {
 	SCOPED(store_view_free) struct store_view *v = NULL;
 	struct arena a;
 	arena_init(&a, 256 << 20);
 	bool ok = store_view_new(b->shell.store, &v, e) && store_view_open(v, &a, e) &&
-		  store_read_state(v, st, e) && load_roll(b, v, e);
+		  store_read_state(v, st, e) && load_roll(b, v, e) && old_id_any(v, old_ids, e);
 	if (v != NULL)
 		store_view_close(v);
 	arena_done(&a);
 	return ok;
 }
 
+/* With relto-signer: its keys, which are those of the log, and where it stands. */
+static bool
+meet_signer(struct broker *b, struct notary_met *met, struct err *e)
+{
+	const struct config *c = b->config;
+	struct notary_setup ns = {
+		.shell = &b->shell, .path = c->log_signer, .wait_us = c->log_signer_wait_ms * 1000
+	};
+	if (b->log_key != NULL)
+		return true;
+	if (!load_user(c->log_signer_user, &ns.uid, e))
+		return err_wrap(e, "log { signer-user }");
+	if (!mailbox_new(NOTARY_ASKS, &b->signed_, e))
+		return false;
+	ns.home = b->signed_;
+	if (!notary_new(&ns, &b->notary, e) || !notary_meet(b->notary, met, e))
+		return false;
+	b->log_public = met->keys[0];
+	b->log_then = met->keys[1];
+	b->shell.log_then = met->key_count > 1 ? &b->log_then : NULL;
+	return true;
+}
+
+/* What was signed is in the store.  Nothing beyond the newest checkpoint is known to be signed: the
+ * first records of this run go with what is not. */
+static bool
+compare_signer(struct broker *b, const struct notary_met *met, const struct startup_found *found,
+    struct err *e)
+{
+	if (b->log_key != NULL)
+		return true;
+	if (!notary_compare(b->notary, &met->anchor, e))
+		return false;
+	log_info("signer.met", "anchor=%" PRIu64 " size=%" PRIu64 " signed=%" PRIu64,
+	    met->anchor.size, found->size, found->signed_size);
+	atomic_store(&b->shell.signed_size, found->signed_size);
+	return true;
+}
+
 static bool
 open_log(struct broker *b, bool verify_all, struct err *e)
 {
 	struct startup_found found;
+	struct notary_met met = { .key_count = 0 };
 	struct store_state st = { 0 };
 	struct startup s = { .store = b->shell.store,
 		.h = &b->ledger->sha,
 		.key = &b->log_public,
 		.all = verify_all };
 	memcpy(s.boot_id, b->boot_id, sizeof(s.boot_id));
+	if (!meet_signer(b, &met, e))
+		return false;
+	s.then = b->shell.log_then;
 	if (!startup_verify(&s, &b->ledger->log, &found, e))
-		return err_wrap(e, "the log was changed or is damaged; nothing was touched");
+		return e->code != ERR_NOMEM &&
+		       err_wrap(e, "the log was changed or is damaged; nothing was touched");
 	log_info("log.verified", "size=%" PRIu64 " from=%" PRIu64 " all=%s why=%s", found.size,
 	    found.from, found.all ? "yes" : "no", log_quote_text(found.why));
-	if (!resume(b, &st, e))
+	bool old_ids = false;
+	if (!resume(b, &st, &old_ids, e))
 		return false;
 	b->ledger->fence = st.fence;
 	atomic_store(&b->shell.signed_size, found.size);
+	if (!compare_signer(b, &met, &found, e))
+		return false;
 	bool rebooted = memcmp(st.stamp.boot_id, b->boot_id, sizeof(b->boot_id)) != 0;
 	wall_resume(&b->shell.wall, st.stamp.time_us, st.stamp.boot_us, rebooted);
 	struct committer_setup cs = { .shell = &b->shell,
 		.ledger = b->ledger,
 		.key = b->log_key,
+		.notary = b->notary,
+		.signed_ = b->signed_,
 		.version = RELTO_VERSION,
 		.clean = st.clean,
+		.old_ids = old_ids,
 		.published = found.published_size,
 		.pad = (uint32_t)b->config->log_pad,
 		.heads_ms = (uint32_t)b->config->log_heads_every_ms,
-		.party_heads_ms = LIMIT_PARTY_HEAD_MS };
+		.party_heads_ms = (uint32_t)b->config->log_party_heads_ms };
 	memcpy(cs.boot_id, b->boot_id, sizeof(cs.boot_id));
 	return committer_new(&cs, &b->committer, e);
-}
-
-static struct io_limits
-limits(const struct config *c)
-{
-	return (struct io_limits){ .connections = (uint32_t)c->limit_connections,
-		.connections_per_party = (uint32_t)c->limit_per_party,
-		.connections_per_address = (uint32_t)c->limit_per_address,
-		.half_open = (uint32_t)c->limit_half_open,
-		.handshake_ms = (uint32_t)c->limit_handshake_ms,
-		.hello_ms = (uint32_t)c->limit_hello_ms,
-		.frame_ms = (uint32_t)c->limit_frame_ms,
-		.idle_ms = (uint32_t)c->limit_idle_ms,
-		.drain_ms = (uint32_t)c->limit_drain_ms,
-		.publish_window = (uint32_t)c->limit_publish_window,
-		.publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES };
 }
 
 static bool
 make_workers(struct broker *b, struct err *e)
 {
-	b->limits = limits(b->config);
+	b->limits = ruleset_limits(b->config);
 	b->workers = calloc(b->worker_count, sizeof(struct worker *));
 	if (b->workers == NULL)
 		return err_set(e, ERR_NOMEM, "workers");
@@ -210,8 +255,27 @@ fill_shell(struct broker *b, struct err *e)
 	    !mailbox_new(MAIN_MAIL, &s->main, e) || !sha256_init(&sha, e))
 		return false;
 	struct note_name name = { s->origin, NOTE_ED25519 };
-	bool ok = note_key_of(&sha, &name, b->log_key, &b->log_public, e);
+	dry_begin();
+	bool ok = b->log_key == NULL || note_key_of(&sha, &name, b->log_key, &b->log_public, e);
+	bool dry = !ok && dry_ran();
 	sha256_done(&sha);
+	return dry ? err_set(e, ERR_NOMEM, "log key") : ok;
+}
+
+/* Without witnesses nothing waits for them, and nothing that demands them leaves. */
+static bool
+make_cosigner(struct broker *b, struct err *e)
+{
+	bool any = false;
+	struct quorum *q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return err_set(e, ERR_NOMEM, "quorum");
+	struct cosigner_setup cs = { &b->shell, q, (uint32_t)b->config->log_heads_every_ms };
+	bool ok = load_quorum(b->config, &b->log_public, q, &any, e) &&
+		  (!any || cosigner_new(&cs, &b->shell.cosigner, e));
+	if (!ok || !any)
+		free(q);
+	atomic_store(&b->shell.settled_size, any ? 0 : UINT64_MAX);
 	return ok;
 }
 
@@ -226,6 +290,7 @@ make_run_dir(const struct broker *b, struct err *e)
 bool
 broker_open(struct broker *b, bool verify_all, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	b->worker_count = (unsigned)b->config->workers;
 	if (b->worker_count == 0)
@@ -233,258 +298,13 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 	b->base = event_base_new();
 	if (b->base == NULL)
 		return err_set(e, ERR_NOMEM, "event base");
-	return read_boot_id(b->boot_id, e) && load_log_key(b->config, &b->log_key, e) &&
-	       fill_shell(b, e) &&
-	       load_rules(&(struct load){ b->config, false, NULL }, stderr, &b->rules, e) &&
+	bool own_key = b->config->log_signer[0] == '\0';
+	return read_boot_id(b->boot_id, e) &&
+	       (!own_key || load_log_key(b->config, &b->log_key, e)) && fill_shell(b, e) &&
+	       load_rules(&(struct load){ .config = b->config, .folders = &b->folders }, stderr,
+		   &b->rules, e) &&
 	       make_run_dir(b, e) && make_workers(b, e) && open_store(b, e) &&
-	       open_log(b, verify_all, e);
-}
-
-/* ---- rules ---- */
-
-static void
-give_rules(struct broker *b, struct job *j)
-{
-	ASSERT_ON(ROLE_MAIN);
-	j->policy.given = true;
-	atomic_init(&j->policy.untold, b->worker_count);
-	for (unsigned i = 0; i < b->worker_count; i++) {
-		struct rules_letter *l = calloc(1, sizeof(*l));
-		if (l == NULL) {
-			/* a worker that keeps the old rules could release what is forbidden now */
-			log_error("rules.no-memory", "action=stopping");
-			_exit(75);
-		}
-		l->letter.kind = LETTER_RULES;
-		l->rules = ruleset_ref(b->rules);
-		l->job = j;
-		worker_mail(b->workers[i], LETTER_RULES, &l->letter);
-	}
-}
-
-static void
-answer(struct broker *b, struct job *j)
-{
-	if (j->policy.asked_conn == 0) {
-		job_free(j);
-		return;
-	}
-	j->home = j->policy.asked_home;
-	committer_return(&b->shell, j);
-}
-
-/* What the POLICY record says beside the digest: the lists in use, and who is shut out. */
-static bool
-describe(struct job *j, const struct ruleset *r, struct err *e)
-{
-	uint8_t crls[32];
-	char *shut_out = load_shut_out(r);
-	if (shut_out == NULL)
-		return err_set(e, ERR_NOMEM, "policy record");
-	bool ok = arena_copy(j->arena, bytes_of(shut_out), &j->policy.shut_out, e);
-	free(shut_out);
-	if (ok && trust_lists_digest(r->trust, crls))
-		ok = arena_copy(j->arena, bytes_from(crls, sizeof(crls)), &j->policy.crls, e);
-	return ok;
-}
-
-/* The file of settings is not taken over by a reload; whoever changed it is told what waits. */
-static void
-compare_settings(const struct broker *b)
-{
-	SCOPED(config_free) struct config *next = NULL;
-	char *report = NULL, names[1024];
-	struct err e = { 0 };
-	if (!config_load(b->config->path, &next, &report, &e))
-		log_error("config.unusable", "why=%s action=%s", log_quote_text(e.text),
-		    log_quote_text("the settings in force stay; the next start would fail"));
-	else if (config_needs_restart(b->config, next, names, sizeof(names)))
-		log_warn("config.waits", "settings=%s action=%s", log_quote_text(names),
-		    log_quote_text("they take a restart"));
-	free(report);
-}
-
-/* Compile, commit the POLICY record; broker_mail swaps once it is durable. */
-void
-broker_reload(struct broker *b, struct job *asked)
-{
-	ASSERT_ON(ROLE_MAIN);
-	struct err e = { 0 };
-	struct ruleset *next = NULL;
-	struct job *j = asked;
-	if (b->reloading) {
-		b->reload_again |= asked == NULL;
-		if (asked != NULL) {
-			asked->fate = JOB_FAILED;
-			(void)err_set(&asked->err, ERR_BUSY, "a reload is under way");
-			answer(b, asked);
-		}
-		return;
-	}
-	compare_settings(b);
-	if (j == NULL)
-		j = job_new(JOB_RULES, NULL, 65536);
-	if (j == NULL ||
-	    !load_rules(&(struct load){ b->config, true, b->rules }, stderr, &next, &e)) {
-		log_error("reload.failed", "code=%s why=%s action=%s", err_token(e.code),
-		    log_quote_text(e.text), log_quote_text("the old policy stays"));
-		if (j != NULL) {
-			j->fate = JOB_FAILED;
-			j->err = e;
-			answer(b, j);
-		}
-		return;
-	}
-	if (!describe(j, next, &e)) {
-		ruleset_unref(next);
-		j->fate = JOB_FAILED;
-		j->err = e;
-		answer(b, j);
-		return;
-	}
-	j->policy.rules = next;
-	j->home = JOB_HOME_MAIN;
-	b->reloading = true;
-	if (!committer_take(&b->shell, &j)) {
-		b->reloading = false;
-		ruleset_unref(next);
-		log_error(
-		    "reload.failed", "code=busy action=%s", log_quote_text("the old policy stays"));
-		j->policy.rules = NULL;
-		j->fate = JOB_FAILED;
-		(void)err_set(&j->err, ERR_BUSY, "the committer is busy");
-		answer(b, j);
-	}
-}
-
-/* What a reload does that nobody should fail to notice: it is hard to undo. */
-static void
-tell_changes(const struct epoch *was, const struct epoch *now)
-{
-	for (size_t i = 0; i < epoch_agreement_count(now); i++) {
-		const struct agreement *g = epoch_agreement_at(now, i);
-		if (g->refused != NULL)
-			log_error("policy.agreement-refused",
-			    "name=%s version=%" PRIu64 " why=%s action=%s", log_quote(g->name),
-			    g->version, log_quote_text(g->refused),
-			    log_quote_text("nothing goes under it; other terms, or an earlier "
-					   "state, take a higher version"));
-		else if (!g->has_terms)
-			log_error("policy.agreement-waits", "name=%s version=%" PRIu64 " action=%s",
-			    log_quote(g->name), g->version,
-			    log_quote_text("nothing is published under it until the trust bundle "
-					   "of each member can be read"));
-	}
-	for (size_t i = 0; was != now && i < epoch_agreement_count(was); i++) {
-		const struct agreement *old = epoch_agreement_at(was, i);
-		const struct agreement *g = epoch_agreement(now, old->name);
-		if (g == NULL)
-			log_warn("policy.agreement-gone", "name=%s version=%" PRIu64 " action=%s",
-			    log_quote(old->name), old->version,
-			    log_quote_text("what waits under it is withheld"));
-		else if (old->suspended && !g->suspended)
-			log_warn("policy.suspension-ended", "name=%s version=%" PRIu64,
-			    log_quote(g->name), g->version);
-	}
-}
-
-static void
-end_reload(struct broker *b, struct job *j)
-{
-	b->reloading = false;
-	answer(b, j);
-	if (b->reload_again) {
-		b->reload_again = false;
-		broker_reload(b, NULL);
-	}
-}
-
-/* The POLICY record is durable, or there is none. */
-static void
-rules_home(struct broker *b, struct job *j)
-{
-	SCOPED(ruleset_unref) struct ruleset *next = MOVE(j->policy.rules);
-	if (j->fate != JOB_DONE) {
-		log_error("reload.failed", "code=%s why=%s action=%s", err_token(j->err.code),
-		    log_quote_text(j->err.text), log_quote_text("the old policy stays"));
-		b->rules_failed = j->err.code;
-		end_reload(b, j);
-		return;
-	}
-	struct ruleset *was = b->rules;
-	b->rules = MOVE(next);
-	tell_changes(was->epoch, b->rules->epoch);
-	ruleset_unref(was);
-	give_rules(b, j);
-}
-
-/* Every worker goes by them: who is told so now meets no decision under older ones. */
-static void
-rules_taken(struct broker *b, struct job *j)
-{
-	b->has_rules = true;
-	log_info("policy.in-force", "record=%" PRIu64 " policy=%s", b->rules->number,
-	    log_hex(epoch_digest(b->rules->epoch), 32));
-	end_reload(b, j);
-}
-
-void
-broker_mail(struct broker *b)
-{
-	ASSERT_ON(ROLE_MAIN);
-	struct mailbox_item *next, *item = mailbox_take(b->shell.main, MAIN_MAIL);
-	for (; item != NULL; item = next) {
-		next = item->next;
-		struct letter *l = MAILBOX_ENTRY(item, struct letter, item);
-		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
-		if (j->policy.given)
-			rules_taken(b, j);
-		else if (j->policy.rules == NULL)
-			broker_reload(b, j);
-		else
-			rules_home(b, j);
-	}
-}
-
-/* At the end nobody is left to tell. */
-static void
-drop_mail(struct broker *b)
-{
-	struct mailbox_item *next, *item = mailbox_take(b->shell.main, SIZE_MAX);
-	for (; item != NULL; item = next) {
-		next = item->next;
-		struct letter *l = MAILBOX_ENTRY(item, struct letter, item);
-		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
-		ruleset_unref(j->policy.rules);
-		job_free(j);
-	}
-}
-
-/* The first rules: as a reload, before anybody is let in. */
-static bool
-first_rules(struct broker *b, struct err *e)
-{
-	struct job *j = job_new(JOB_RULES, NULL, 65536);
-	if (j == NULL)
-		return err_set(e, ERR_NOMEM, "rules");
-	if (!describe(j, b->rules, e)) {
-		job_free(j);
-		return false;
-	}
-	j->policy.rules = ruleset_ref(b->rules);
-	j->policy.at_start = true;
-	j->home = JOB_HOME_MAIN;
-	b->reloading = true;
-	if (!committer_take(&b->shell, &j)) {
-		job_free(j);
-		return err_set(e, ERR_BUSY, "committer");
-	}
-	while (b->reloading) {
-		(void)mailbox_wait(b->shell.main, -1);
-		broker_mail(b);
-	}
-	enum err_code why = b->rules_failed == ERR_NONE ? ERR_STORE : b->rules_failed;
-	return b->has_rules || err_set(e, why, "the policy could not be recorded");
+	       open_log(b, verify_all, e) && make_cosigner(b, e);
 }
 
 /* ---- running ---- */
@@ -496,7 +316,11 @@ listen_all(struct broker *b, struct err *e)
 	char path[4096];
 	if (!listener_new(&ls, &b->listener, e))
 		return false;
-	for (size_t i = 0; i < b->config->listen.count; i++) {
+	/* what a service manager listens on for us is listened on instead */
+	for (unsigned i = 0; i < b->service.sockets; i++)
+		if (!listener_adopt(b->listener, SERVICE_FIRST_FD + (int)i, e))
+			return false;
+	for (size_t i = 0; b->service.sockets == 0 && i < b->config->listen.count; i++) {
 		const struct config_listen *l = &b->config->listen.items[i];
 		if (!listener_add(b->listener, l->address, l->port, e))
 			return err_wrap(e, "listen %s", l->text);
@@ -505,21 +329,58 @@ listen_all(struct broker *b, struct err *e)
 	return listener_start(b->listener, e) && listener_publish(b->listener, path, e);
 }
 
+static bool
+be_watched(struct broker *b, struct err *e)
+{
+	struct health_setup hs = { b->base, &b->shell, &b->service, HEALTH_STILL_MS };
+	struct observe_setup os = { .base = b->base,
+		.socket = b->config->observe_socket,
+		.port = (uint16_t)b->config->observe_port,
+		.answer = observe_text,
+		.arg = b };
+	struct expiry_setup es = { b->base, &b->shell.wall, &b->rules };
+	if (!drain_init(b, e) || !health_new(&hs, &b->health, e) ||
+	    !expiry_new(&es, &b->expiry, e) || !observe_new(&os, &b->observe, e))
+		return false;
+	expiry_begin(b->expiry);
+	return true;
+}
+
+/* From the first rules on: partners are let in, and who watches is told. */
+static void
+serve(struct broker *b)
+{
+	log_info("broker.ready", "node=%s version=%s workers=%u landlock=%d seccomp=%s",
+	    b->config->node, RELTO_VERSION, b->worker_count, b->sandbox.landlock,
+	    b->sandbox.seccomp ? "yes" : "no");
+	b->ready = true;
+	if (!service_tell(&b->service, "READY=1\nSTATUS=serving"))
+		log_warn("service.not-told", "what=READY");
+	(void)event_base_dispatch(b->base);
+	b->ready = false;
+	log_info("broker.stopping", "cause=%s", b->cause == NULL ? "end" : b->cause);
+	(void)service_tell(&b->service, "STOPPING=1\nSTATUS=stopping");
+}
+
 bool
 broker_run(struct broker *b, struct err *e)
 {
-	if (!committer_start(b->committer, e))
+	ASSERT_ON(ROLE_MAIN);
+	role_set(ROLE_MAIN);
+	if (!sandbox_enter(b->config, &b->folders, &b->sandbox, e))
+		return false;
+	if ((b->notary != NULL && !notary_start(b->notary, e)) || !committer_start(b->committer, e))
 		return false;
 	for (unsigned i = 0; i < b->worker_count; i++)
 		if (!worker_start(b->workers[i], e))
 			return false;
-	if (!first_rules(b, e) || !listen_all(b, e))
+	if (!broker_first_rules(b, e) || !be_watched(b, e) ||
+	    (b->shell.cosigner != NULL && !cosigner_start(b->shell.cosigner, e)) ||
+	    !listen_all(b, e))
 		return false;
-	log_info("broker.ready", "node=%s version=%s workers=%u", b->config->node, RELTO_VERSION,
-	    b->worker_count);
-	(void)event_base_dispatch(b->base);
-	log_info("broker.stopping", "cause=%s", b->cause == NULL ? "end" : b->cause);
+	serve(b);
 	listener_stop(b->listener);
+	cosigner_stop(b->shell.cosigner);
 	for (unsigned i = 0; i < b->worker_count; i++)
 		worker_stop(b->workers[i]);
 	for (unsigned i = 0; i < b->worker_count; i++)
@@ -527,17 +388,30 @@ broker_run(struct broker *b, struct err *e)
 	bool finished = committer_stop(b->committer, b->cause == NULL ? "end" : b->cause, e);
 	for (unsigned i = 0; i < b->worker_count; i++)
 		worker_join(b->workers[i]);
-	drop_mail(b);
+	notary_stop(b->notary);
+	role_set(ROLE_NONE); /* alone again */
+	broker_drop_mail(b);
 	return finished;
 }
 
 void
 broker_close(struct broker *b)
 {
+	ASSERT_ON(ROLE_MAIN);
 	for (unsigned i = 0; b->workers != NULL && i < b->worker_count; i++)
 		worker_free(b->workers[i]);
+	drain_done(b);
+	observe_free(b->observe);
+	health_free(b->health);
+	expiry_free(b->expiry);
 	listener_free(b->listener);
+	service_close(&b->service);
+	notary_free(b->notary);
+	if (b->signed_ != NULL)
+		(void)mailbox_take(b->signed_, SIZE_MAX);
+	mailbox_free(b->signed_);
 	committer_free(b->committer);
+	cosigner_free(b->shell.cosigner);
 	if (b->ledger != NULL)
 		ledger_done(b->ledger);
 	free(b->ledger);
@@ -547,6 +421,7 @@ broker_close(struct broker *b)
 	mailbox_free(b->shell.main);
 	free((void *)(uintptr_t)b->shell.credit);
 	free(b->workers);
+	folders_done(&b->folders);
 	EVP_PKEY_free(b->log_key);
 	if (b->base != NULL)
 		event_base_free(b->base);

@@ -1,15 +1,18 @@
 #include "audit/checkpoint.h"
+#include "daemon/await.h"
 #include "daemon/batch.h"
+#include "daemon/cosigner.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/role.h"
 #include "daemon/ruleset.h"
+#include "proto/dry.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 250 };
+enum { TICK_MS = 250, WAITING_MOST = 8192 };
 
 bool
 committer_new(const struct committer_setup *setup, struct committer **out, struct err *e)
@@ -22,12 +25,19 @@ committer_new(const struct committer_setup *setup, struct committer **out, struc
 	c->ledger = setup->ledger;
 	c->published = setup->published;
 	c->acks = calloc(BATCH_ACKS, sizeof(*c->acks));
-	c->notices = calloc(c->shell->worker_count, sizeof(struct notice *));
-	if (c->acks == NULL || c->notices == NULL)
+	if (c->acks == NULL)
 		return err_set(e, ERR_NOMEM, "committer");
+	if (!await_init(c, e))
+		return false;
+	if (setup->notary != NULL) {
+		c->key = *c->shell->log_key;
+		*out = MOVE(c);
+		return true;
+	}
 	struct note_name name = { c->shell->origin, NOTE_ED25519 };
+	dry_begin();
 	if (!note_key_of(&c->ledger->sha, &name, setup->key, &c->key, e))
-		return err_wrap(e, "log key");
+		return dry_ran() ? err_set(e, ERR_NOMEM, "log key") : err_wrap(e, "log key");
 	*out = MOVE(c);
 	return true;
 }
@@ -35,11 +45,12 @@ committer_new(const struct committer_setup *setup, struct committer **out, struc
 void
 committer_free(struct committer *c)
 {
+	ASSERT_ON(ROLE_MAIN);
 	if (c == NULL)
 		return;
 	ruleset_unref(c->rules);
 	free(c->acks);
-	free(c->notices);
+	await_done(c);
 	free(c->note);
 	salt_done(&c->salts);
 	free(c);
@@ -72,79 +83,6 @@ job_fail(struct job *j, enum err_code code, const char *why)
 	(void)err_set(&j->err, code, "%s", why);
 }
 
-/* ---- notices ---- */
-
-struct notice *
-batch_notice(struct committer *c, unsigned worker)
-{
-	struct notice **n = &c->notices[worker];
-	if (*n == NULL) {
-		*n = calloc(1, sizeof(**n));
-		if (*n != NULL)
-			(*n)->letter.kind = LETTER_NOTICE;
-	}
-	return *n;
-}
-
-void
-batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *s)
-{
-	struct notice *n = batch_notice(c, p->worker);
-	/* without memory the worker finds it at its next look: on_tick asks for itself */
-	if (n == NULL || s->told == c->number)
-		return;
-	s->told = c->number;
-	if (n->count == NOTICE_ROOM)
-		n->all = true;
-	else
-		n->subscriptions[n->count++] = s->id;
-}
-
-/* Room for one more; false: the worker reads that record itself. */
-static bool
-reach(struct notice *n)
-{
-	if (n->delivery_count < n->delivery_room)
-		return true;
-	size_t room = n->delivery_room == 0 ? 64 : 2 * n->delivery_room;
-	struct evidence *more = reallocarray(n->deliveries, room, sizeof(*more));
-	if (more == NULL)
-		return false;
-	n->deliveries = more;
-	n->delivery_room = room;
-	return true;
-}
-
-void
-batch_show(struct committer *c, struct roll_party *p, const struct evidence *v)
-{
-	struct notice *n = v->delivery == STORE_NONE ? NULL : batch_notice(c, p->worker);
-	if (n != NULL && reach(n))
-		n->deliveries[n->delivery_count++] = *v;
-}
-
-static void
-send_notices(struct committer *c, bool heads)
-{
-	for (unsigned i = 0; i < c->shell->worker_count; i++) {
-		struct notice *n = heads ? batch_notice(c, i) : c->notices[i];
-		if (n == NULL)
-			continue;
-		n->heads = heads;
-		c->notices[i] = NULL;
-		worker_mail(c->shell->workers[i], LETTER_NOTICE, &n->letter);
-	}
-}
-
-static void
-drop_notices(struct committer *c)
-{
-	for (unsigned i = 0; i < c->shell->worker_count; i++) {
-		notice_free(c->notices[i]);
-		c->notices[i] = NULL;
-	}
-}
-
 /* ---- heads ---- */
 
 /* Signs the head of what is durable.  Two heads of one size are never signed: Ed25519 gives the
@@ -153,6 +91,8 @@ static bool
 sign(struct committer *c, struct err *e)
 {
 	struct ledger *l = c->ledger;
+	if (c->set.notary != NULL)
+		return await_ask(c, e);
 	struct checkpoint head = { .origin = c->shell->origin, .size = l->log.tree.leaf_count };
 	struct note_signer signer = { .key = c->set.key, .as = &c->key };
 	struct bytes note;
@@ -187,11 +127,10 @@ store_note(struct committer *c, struct err *e)
 static void
 note_stored(struct committer *c)
 {
-	if (c->note == NULL)
-		return;
-	c->note_published = c->note_publish;
-	if (c->note_publish)
-		c->published = c->note_size;
+	c->note_published = c->note != NULL && c->note_publish;
+	if (!c->note_published)
+		return; /* it stays: it may be published though nothing more is recorded */
+	c->published = c->note_size;
 	c->note_publish = false;
 	free(c->note);
 	c->note = NULL;
@@ -204,10 +143,11 @@ plan_heads(struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
 	bool round = c->set.pad <= 1 || c->note_size % c->set.pad == 0;
+	bool asked = c->publish_now && c->note_size >= c->publish_from;
 	if (c->note == NULL || c->note_size <= c->published || !round ||
-	    (now < c->next_heads_us && !c->publish_now))
+	    (now < c->next_heads_us && !asked))
 		return;
-	c->publish_now = false;
+	c->publish_now &= !asked;
 	uint64_t grid = (uint64_t)c->set.heads_ms * 1000;
 	c->next_heads_us = (now / grid + 1) * grid;
 	c->note_publish = true;
@@ -219,6 +159,7 @@ static void
 stop_for_good(struct committer *c, const struct err *e)
 {
 	atomic_store(&c->shell->broken, true);
+	shell_end(c->shell);
 	log_error("store.broken", "code=%s why=%s action=%s", err_token(e->code),
 	    log_quote_text(e->text), log_quote_text("stopping; the next start verifies the log"));
 	/* nothing may be acknowledged or sent any more, and what is true only the disk knows (I3)
@@ -226,9 +167,10 @@ stop_for_good(struct committer *c, const struct err *e)
 	_exit(74);
 }
 
-static struct store_stamp
-stamp(struct committer *c)
+struct store_stamp
+committer_stamp(struct committer *c)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct store_stamp s = { .time_us = c->ledger->log.time,
 		.boot_us = wall_boot(&c->shell->wall) };
 	if (s.time_us < c->ledger->now_us)
@@ -246,7 +188,7 @@ fill(struct committer *c, struct job **jobs, size_t count, struct err *e)
 	for (size_t i = 0; i < count; i++)
 		if (!apply_job(c, jobs[i], e)) {
 			job_fail(jobs[i], e->code, e->text);
-			c->culprit = e->code == ERR_LIMIT;
+			c->culprit = e->code == ERR_LIMIT || e->code == ERR_IO;
 			return err_wrap(e, "job of kind %d", (int)jobs[i]->kind);
 		}
 	return apply_acks(c, e) && apply_time(c, e);
@@ -257,9 +199,10 @@ finish(struct committer *c, struct err *e)
 {
 	if (!c->ledger->dirty) {
 		ledger_undo(c->ledger);
+		await_push(c);
 		return true;
 	}
-	struct store_stamp now = stamp(c);
+	struct store_stamp now = committer_stamp(c);
 	bool grew = c->ledger->appended > 0;
 	if (!ledger_commit(c->ledger, &now, e))
 		return false;
@@ -267,8 +210,10 @@ finish(struct committer *c, struct err *e)
 		atomic_store(&c->shell->in_force, c->next->number);
 	wall_committed(&c->shell->wall, now.time_us);
 	note_stored(c);
-	if (!grew || sign(c, e))
+	if (!grew || sign(c, e)) {
+		await_push(c);
 		return true;
+	}
 	/* durable but not signed: nobody may hear of it, so it is as bad as a failed flush */
 	store_break(c->ledger->store);
 	return false;
@@ -288,13 +233,15 @@ answer(struct committer *c, struct job **jobs, size_t count, const struct err *f
 			j->fate = JOB_DONE;
 		if (j->fate == JOB_UNFINISHED)
 			c->stepping = j;
+		else if (j->fate == JOB_FAILED || j->fate == JOB_STALE)
+			committer_return(c->shell, j); /* nothing of it is to be signed */
 		else
-			committer_return(c->shell, j);
+			await_job(c, j);
 	}
 }
 
-/* Nothing is in doubt: memory or the disk ran out, or one job is too large for the store, which it
- * alone is to blame for; the others may come again. */
+/* Nothing is in doubt: memory or the disk ran out, or one job cannot be done, by itself: the others
+ * may come again. */
 static bool
 is_benign(const struct committer *c, struct err *e)
 {
@@ -326,8 +273,9 @@ run(struct committer *c, struct job **jobs, size_t count)
 	c->next = NULL;
 	c->ack_count = 0;
 	c->room_checked = false;
-	c->note_published = c->culprit = false;
+	c->note_published = c->culprit = c->cosigned = false;
 	c->doubt_in_batch = c->accepted_in_batch = false;
+	c->archive.in_batch = 0;
 	bool ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), &e) &&
 		  fill(c, jobs, count, &e) && finish(c, &e);
 	if (!ok) {
@@ -336,8 +284,12 @@ run(struct committer *c, struct job **jobs, size_t count)
 			stop_for_good(c, &e);
 		log_error("batch.failed", "jobs=%zu code=%s why=%s", count, err_token(e.code),
 		    log_quote_text(e.text));
+		if (c->note_publish) /* it waits no longer than what time brings */
+			c->next_heads_us = c->next_sweep_us;
 		c->note_publish = false;
-		drop_notices(c);
+		await_drop(c);
+		if (c->publish_from > c->ledger->log.tree.leaf_count)
+			c->publish_from = c->ledger->log.tree.leaf_count;
 	}
 	if (ok && c->accepted_in_batch) {
 		(void)wall_accept(&c->shell->wall);
@@ -348,11 +300,17 @@ run(struct committer *c, struct job **jobs, size_t count)
 		log_error("clock.doubt", "action=%s",
 		    log_quote_text("intake and delivery wait for `relto admin clock accept`"));
 	}
-	if (ok)
+	if (ok) {
+		c->step_untold = c->sync_untold = false;
+		if (c->archive.in_batch != 0)
+			c->archive.at = c->archive.in_batch;
 		take_rules(c);
+	}
+	batch_withdrew(c);
 	answer(c, jobs, count, ok ? NULL : &e);
-	if (ok)
-		send_notices(c, c->note_published);
+	await_settle(c);
+	if (ok && (c->note_published || c->cosigned))
+		cosigner_wake(c->shell->cosigner);
 }
 
 /* ---- the thread ---- */
@@ -373,8 +331,15 @@ gather(struct committer *c)
 	c->waiting_last = chain;
 }
 
+static bool
+stands_alone(const struct job *j)
+{
+	return j->kind == JOB_RULES || j->kind == JOB_ERASE || j->kind == JOB_BACKUP ||
+	       j->kind == JOB_ARCHIVE;
+}
+
 /* The oldest jobs that make a batch: at most LIMIT_BATCH_RECORDS or _BYTES, one always.  New rules
- * are alone in theirs: what is wrong with them is nobody else's. */
+ * are alone in theirs, and so is what operators do: what is wrong with it is nobody else's. */
 static size_t
 pick(struct committer *c, struct job **jobs, size_t room)
 {
@@ -385,12 +350,11 @@ pick(struct committer *c, struct job **jobs, size_t room)
 		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
 		records += j->records;
 		bytes += j->bytes;
-		if (count > 0 &&
-		    (records > most || bytes > LIMIT_BATCH_BYTES || j->kind == JOB_RULES))
+		if (count > 0 && (records > most || bytes > LIMIT_BATCH_BYTES || stands_alone(j)))
 			break;
 		c->waiting = c->waiting->next;
 		jobs[count++] = j;
-		if (j->kind == JOB_RULES)
+		if (stands_alone(j))
 			break;
 	}
 	return count;
@@ -400,7 +364,8 @@ static bool
 time_has_come(const struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	return c->publish_now || c->party_heads_due || now >= c->next_sweep_us ||
+	bool publish = c->publish_now && c->note != NULL && c->note_size >= c->publish_from;
+	return publish || c->party_heads_due || now >= c->next_sweep_us ||
 	       now >= c->next_party_heads_us || now >= c->next_heads_us;
 }
 
@@ -413,6 +378,7 @@ say(struct committer *c, const struct body *body, struct err *e)
 		  apply_own_record(c, body, NULL, &out, e) && finish(c, e);
 	if (!ok)
 		ledger_undo(c->ledger);
+	await_settle(c);
 	return ok;
 }
 
@@ -443,9 +409,12 @@ last_party_heads(struct committer *c, struct err *e)
 	bool ok = true;
 	c->party_heads_round++;
 	c->party_heads_due = true;
-	while (ok && c->party_heads_due)
-		ok = ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
+	while (ok && c->party_heads_due) {
+		ok = await_for(c, NOTARY_ASKS - 1, e) &&
+		     ledger_begin(c->ledger, wall_best(&c->shell->wall), e) && store_note(c, e) &&
 		     apply_party_heads(c, e) && finish(c, e);
+		await_settle(c);
+	}
 	if (!ok)
 		ledger_undo(c->ledger);
 	return ok;
@@ -457,13 +426,15 @@ say_stop(struct committer *c, struct err *e)
 {
 	struct body b;
 	uint8_t root[32];
-	if (!last_party_heads(c, e) || !ledger_root(c->ledger, root, e))
+	if (!last_party_heads(c, e) || !await_for(c, NOTARY_ASKS - 1, e) ||
+	    !ledger_root(c->ledger, root, e))
 		return false;
 	event_body_begin(&b, EVENT_STOP);
 	event_body_bytes(&b, BODY_STOP_CAUSE, bytes_of(c->stop_cause));
 	event_body_uint(&b, BODY_STOP_SIZE, c->ledger->log.tree.leaf_count);
 	event_body_bytes(&b, BODY_STOP_ROOT, bytes_from(root, sizeof(root)));
-	if (!say(c, &b, e) || !ledger_begin(c->ledger, wall_best(&c->shell->wall), e))
+	if (!say(c, &b, e) || !await_for(c, 0, e) ||
+	    !ledger_begin(c->ledger, wall_best(&c->shell->wall), e))
 		return false;
 	bool ok = store_note(c, e);
 	store_say_goodbye(c->ledger->store);
@@ -471,6 +442,7 @@ say_stop(struct committer *c, struct err *e)
 	ok = ok && finish(c, e);
 	if (!ok)
 		ledger_undo(c->ledger);
+	await_settle(c);
 	return ok;
 }
 
@@ -491,23 +463,97 @@ go_on(struct committer *c, bool stopping)
 	committer_return(c->shell, j);
 }
 
+void
+batch_run_one(struct committer *c, struct job *j)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	run(c, &j, 1);
+}
+
+/* While nothing can be committed: what comes is looked at all the same, so much of it. */
+static void
+gather_more(struct committer *c)
+{
+	size_t count = 0;
+	for (const struct mailbox_item *at = c->waiting; at != NULL; at = at->next)
+		count++;
+	if (count < WAITING_MOST)
+		gather(c);
+}
+
+/* While the signer is away: new reports get their answer, and at a stop everything does; the rest
+ * waits until there is room for a batch again. */
+static void
+turn_away(struct committer *c, bool all)
+{
+	struct mailbox_item **at = &c->waiting, *last = NULL;
+	while (*at != NULL) {
+		struct letter *l = MAILBOX_ENTRY(*at, struct letter, item);
+		struct job *j = MAILBOX_ENTRY(l, struct job, letter);
+		if (!all && j->kind != JOB_PUBLISH) {
+			last = *at;
+			at = &(*at)->next;
+			continue;
+		}
+		*at = (*at)->next;
+		job_fail(j, ERR_SIGNER, "the log's signer does not answer");
+		committer_return(c->shell, j);
+	}
+	c->waiting_last = last;
+}
+
+/* No further batch before a signature.  False: there will be none, and the broker stops. */
+static bool
+wait_for_signer(struct committer *c, bool stopping)
+{
+	(void)mailbox_wait(c->set.signed_, TICK_MS);
+	gather_more(c);
+	await_hold_back(c);
+	if (!atomic_load(&c->shell->signer_away))
+		return true;
+	turn_away(c, stopping);
+	if (!stopping)
+		return true;
+	while (mailbox_wait(c->shell->committer, 0)) {
+		gather(c);
+		turn_away(c, true);
+	}
+	go_on(c, true);
+	upkeep_give_up(c);
+	return false;
+}
+
 static void
 serve(struct committer *c)
 {
 	static _Thread_local struct job *jobs[LIMIT_BATCH_RECORDS];
 	for (;;) {
 		bool stopping = atomic_load(&c->stopping);
-		go_on(c, stopping);
+		atomic_fetch_add(&c->shell->beats, 1);
+		await_take(c);
+		await_hold_back(c);
+		if (await_has_room(c))
+			upkeep_next(c, false);
+		if (await_has_room(c))
+			go_on(c, stopping);
+		if (!await_has_room(c)) {
+			if (!wait_for_signer(c, stopping))
+				return;
+			continue;
+		}
 		if (c->waiting == NULL && c->stepping == NULL && !c->party_heads_due && !stopping)
-			(void)mailbox_wait(c->shell->committer, TICK_MS);
+			await_wait(c, c->shell->committer);
 		if (c->waiting == NULL) /* what waits elsewhere is what slows the senders */
 			gather(c);
 		size_t count = pick(c, jobs, LIMIT_BATCH_RECORDS);
-		if (count > 0 || (time_has_come(c) && !stopping))
+		if (count == 1 && jobs[0]->kind == JOB_BACKUP)
+			upkeep_backup(c, jobs[0]);
+		else if (count > 0 || (time_has_come(c) && !stopping))
 			run(c, jobs, count);
 		else if (stopping)
-			return;
+			break;
 	}
+	upkeep_next(c, true);
 }
 
 static void *
@@ -523,12 +569,14 @@ committer_run(void *arg)
 		log_error("stop.unfinished", "why=%s", log_quote_text(e.text));
 		c->unfinished = e;
 	}
+	await_abandon(c);
 	return NULL;
 }
 
 bool
 committer_start(struct committer *c, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
 	if (pthread_create(&c->thread, NULL, committer_run, c) != 0)
 		return err_set(e, ERR_NOMEM, "committer thread");
 	c->running = true;
@@ -538,6 +586,7 @@ committer_start(struct committer *c, struct err *e)
 bool
 committer_stop(struct committer *c, const char *cause, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
 	if (!c->running)
 		return true;
 	c->stop_cause = cause;

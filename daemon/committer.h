@@ -13,15 +13,21 @@
 
 struct evp_pkey_st;
 struct committer;
+struct notary;
 
 struct committer_setup {
 	struct shell *shell;
 	struct ledger
 	    *ledger; /* restored from the store; the committer's from committer_start on */
-	struct evp_pkey_st *key; /* of the log; borrowed */
+	/* who signs: the key of the log (borrowed), or the notary, which sends what is signed to
+	 * 'signed_' */
+	struct evp_pkey_st *key;
+	struct notary *notary;
+	struct mailbox *signed_;
 	const char *version;
 	uint8_t boot_id[16];
 	bool clean;	    /* the last process said goodbye */
+	bool old_ids;	    /* the store knows ids of a generation before */
 	uint64_t published; /* size of the newest published head */
 	uint32_t pad;	    /* round published sizes up to a multiple; 0: no */
 	uint32_t heads_ms, party_heads_ms;

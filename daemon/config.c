@@ -27,14 +27,15 @@ enum type {
 	TYPE_COUNT,
 	TYPE_WORKERS,
 	TYPE_LEVEL,
-	TYPE_FORMAT
+	TYPE_FORMAT,
+	TYPE_SANDBOX
 };
 enum takes { TAKES_RELOAD = 1, TAKES_NEW, TAKES_RESTART };
 
 struct setting {
 	enum type type;
 	const char *block, *name;
-	size_t offset; /* in struct config */
+	size_t offset, size; /* in struct config */
 	const char *dflt;
 	uint64_t min, max;
 	enum takes takes;
@@ -42,19 +43,21 @@ struct setting {
 };
 static const struct setting settings[] = {
 #define S(type, block, name, field, dflt, min, max, takes, reason) \
-	{ TYPE_##type, block, name, offsetof(struct config, field), dflt, min, max, TAKES_##takes, \
-		reason },
+	{ TYPE_##type, block, name, offsetof(struct config, field), \
+		sizeof(((struct config *)NULL)->field), dflt, min, max, TAKES_##takes, reason },
 #include "daemon/config.def"
 #undef S
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
 /* In the order of config.def; a block that holds a setting without a default must be written. */
-static const char *const blocks[] = { "identity", "store", "log", "messages", "limits" };
+static const char *const blocks[] = { "identity", "store", "log", "messages", "observe", "limits",
+	"deadlines" };
 #define BLOCKS (sizeof(blocks) / sizeof(blocks[0]))
 
 static const char *const levels[] = { "error", "warn", "info", "debug" };
 static const char *const formats[] = { "text", "logfmt", "json" };
+static const char *const sandboxes[] = { "off", "best-effort", "required" };
 static const char *const usages[] = {
 	[TYPE_NAME] = "NAME",
 	[TYPE_PATH] = "\"PATH\"",
@@ -66,6 +69,7 @@ static const char *const usages[] = {
 	[TYPE_WORKERS] = "auto | NUMBER",
 	[TYPE_LEVEL] = "error | warn | info | debug",
 	[TYPE_FORMAT] = "text | logfmt | json",
+	[TYPE_SANDBOX] = "off | best-effort | required",
 };
 
 struct loader {
@@ -209,6 +213,10 @@ put_choice(struct loader *o, const struct setting *s, const struct text_value *v
 	if (s->type == TYPE_LEVEL) {
 		if (text_choice(o->l, v, levels, sizeof(levels) / sizeof(levels[0]), &index))
 			*(enum log_level *)to = (enum log_level)(LOG_ERROR + index);
+	} else if (s->type == TYPE_SANDBOX) {
+		if (text_choice(
+			o->l, v, sandboxes, sizeof(sandboxes) / sizeof(sandboxes[0]), &index))
+			*(enum sandbox_want *)to = (enum sandbox_want)index;
 	} else if (text_choice(o->l, v, formats, sizeof(formats) / sizeof(formats[0]), &index)) {
 		*(enum log_format *)to = (enum log_format)(LOG_TEXT + index);
 	}
@@ -249,6 +257,7 @@ put_value(struct loader *o, const struct setting *s, const struct text_value *v)
 		break;
 	case TYPE_LEVEL:
 	case TYPE_FORMAT:
+	case TYPE_SANDBOX:
 		put_choice(o, s, v, to);
 		break;
 	}
@@ -317,6 +326,23 @@ put_file(struct loader *o, const struct text_block *file)
 	}
 }
 
+/* Who signs heads is said once. */
+static void
+check_signer(struct loader *o, const struct text_block *file)
+{
+	const struct text_statement *log = text_find(file, "log");
+	if (log == NULL || o->l->error_count > 0)
+		return;
+	bool key = o->c->log_key[0] != '\0', signer = o->c->log_signer[0] != '\0';
+	if (key == signer)
+		(void)text_error(o->l, &log->pos,
+		    "`key` if the broker signs heads itself, `signer` if relto-signer does",
+		    key ? "log has both `key` and `signer`" : "log has neither `key` nor `signer`");
+	else if (!signer && o->c->log_signer_user[0] != '\0')
+		(void)text_error(o->l, &log->pos, "it says whom relto-signer runs as",
+		    "log has `signer-user` and no `signer`");
+}
+
 /* ---- loading ---- */
 
 static bool
@@ -341,8 +367,10 @@ config_read(struct config *c, const char *path, struct text_errors *l, struct er
 	if (!config_place(c, path, e) ||
 	    !file_read(c->path, FILE_OURS, LIMIT_POLICY_FILE_BYTES, &c->arena, &source, e))
 		return false;
-	if (text_parse(&c->arena, bytes_of(path), source, l, &file))
+	if (text_parse(&c->arena, bytes_of(path), source, l, &file)) {
 		put_file(&o, &file);
+		check_signer(&o, &file);
+	}
 	if (l->error_count > 0)
 		return text_errors_to_err(l, ERR_CONFIG, e);
 	return true;
@@ -427,6 +455,8 @@ print_value(const struct setting *s, const void *from, FILE *to)
 		(void)fputs(levels[*(const enum log_level *)from - LOG_ERROR], to);
 	else if (s->type == TYPE_FORMAT)
 		(void)fputs(formats[*(const enum log_format *)from - LOG_TEXT], to);
+	else if (s->type == TYPE_SANDBOX)
+		(void)fputs(sandboxes[*(const enum sandbox_want *)from], to);
 	else
 		print_text(*(char *const *)from, to);
 }
@@ -485,14 +515,15 @@ printed(const struct setting *s, const struct config *c)
 	return NULL;
 }
 
-bool
-config_needs_restart(const struct config *now, const struct config *next, char *names, size_t size)
+/* Those of which a change takes a restart, or those of which it does not. */
+static bool
+differ(const struct config *now, const struct config *next, bool restart, char *names, size_t size)
 {
 	bool any = false;
 	names[0] = '\0';
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &settings[i];
-		if (s->takes != TAKES_RESTART)
+		if ((s->takes == TAKES_RESTART) != restart)
 			continue;
 		char *a = printed(s, now), *b = printed(s, next);
 		bool same = a != NULL && b != NULL && strcmp(a, b) == 0;
@@ -506,6 +537,27 @@ config_needs_restart(const struct config *now, const struct config *next, char *
 		any = true;
 	}
 	return any;
+}
+
+bool
+config_needs_restart(const struct config *now, const struct config *next, char *names, size_t size)
+{
+	return differ(now, next, true, names, size);
+}
+
+bool
+config_changes(const struct config *now, const struct config *next, char *names, size_t size)
+{
+	return differ(now, next, false, names, size);
+}
+
+void
+config_take_over(const struct config *now, struct config *next)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (settings[i].takes == TAKES_RESTART)
+			memcpy((char *)next + settings[i].offset,
+			    (const char *)now + settings[i].offset, settings[i].size);
 }
 
 static void

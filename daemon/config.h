@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "daemon/log.h"
+#include "daemon/sandbox.h"
 #include "proto/arena.h"
 #include "proto/err.h"
 
@@ -34,6 +35,7 @@ struct config_listens {
 #define CONFIG_WORKERS uint64_t
 #define CONFIG_LEVEL enum log_level
 #define CONFIG_FORMAT enum log_format
+#define CONFIG_SANDBOX enum sandbox_want
 struct config {
 	struct arena arena; /* owns the texts */
 	char *path;	    /* of the file, absolute */
@@ -57,5 +59,11 @@ void config_print(const struct config *c, FILE *to);
 /* True if settings differ that take a restart: their names go into 'names', comma-separated. */
 MUST_USE bool config_needs_restart(
     const struct config *now, const struct config *next, char *names, size_t size);
+/* True if settings differ that a reload takes over: likewise. */
+MUST_USE bool config_changes(
+    const struct config *now, const struct config *next, char *names, size_t size);
+/* What a reload makes of the file: of 'next' what it takes over, of 'now', which lives longer, what
+ * takes a restart. */
+void config_take_over(const struct config *now, struct config *next);
 /* The settings as reltod.conf(5) lists them (mdoc), from config.def alone. */
 void config_manual(FILE *to);

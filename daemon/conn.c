@@ -39,6 +39,7 @@ conn_state_name(enum conn_state s)
 void
 conn_move(struct conn *c, enum conn_state next)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert((states[c->state].next & BIT(next)) != 0);
 	c->state = next;
 	c->since_ms = worker_now_ms(c->worker);
@@ -47,6 +48,7 @@ conn_move(struct conn *c, enum conn_state next)
 void
 conn_count(struct conn *c, enum metric which)
 {
+	ASSERT_ON(ROLE_WORKER);
 	metrics_add(&c->worker->metrics, which, 1);
 }
 
@@ -55,6 +57,7 @@ conn_count(struct conn *c, enum metric which)
 void
 conn_free(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c == NULL)
 		return;
 	pump_done(&c->pump);
@@ -67,10 +70,13 @@ conn_free(struct conn *c)
 void
 conn_cut(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state == CONN_CLOSED)
 		return;
 	conn_move(c, CONN_CLOSED);
 	conn_count(c, METRIC_closed);
+	if (c->admitted)
+		atomic_fetch_sub_explicit(&c->worker->sessions, 1, memory_order_relaxed);
 	outbox_clear(&c->outbox, NULL, c);
 	if (c->party != NULL) {
 		on_gone(c);
@@ -83,6 +89,7 @@ conn_cut(struct conn *c)
 void
 conn_end(struct conn *c, enum conn_ending ending)
 {
+	ASSERT_ON(ROLE_WORKER);
 	c->ending = ending;
 	if (c->state != CONN_DRAINING)
 		conn_move(c, CONN_DRAINING);
@@ -92,6 +99,7 @@ conn_end(struct conn *c, enum conn_ending ending)
 void
 conn_drain(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state == CONN_HANDSHAKE)
 		conn_cut(c);
 	else if (c->state == CONN_HELLO || c->state == CONN_READY)
@@ -101,6 +109,7 @@ conn_drain(struct conn *c)
 void
 conn_peer_bye(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
 		return;
 	conn_end(c, CONN_ENDING_BYE);
@@ -110,6 +119,7 @@ conn_peer_bye(struct conn *c)
 void
 conn_last_word(struct conn *c, uint64_t request, const struct complaint *why)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct err e;
 	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
 		return;
@@ -144,6 +154,7 @@ is_peers_fault(enum err_code code)
 void
 conn_fail(struct conn *c, uint64_t request, const struct complaint *why)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
 		return;
 	if (is_peers_fault(why->code)) {
@@ -182,6 +193,7 @@ conn_send(struct conn *c, unsigned lane, const struct msg *m, struct err *e)
 bool
 conn_refuse(struct conn *c, uint64_t request, const struct complaint *why, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	const struct msg m = {
 		.request = request,
 		.type = MSG_ERROR,
@@ -221,12 +233,14 @@ conn_room(const struct conn *c, unsigned lane)
 void
 conn_want_room(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	c->wants_room = true;
 }
 
 void
 conn_want_turn(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state != CONN_READY)
 		return;
 	c->wants_turn = true;
@@ -240,13 +254,15 @@ conn_may_read(const struct conn *c)
 {
 	const struct io_limits *l = c->worker->limits;
 	return c->state != CONN_CLOSED && c->ending != CONN_ENDING_FAIL && !c->peer_ended &&
-	       c->unanswered < l->publish_window && c->unanswered_bytes < l->publish_window_bytes &&
+	       c->unanswered < (c->admitted ? c->window : l->publish_window) &&
+	       c->unanswered_bytes < l->publish_window_bytes &&
 	       c->outbox.answers <= LIMIT_OUTPUT_BYTES;
 }
 
 void
 conn_owes(struct conn *c, size_t bytes)
 {
+	ASSERT_ON(ROLE_WORKER);
 	c->unanswered++;
 	c->unanswered_bytes += bytes;
 }
@@ -254,6 +270,7 @@ conn_owes(struct conn *c, size_t bytes)
 void
 conn_paid(struct conn *c, size_t bytes)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(c->unanswered > 0 && c->unanswered_bytes >= bytes);
 	if (!conn_may_read(c))
 		c->held = c->paused = true; /* the time until now was not the peer's */
@@ -413,6 +430,15 @@ has_output(const struct conn *c)
 	return pump_pending(&c->pump) > 0 || !outbox_empty(&c->outbox);
 }
 
+static bool
+any_room(const struct conn *c)
+{
+	for (unsigned lane = 0; lane < LIMIT_LANES; lane++)
+		if (conn_room(c, lane) > 0)
+			return true;
+	return false;
+}
+
 /* False: the connection is gone. */
 static bool
 write_step(struct conn *c)
@@ -445,7 +471,7 @@ write_step(struct conn *c)
 		return true;
 	metrics_add(&c->worker->metrics, METRIC_bytes_out, written);
 	c->active_ms = worker_now_ms(c->worker);
-	if (c->wants_room && conn_room(c, LIMIT_LANES - 1) > 0) {
+	if (c->wants_room && any_room(c)) {
 		c->wants_room = false;
 		on_room(c);
 	}
@@ -486,6 +512,7 @@ wait_step(struct conn *c)
 void
 conn_turn(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->state == CONN_HANDSHAKE) {
 		arrival_step(c); /* the last one may take it to another worker */
 		return;
@@ -509,8 +536,13 @@ conn_turn(struct conn *c)
 void
 conn_ready(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	conn_move(c, CONN_READY);
 	ticket_admitted(c->ticket);
+	c->admitted = true;
+	c->window = c->worker->limits->publish_window;
+	c->idle_ms = c->worker->limits->idle_ms;
+	atomic_fetch_add_explicit(&c->worker->sessions, 1, memory_order_relaxed);
 	inbox_widen(&c->inbox);
 	conn_count(c, METRIC_sessions);
 }

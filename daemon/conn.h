@@ -69,8 +69,10 @@ struct conn {
 	uint64_t judged;	   /* w->trust_serial under which the peer was judged last */
 	uint64_t since_ms;	   /* start of the present state */
 	uint64_t active_ms;	   /* last message from the peer, or bytes taken by it */
+	unsigned version;	   /* of the protocol, as Welcome chose it; 0 before */
 	uint64_t last_request[LIMIT_LANES];
 	uint32_t unanswered;
+	uint32_t window, idle_ms; /* as Welcome told them; another reload is for who comes then */
 	size_t unanswered_bytes;
 	enum conn_ending ending; /* why it drains */
 	size_t input_bytes;	 /* of party->input_bytes */
@@ -78,6 +80,7 @@ struct conn {
 	bool paused;		 /* ..of these, for the window: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */
 	bool barred;		 /* no longer allowed */
+	bool admitted;		 /* Hello was answered: counted among the worker's sessions */
 	bool bye_sent, peer_ended, wants_room, wants_turn;
 	uint8_t turn;	     /* which of the worker's lists it is in.. */
 	struct share *share; /* ..and if it waits for the next turn, whose (worker.c) */
@@ -123,10 +126,10 @@ void conn_drain(struct conn *c);
 void conn_ready(struct conn *c);
 
 /*
- * How many bytes may still be queued for 'lane': LIMIT_OUTPUT_BYTES less what waits in this lane
- * and those above it, at least 0.  Deliveries are pulled from a queue only while it is not 0
- * (DESIGN 11). A lane below does not count, so FLASH finds room while a large ROUTINE report is on
- * its way.
+ * How many bytes may still be queued for 'lane': LIMIT_OUTPUT_BYTES less what waits in it and in
+ * the pump, at least 0.  Deliveries are pulled from a queue only while it is not 0 (DESIGN 11).
+ * Each lane has its own, so FLASH finds room while a large ROUTINE report is on its way, and
+ * ROUTINE under a flood of FLASH.
  */
 size_t conn_room(const struct conn *c, unsigned lane);
 /* Asks for one call of on_room(c) when something was written and there is room again. */

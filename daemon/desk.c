@@ -1,4 +1,5 @@
 #include "daemon/desk.h"
+#include "daemon/role.h"
 
 #include "daemon/committer.h"
 #include "daemon/listener.h"
@@ -11,6 +12,14 @@
 #include <unistd.h>
 
 enum { NOTE_ARENA = 65536, REFUSAL_MS = 1000 };
+
+const struct config *
+desk_settings(const struct desk *d)
+{
+	ASSERT_ON(ROLE_WORKER);
+	return d->rules != NULL && d->rules->settings != NULL ? d->rules->settings
+							      : d->shell->config;
+}
 
 uint32_t
 desk_party(const struct conn *c)
@@ -28,6 +37,7 @@ desk_look(struct desk *d, struct err *e)
 	if (d->looking)
 		return true;
 	d->looks++;
+	d->seen = atomic_load(&d->shell->withdrawals);
 	d->looking = store_view_open(d->view, &d->scratch, e);
 	return d->looking;
 }
@@ -35,9 +45,20 @@ desk_look(struct desk *d, struct err *e)
 void
 desk_look_away(struct desk *d)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (d->looking)
 		store_view_close(d->view);
 	d->looking = false;
+}
+
+bool
+desk_may_record(struct conn *c, uint64_t request, bool *yes, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct desk *d = desk_of(c);
+	struct complaint no = { .code = ERR_QUOTA };
+	*yes = readings_take(&d->readings, desk_party(c), worker_now_ms(d->worker), &no.retry_ms);
+	return *yes || desk_refuse(c, request, &no, e);
 }
 
 bool
@@ -76,7 +97,9 @@ desk_post_own(struct desk *d, struct job **j)
 void
 desk_stop_for_good(struct desk *d, const struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	atomic_store(&d->shell->broken, true);
+	shell_end(d->shell);
 	log_error("store.damaged", "code=%s why=%s action=%s", err_token(e->code),
 	    log_quote_text(e->text), log_quote_text("stopping; start with --verify-all"));
 	_exit(74);
@@ -143,6 +166,7 @@ desk_say_who(const struct conn *c, struct job *j)
 bool
 desk_salts(struct desk *d, uint8_t salts[RECORD_SALTS], struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	return salt_take(&d->salts, salts, RECORD_SALTS, e);
 }
 
@@ -267,12 +291,13 @@ desk_count_refusal(struct desk *d, const struct conn *c, const struct refused *w
 enum err_code
 desk_our_fault(const struct err *e)
 {
-	return e->code == ERR_NOMEM ? ERR_NOMEM : ERR_INTERNAL;
+	return e->code == ERR_NOMEM || e->code == ERR_IO ? e->code : ERR_INTERNAL;
 }
 
 bool
 desk_refuse(struct conn *c, uint64_t request, const struct complaint *no, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	desk_count_refusal(
 	    desk_of(c), c, &(struct refused){ .code = no->code, .field = no->field });
 	return conn_refuse(c, request, no, e);
@@ -349,6 +374,7 @@ desk_flush_refusals(struct desk *d, bool all)
 bool
 desk_record(struct conn *c, const struct body *b, struct arena *a, struct record *r, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint8_t salts[RECORD_SALTS];
 	struct slot_common common = { .type = b->type };
 	struct slot_hub hub = desk_hub(c);
@@ -362,6 +388,7 @@ desk_record(struct conn *c, const struct body *b, struct arena *a, struct record
 bool
 desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*posted = false;
 	SCOPED(job_free) struct job *j = job_new(JOB_RECORDS, NULL, NOTE_ARENA);
 	struct record *r = j == NULL ? NULL : arena_zalloc(j->arena, 1, sizeof(*r));
@@ -375,8 +402,10 @@ desk_note(struct conn *c, const struct desk_note *n, bool *posted, struct err *e
 	j->notes.publish = n->publish;
 	j->notes.errand = (int)n->errand;
 	j->notes.from = n->from;
-	j->notes.wanted = n->count;
-	if (n->errand == DESK_LIST) /* a large answer: nothing more is read until it is there */
+	j->notes.span = n->count;
+	j->notes.wanted = n->wanted;
+	/* a large answer: nothing more is read until it is there */
+	if (n->errand == DESK_LIST || n->errand == DESK_PROVE)
 		j->owed_bytes = c->worker->limits->publish_window_bytes;
 	*posted = desk_post(c, &j);
 	return true;

@@ -33,6 +33,19 @@ static const struct {
 	[MSG_STATUS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_status },
 	[MSG_RELOAD] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_reload },
 	[MSG_ACCEPT_CLOCK] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_accept_clock },
+	[MSG_HOLDS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_holds },
+	[MSG_DECIDE] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_decide },
+	[MSG_NACK] = { BIT(CONN_READY) | BIT(CONN_DRAINING), 0, on_nack },
+	[MSG_SUBSCRIPTIONS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_subscriptions },
+	[MSG_DEAD_LETTERS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_dead_letters },
+	[MSG_PROVE] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_prove },
+	[MSG_BACKUP] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_backup },
+	[MSG_ERASE] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_erase },
+	[MSG_RECALL_ANSWER] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_recall_answer },
+	[MSG_FEEDBACK] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_feedback },
+	[MSG_RECALL_STATUS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_recall_status },
+	[MSG_SESSIONS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_sessions },
+	[MSG_DRAIN] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_drain },
 	[MSG_PING] = { BIT(CONN_READY) | BIT(CONN_DRAINING), 0, on_ping },
 	[MSG_BYE] = { BIT(CONN_HELLO) | BIT(CONN_READY) | BIT(CONN_DRAINING), 0, on_bye },
 	/* the broker's own */
@@ -48,6 +61,13 @@ static const struct {
 	[MSG_STATUS_REPLY] = { 0, 0, NULL },
 	[MSG_ERROR] = { 0, 0, NULL },
 	[MSG_PONG] = { 0, 0, NULL },
+	[MSG_HOLD_LIST] = { 0, 0, NULL },
+	[MSG_DECIDED] = { 0, 0, NULL },
+	[MSG_PROOF_LIST] = { 0, 0, NULL },
+	[MSG_PROGRESS] = { 0, 0, NULL },
+	[MSG_SUBSCRIPTION_LIST] = { 0, 0, NULL },
+	[MSG_DEAD_LETTER_LIST] = { 0, 0, NULL },
+	[MSG_RECALL_STATUS_REPLY] = { 0, 0, NULL },
 };
 
 static bool
@@ -120,6 +140,9 @@ check_turn(struct conn *c, const struct msg *m, struct err *e)
 	if (v == DISPATCH_BREACH || c->ending == CONN_ENDING_BYE)
 		return err_set(e, ERR_OUT_OF_TURN, "%s in state %s", msg_name(m->type),
 		    conn_state_name(c->state));
+	if (c->version != 0 && msg_needs(m) > c->version)
+		return err_set(e, ERR_UNKNOWN_MESSAGE, "such a %s in a session of version %u",
+		    msg_name(m->type), c->version);
 	return true;
 }
 

@@ -1,11 +1,14 @@
 #include "daemon/drafts.h"
+#include "daemon/role.h"
 
+#include "daemon/waits.h"
 #include "proto/facts.h"
-#include <stdlib.h>
+#include <assert.h>
 
 bool
 drafts_facts(struct drafts *d, struct bytes *bytes, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint8_t salt[16];
 	return salt_take(&d->desk->salts, salt, sizeof(salt), e) &&
 	       facts_encode(d->facts, salt, d->a, bytes, e) &&
@@ -31,17 +34,19 @@ set_publication(struct drafts *d, struct record *r, struct err *e)
 		.manifest = d->manifest,
 		.banner = d->banner,
 		.index = SLOT_LATER };
-	struct slot_person person = { .actor = d->actor };
+	struct slot_person person = { .actor = d->actor, .justification = d->because };
 	return record_set_publication(r, d->a, &p, e) && record_set_person(r, d->a, &person, e);
 }
 
 bool
 drafts_intake(struct drafts *d, const struct drafts_intake *v, struct record *out, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct slot_decision s = { .policy = epoch_digest(d->desk->rules->epoch),
 		.facts = d->facts_digest,
 		.link = SLOT_ABSENT };
 	struct body b;
+	memcpy(d->secret, d->facts_digest, sizeof(d->secret));
 	event_body_begin(&b, EVENT_INTAKE);
 	event_body_bytes(&b, BODY_INTAKE_SEAL, bytes_from(v->seal, 32));
 	event_body_bytes(&b, BODY_INTAKE_CHAIN, bytes_from(v->chain, 32));
@@ -74,49 +79,12 @@ reasons(struct drafts *d, const struct recipient_decision *r, struct bytes *out,
 
 /* ---- slot 2: what is released ---- */
 
-static int
-by_bytes(const void *a, const void *b)
+bool
+drafts_agreements(
+    struct drafts *d, const struct recipient_decision *r, struct bytes *text, struct err *e)
 {
-	return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
-}
-
-/* name@version of the agreements that released something, byte order, LF between. */
-static bool
-agreements(struct drafts *d, const struct recipient_decision *r, struct bytes *out, struct err *e)
-{
-	struct bytes found[LIMIT_AGREEMENTS_PER_REPORT];
-	const struct agreement *known[LIMIT_AGREEMENTS_PER_REPORT];
-	size_t count = 0, len = 0;
-	for (size_t i = 0; i < d->decided->portion_count; i++) {
-		const struct agreement *g = r->portions[i].agreement;
-		size_t k = 0;
-		if (r->portions[i].verdict != VERDICT_RELEASE || g == NULL)
-			continue;
-		while (k < count && known[k] != g)
-			k++;
-		if (k < count || count == LIMIT_AGREEMENTS_PER_REPORT)
-			continue;
-		char *text = arena_printf(d->a, "%.*s@%llu", (int)g->name.len,
-		    (const char *)g->name.data, (unsigned long long)g->version);
-		if (text == NULL)
-			return err_set(e, ERR_NOMEM, "agreements");
-		known[count] = g;
-		found[count++] = bytes_of(text);
-	}
-	qsort(found, count, sizeof(found[0]), by_bytes);
-	for (size_t i = 0; i < count; i++)
-		len += found[i].len + (i > 0);
-	uint8_t *to = arena_alloc(d->a, len);
-	if (to == NULL)
-		return err_set(e, ERR_NOMEM, "agreements");
-	*out = bytes_from(to, len);
-	for (size_t i = 0; i < count; i++) {
-		if (i > 0)
-			*to++ = '\n';
-		memcpy(to, found[i].data, found[i].len);
-		to += found[i].len;
-	}
-	return true;
+	ASSERT_ON(ROLE_WORKER);
+	return policy_released_by(d->decided, r, d->a, text, e);
 }
 
 /* The digest over what r gets: manifest leaf and the commitments of its portions. */
@@ -155,7 +123,7 @@ make_release(
 	*s = (struct slot_release){ .released = NULL };
 	if (r->outcome == OUTCOME_RELEASE || r->outcome == OUTCOME_REDACT) {
 		s->released = out->digest;
-		if (!agreements(d, r, &s->agreements, e) ||
+		if (!drafts_agreements(d, r, &s->agreements, e) ||
 		    !policy_marking(d->desk->rules->epoch, d->facts, r, d->a, &s->marking, e) ||
 		    !released(d, r, out->digest, e))
 			return false;
@@ -179,6 +147,7 @@ release_slot(struct drafts *d, const struct recipient_decision *r, struct releas
 
 struct decided { /* one record of a decision */
 	enum event_type type;
+	const struct body *body; /* NULL: none */
 	enum outcome outcome;
 	struct bytes lines;
 	struct slot_release release;
@@ -194,6 +163,7 @@ decision(struct drafts *d, const struct decided *v, struct record *out, struct e
 		.link = SLOT_LATER };
 	return begin(d, v->type, out, e) && record_set_release(out, d->a, &v->release, e) &&
 	       set_publication(d, out, e) && record_set_decision(out, d->a, &s, e) &&
+	       (v->body == NULL || record_set_body(out, d->a, v->body, e)) &&
 	       record_hash_early(&d->desk->sha, out, e);
 }
 
@@ -221,6 +191,7 @@ bool
 drafts_masks(
     struct drafts *d, const struct recipient_decision *r, struct bytes *masks, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	size_t n = d->decided->portion_count;
 	uint8_t *m = arena_alloc(d->a, n);
 	if (m == NULL)
@@ -246,6 +217,7 @@ bool
 drafts_opened(
     struct drafts *d, const struct recipient_decision *r, struct bytes *bytes, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	size_t count = 0, n = 0;
 	for (size_t i = 0; i < d->decided->portion_count; i++)
 		count += r->portions[i].open_count;
@@ -272,6 +244,37 @@ drafts_opened(
 }
 
 static bool
+name_of(struct drafts *d, const struct recipient_decision *r, struct wait *w, struct err *e)
+{
+	const struct wait_of v = { d->secret, r->recipient, &w->what };
+	return wait_name(&d->desk->sha, &v, w->name, e);
+}
+
+bool
+drafts_waits(
+    struct drafts *d, const struct recipient_decision *r, struct bytes *bytes, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	size_t count = 0, n = 0;
+	for (size_t i = 0; i < d->decided->portion_count; i++)
+		count += r->portions[i].open_count;
+	struct wait *waits = arena_zalloc(d->a, count + 1, sizeof(*waits));
+	if (waits == NULL)
+		return err_set(e, ERR_NOMEM, "obligations");
+	for (size_t i = 0; i < d->decided->portion_count; i++)
+		for (size_t k = 0; k < r->portions[i].open_count; k++) {
+			const struct open_obligation *o = &r->portions[i].open[k];
+			waits[n] = (struct wait){ .portion = (uint32_t)i,
+				.what = o->what,
+				.deadline_us = o->deadline,
+				.indirect = o->indirect };
+			if (!name_of(d, r, &waits[n++], e))
+				return false;
+		}
+	return waits_write(d->a, waits, n, bytes, e);
+}
+
+static bool
 recipient_row(struct drafts *d, const struct recipient_decision *r,
     const struct slot_release *release, struct job_recipient *row, struct err *e)
 {
@@ -284,9 +287,13 @@ recipient_row(struct drafts *d, const struct recipient_decision *r,
 		return false;
 	if (r->outcome == OUTCOME_HOLD) {
 		row->hold_deadline_us = drafts_deadline(d, r);
-		return drafts_opened(d, r, &row->opened, e);
+		return drafts_opened(d, r, &row->opened, e) && drafts_waits(d, r, &row->waits, e);
 	}
 	row->agreements = release->agreements;
+	/* before the quorum signed a head over the decision it cannot be delivered: prepare.c asks
+	 * for the DELIVERY then */
+	if (ruleset_needs_quorum(d->desk->rules, release->agreements))
+		return true;
 	row->delivery = arena_zalloc(d->a, 1, sizeof(*row->delivery));
 	if (row->delivery == NULL)
 		return err_set(e, ERR_NOMEM, "delivery");
@@ -346,22 +353,44 @@ all_reasons(struct drafts *d, struct bytes *lines, struct err *e)
 	return true;
 }
 
+/* Room for the rows of those who may get something, and for the records: one for each of these, and
+ * at most one for each run of withheld ones with one text.  A row and a record for each of 1,000
+ * members, cleared and wiped, cost more than to judge them. */
+static bool
+make_room(struct drafts *d, struct job_publish *p, const struct bytes *lines, size_t *records,
+    struct err *e)
+{
+	const struct decisions *all = d->decided;
+	const uint8_t *told = NULL;
+	size_t rows = 0, texts = 0;
+	for (size_t i = 0; i < all->recipient_count; i++) {
+		bool withheld = all->recipients[i].outcome == OUTCOME_WITHHOLD;
+		rows += !withheld;
+		texts += withheld && (texts == 0 || lines[i].data != told);
+		told = withheld ? lines[i].data : told;
+	}
+	*records = rows + texts;
+	p->decisions = arena_zalloc(d->a, *records, sizeof(*p->decisions));
+	p->recipients = arena_zalloc(d->a, rows + 1, sizeof(*p->recipients)); /* one to write in */
+	return (p->decisions != NULL && p->recipients != NULL) ||
+	       err_set(e, ERR_NOMEM, "decisions");
+}
+
 bool
 drafts_decisions(struct drafts *d, struct job *j, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct job_publish *p = &j->publish;
 	const struct decisions *all = d->decided;
-	size_t n = all->recipient_count;
+	size_t n = all->recipient_count, room = 0;
 	struct bytes *lines = arena_zalloc(d->a, n + 1, sizeof(*lines));
 	bool *done = arena_zalloc(d->a, n + 1, sizeof(*done));
-	p->decisions = arena_zalloc(d->a, n + 1, sizeof(*p->decisions));
-	p->recipients = arena_zalloc(d->a, n + 1, sizeof(*p->recipients));
 	p->decision_count = p->recipient_count = 0;
 	p->released = p->redacted = p->held = p->withheld = 0;
 	struct release shared = { .of = NULL };
-	if (lines == NULL || done == NULL || p->decisions == NULL || p->recipients == NULL)
+	if (lines == NULL || done == NULL)
 		return err_set(e, ERR_NOMEM, "decisions");
-	if (!all_reasons(d, lines, e))
+	if (!all_reasons(d, lines, e) || !make_room(d, p, lines, &room, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct recipient_decision *r = &all->recipients[i];
@@ -376,6 +405,7 @@ drafts_decisions(struct drafts *d, struct job *j, struct err *e)
 		bool withheld = r->outcome == OUTCOME_WITHHOLD;
 		if (withheld && !join_withheld(d, i, lines, done, &v.release.recipient, e))
 			return false;
+		assert(p->decision_count < room);
 		if (!decision(d, &v, &p->decisions[p->decision_count], e))
 			return false;
 		struct job_recipient *row = &p->recipients[p->recipient_count];
@@ -389,19 +419,39 @@ drafts_decisions(struct drafts *d, struct job *j, struct err *e)
 	return true;
 }
 
-bool
-drafts_agreements(
-    struct drafts *d, const struct recipient_decision *r, struct bytes *text, struct err *e)
+/* A later decision's record. */
+static bool
+later(struct drafts *d, const struct recipient_decision *r, struct decided *v, struct record *out,
+    struct err *e)
 {
-	return agreements(d, r, text, e);
+	struct release one = { .of = NULL };
+	v->outcome = r->outcome;
+	return reasons(d, r, &v->lines, e) && release_slot(d, r, &one, &v->release, e) &&
+	       decision(d, v, out, e);
 }
 
 bool
 drafts_narrowed(
     struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e)
 {
-	struct release one = { .of = NULL };
-	struct decided v = { .type = EVENT_NARROWED, .outcome = r->outcome };
-	return reasons(d, r, &v.lines, e) && release_slot(d, r, &one, &v.release, e) &&
-	       decision(d, &v, out, e);
+	ASSERT_ON(ROLE_WORKER);
+	return later(d, r, &(struct decided){ .type = EVENT_NARROWED }, out, e);
+}
+
+bool
+drafts_approval(struct drafts *d, const struct recipient_decision *r, const struct drafts_answer *v,
+    struct record *out, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct body b;
+	event_body_begin(&b, EVENT_APPROVAL);
+	event_body_enum(&b, BODY_APPROVAL_KIND, v->what->kind);
+	event_body_bytes(&b, BODY_APPROVAL_AGREEMENT, v->what->agreement);
+	if (v->what->subject.len > 0)
+		event_body_bytes(&b, BODY_APPROVAL_SUBJECT, v->what->subject);
+	event_body_bytes(&b, BODY_APPROVAL_APPROVER, v->what->approver);
+	event_body_bytes(&b, BODY_APPROVAL_RECIPIENT, r->recipient);
+	event_body_uint(&b, BODY_APPROVAL_PORTION, v->portion);
+	event_body_enum(&b, BODY_APPROVAL_ANSWER, v->approve ? 1 : 2);
+	return later(d, r, &(struct decided){ .type = EVENT_APPROVAL, .body = &b }, out, e);
 }

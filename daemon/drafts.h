@@ -18,9 +18,11 @@ struct drafts {
 	struct bytes party, agent; /* who published */
 	uint8_t manifest[32];	   /* leaf hash */
 	uint8_t facts_digest[32];
+	uint8_t secret[32]; /* facts digest of the INTAKE: what waits are named by */
 	struct bytes banner;
 	struct slot_hub hub;
-	struct bytes actor; /* empty: nobody */
+	struct bytes actor;   /* empty: nobody */
+	struct bytes because; /* what that person said; empty: nothing */
 };
 
 /* The Facts bytes with a fresh salt, and their digest. */
@@ -37,6 +39,14 @@ MUST_USE bool drafts_decisions(struct drafts *d, struct job *j, struct err *e);
 /* NARROWED for one recipient. */
 MUST_USE bool drafts_narrowed(
     struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e);
+/* APPROVAL for one recipient: what was decided of which obligation. */
+struct drafts_answer {
+	const struct obligation *what;
+	uint32_t portion;
+	bool approve;
+};
+MUST_USE bool drafts_approval(struct drafts *d, const struct recipient_decision *r,
+    const struct drafts_answer *v, struct record *out, struct err *e);
 /* name@version of the agreements that release something, as slot 2 has them. */
 MUST_USE bool drafts_agreements(
     struct drafts *d, const struct recipient_decision *r, struct bytes *text, struct err *e);
@@ -46,4 +56,7 @@ MUST_USE bool drafts_masks(
 uint64_t drafts_deadline(const struct drafts *d, const struct recipient_decision *r);
 /* Facts that hold only the obligations that this decision opened; absent: none. */
 MUST_USE bool drafts_opened(
+    struct drafts *d, const struct recipient_decision *r, struct bytes *bytes, struct err *e);
+/* All that are open, as JOB_PART_WAITS. */
+MUST_USE bool drafts_waits(
     struct drafts *d, const struct recipient_decision *r, struct bytes *bytes, struct err *e);

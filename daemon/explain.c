@@ -1,10 +1,12 @@
 #include "daemon/explain.h"
+#include "daemon/role.h"
 
 #include "daemon/on.h"
+#include "daemon/waits.h"
 #include "proto/msg.h"
 #include <stdlib.h>
 
-enum { PAGE_LINES = 1024 }; /* portions in one Explanation, all recipients together */
+enum { PAGE_LINES = 1024 }; /* portions and obligations in one Explanation, of all recipients */
 
 /* Explanations are sent page by page, so that none outgrows a message. */
 struct page {
@@ -45,12 +47,15 @@ page_send(struct page *p, bool more, struct err *e)
 static bool
 page_add(struct page *p, const struct msg_recipient_decision *r, struct err *e)
 {
-	if (p->lines > 0 && p->lines + r->portion_count > PAGE_LINES && !page_send(p, true, e))
+	size_t lines = r->portion_count;
+	for (size_t i = 0; i < r->portion_count; i++)
+		lines += r->portions[i].obligation_count;
+	if (p->lines > 0 && p->lines + lines > PAGE_LINES && !page_send(p, true, e))
 		return false;
 	if (p->room == 0)
 		return err_set(e, ERR_LIMIT, "more recipients than were counted");
 	p->room--;
-	p->lines += r->portion_count;
+	p->lines += lines;
 	p->items[p->m.decision_count++] = *r;
 	return true;
 }
@@ -107,6 +112,7 @@ bool
 explain_dry_run(
     struct conn *c, uint64_t request, const struct publish *p, struct arena *a, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	const struct decisions *d = &p->decided;
 	struct page page = { .conn = c, .a = a, .request = request };
 	struct msg_unusable *u = arena_zalloc(a, d->unusable_count + 1, sizeof(*u));
@@ -135,6 +141,7 @@ explain_dry_run(
 bool
 explain_record(struct desk *d, uint64_t index, struct record *r, uint8_t leaf[32], struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes entry;
 	bool found = false;
 	if (!store_read_entry(d->view, index, &entry, &found, e))
@@ -142,6 +149,22 @@ explain_record(struct desk *d, uint64_t index, struct record *r, uint8_t leaf[32
 	if (!found)
 		return err_set(e, ERR_CORRUPT, "record %llu is missing", (unsigned long long)index);
 	return record_entry_parse(entry, r, leaf, e);
+}
+
+bool
+explain_secret(struct desk *d, uint64_t intake, uint8_t out[32], struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct record r;
+	uint8_t leaf[32];
+	struct slot_decision s;
+	if (!explain_record(d, intake, &r, leaf, e) ||
+	    !slot_get_decision(RECORD_SLOT(&r, 4)->value, &s, e))
+		return false;
+	if (s.facts == NULL)
+		return err_set(e, ERR_CORRUPT, "an INTAKE without facts");
+	memcpy(out, s.facts, 32);
+	return true;
 }
 
 static bool
@@ -193,10 +216,67 @@ read_decision(struct desk *d, uint64_t index, struct arena *a, struct msg_recipi
 	return lines(a, s.reasons, to, e);
 }
 
-/* The DELIVERY of what it was given, or of what it had before that was narrowed. */
+/* What is open of one portion: of a source that the report does not itself name the kind and the
+ * deadline alone (design section 5). */
 static bool
-last_delivery(struct desk *d, const struct store_given *g, uint64_t *index, struct err *e)
+open_of(struct arena *a, const struct waits *w, struct msg_portion_decision *to, struct err *e)
 {
+	size_t n = 0;
+	for (size_t i = 0; i < w->count; i++)
+		n += w->items[i].portion == to->portion;
+	struct msg_open_obligation *o = arena_zalloc(a, n + 1, sizeof(*o));
+	if (o == NULL)
+		return err_set(e, ERR_NOMEM, "obligations");
+	to->obligations = o;
+	to->obligation_count = 0;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct wait *from = &w->items[i];
+		if (from->portion != to->portion)
+			continue;
+		struct msg_open_obligation *next = &o[to->obligation_count++];
+		*next = (struct msg_open_obligation){ .kind = from->what.kind,
+			.deadline = from->deadline_us };
+		if (from->indirect)
+			continue;
+		next->agreement = from->what.agreement;
+		next->subject = from->what.subject;
+		next->approver = from->what.approver;
+	}
+	return true;
+}
+
+/* What a held report waits for; a hold of an older build has no such part. */
+static bool
+add_open(struct desk *d, uint64_t decision, struct arena *a, struct msg_recipient_decision *to,
+    struct err *e)
+{
+	struct bytes part;
+	struct waits w;
+	bool found = false;
+	if (to->outcome != OUTCOME_HOLD)
+		return true;
+	if (!store_read_part(d->view, decision, JOB_PART_WAITS, &part, &found, e))
+		return false;
+	if (!found)
+		return true;
+	struct msg_portion_decision *p = arena_zalloc(a, to->portion_count + 1, sizeof(*p));
+	if (p == NULL)
+		return err_set(e, ERR_NOMEM, "obligations");
+	if (!waits_read(part, a, &w, e))
+		return false;
+	for (size_t i = 0; i < to->portion_count; i++) {
+		p[i] = to->portions[i];
+		if (p[i].verdict == VERDICT_HOLD && !open_of(a, &w, &p[i], e))
+			return false;
+	}
+	to->portions = p;
+	return true;
+}
+
+bool
+explain_delivery(struct desk *d, const struct store_given *g, uint64_t *index, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes part;
 	bool found = false;
 	*index = g->delivery;
@@ -228,12 +308,16 @@ present_decision(struct desk *d, const struct store_report_key *key, struct aren
 		return false;
 	if (!found)
 		return true;
+	if (!desk_is_signed(d, g.decision))
+		return err_set(e, ERR_BUSY, "a decision that is being signed");
 	if (g.decision != to->index && !read_decision(d, g.decision, a, to, &names, e))
 		return false;
 	to->recipient = name;
-	if (!last_delivery(d, &g, &g.delivery, e))
+	if (!add_open(d, g.decision, a, to, e))
 		return false;
-	if (g.delivery == STORE_NONE)
+	if (!explain_delivery(d, &g, &g.delivery, e))
+		return false;
+	if (g.delivery == STORE_NONE || !desk_is_signed(d, g.delivery))
 		return true;
 	if (!explain_record(d, g.delivery, &r, leaf, e) ||
 	    !slot_get_common(RECORD_SLOT(&r, 1)->value, &common, e))
@@ -274,7 +358,8 @@ explain_all(struct conn *c, struct page *page, struct bytes id, struct err *e)
 	memcpy(key.id, id.data, sizeof(key.id));
 	if (!store_find_report(d->view, &key, &r, &found, e))
 		return false;
-	if (!found) /* not yours and not there are one answer (S7) */
+	if (!found ||
+	    !desk_is_signed(d, r.intake)) /* not yours and not there are one answer (S7) */
 		return err_set(e, ERR_UNKNOWN_REPORT, "no such report of yours");
 	if (!page_begin(page, LIMIT_PARTIES + r.decisions, e))
 		return false;
@@ -287,13 +372,14 @@ explain_all(struct conn *c, struct page *page, struct bytes id, struct err *e)
 bool
 on_explain(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = desk_of(c);
 	struct arena memory;
 	struct page page = { .conn = c, .a = &memory, .request = m->request };
 	struct err why = { 0 };
 	(void)request;
 	(void)e;
-	if ((c->peer->roles & (ROLE_PUBLISH | ROLE_AUDIT)) == 0)
+	if ((c->peer->roles & (ROLE_PUBLISH | ROLE_AUDIT | ROLE_APPROVE)) == 0)
 		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 	arena_init(&memory, LIMIT_MESSAGE_BYTES);
 	page.m.report = m->explain.report;
@@ -355,6 +441,7 @@ read_unusable(struct desk *d, struct job_publish *p, struct arena *a, struct err
 bool
 explain_receipt(struct desk *d, struct job_publish *p, struct arena *a, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct record r;
 	struct slot_common common;
 	struct slot_publication pub;

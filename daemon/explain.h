@@ -14,6 +14,12 @@ MUST_USE bool explain_receipt(
 /* What a receipt says of agreements that could not be used, to be kept with the report. */
 MUST_USE bool explain_unusable_write(
     struct arena *a, const struct msg_unusable *u, size_t count, struct bytes *out, struct err *e);
+/* The digest of the facts of an INTAKE. */
+MUST_USE bool explain_secret(struct desk *d, uint64_t intake, uint8_t out[32], struct err *e);
+/* The DELIVERY of what it was given, or of what it had before that was narrowed; STORE_NONE: there
+ * never was one. */
+MUST_USE bool explain_delivery(
+    struct desk *d, const struct store_given *g, uint64_t *index, struct err *e);
 /* The record of an entry, parsed; views point into the entry's bytes. */
 MUST_USE bool explain_record(
     struct desk *d, uint64_t index, struct record *r, uint8_t leaf[32], struct err *e);

@@ -1,7 +1,12 @@
 /* flight.c - one report on its way to a subscription: where it stands, and under which numbers it
  * is known. */
 #include "daemon/outlet.h"
+#include "daemon/role.h"
 
+#include "daemon/config.h"
+#include "daemon/log.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { LATER_MS = 1000 };
@@ -15,6 +20,7 @@ flight_lane(const struct flight *f)
 void
 flight_detach(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (f->to != NULL)
 		f->to->out--;
 	f->to = NULL;
@@ -23,6 +29,7 @@ flight_detach(struct flight *f)
 void
 flight_due(struct flight *f, uint64_t in_ms)
 {
+	ASSERT_ON(ROLE_WORKER);
 	f->deadline_ms = worker_now_ms(f->outlet->desk->worker) + in_ms;
 	if (f->deadline_ms < f->outlet->due_ms)
 		f->outlet->due_ms = f->deadline_ms;
@@ -50,6 +57,7 @@ take_off_list(struct flight *f)
 	TAILQ_REMOVE(f->in, f, of_lane);
 	f->in = NULL;
 	f->outlet->behind -= f->state == FLIGHT_BEHIND;
+	f->outlet->uncovered -= f->state == FLIGHT_HEAD;
 }
 
 /* Somebody left the lane's pending ones: whoever waited behind is looked at again. */
@@ -70,6 +78,7 @@ wake_behind(struct lane *lane)
 void
 flight_unlist(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (f->in == NULL)
 		return;
 	struct lane *lane = flight_lane(f);
@@ -82,6 +91,7 @@ flight_unlist(struct flight *f)
 void
 flight_ready(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	flight_unlist(f);
 	f->state = FLIGHT_READY;
 	insert_by_age(&flight_lane(f)->ready, f);
@@ -90,21 +100,42 @@ flight_ready(struct flight *f)
 void
 flight_wait(struct flight *f, enum flight_state state)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct lane *lane = flight_lane(f);
 	if (f->in != &lane->pending)
 		flight_unlist(f);
-	else
+	else {
 		f->outlet->behind -= f->state == FLIGHT_BEHIND;
+		f->outlet->uncovered -= f->state == FLIGHT_HEAD;
+	}
 	f->state = state;
 	f->outlet->behind += state == FLIGHT_BEHIND;
+	f->outlet->uncovered += state == FLIGHT_HEAD;
 	flight_due(f, LATER_MS);
 	if (f->in == NULL)
 		insert_by_age(&lane->pending, f);
 }
 
 void
+flight_put_off(struct flight *f)
+{
+	ASSERT_ON(ROLE_WORKER);
+	f->outlet->put_off += !f->put_off;
+	f->put_off = true;
+}
+
+void
+flight_take_up(struct flight *f)
+{
+	ASSERT_ON(ROLE_WORKER);
+	f->outlet->put_off -= f->put_off;
+	f->put_off = false;
+}
+
+void
 flight_later(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	flight_unlist(f);
 	f->state = FLIGHT_LATER;
 	flight_due(f, LATER_MS);
@@ -138,6 +169,7 @@ flight_sent_to(const struct flight *f, const struct consumer *k)
 void
 sent_free(struct sent *s)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (s == NULL)
 		return;
 	HASH_DEL(s->to->sents, s);
@@ -163,6 +195,57 @@ limit_orphans(struct consumer *k)
 	}
 }
 
+/* ---- how long it waited ---- */
+
+void
+flight_wait_begins(struct flight *f, const struct consumer *k, const struct store_report *r)
+{
+	ASSERT_ON(ROLE_WORKER);
+	const struct desk *d = f->outlet->desk;
+	uint64_t from = r->accepted_us, wall = wall_best(&d->shell->wall);
+	uint64_t now = worker_now_ms(d->worker);
+	f->waits_ms = 0;
+	if (f->entry.attempts > 0 || f->entry.key.decision > r->intake + r->decisions)
+		return;
+	if (f->entry.not_before_ms * 1000 > from)
+		from = f->entry.not_before_ms * 1000;
+	uint64_t ms = wall > from ? (wall - from) / 1000 : 0;
+	f->waits_ms = ms < now && now - ms > k->since_ms ? now - ms : k->since_ms;
+}
+
+static uint64_t
+deadline_of(const struct config *c, unsigned lane)
+{
+	return lane == 0   ? c->deadline_routine_ms
+	       : lane == 1 ? c->deadline_priority_ms
+	       : lane == 2 ? c->deadline_immediate_ms
+			   : c->deadline_flash_ms;
+}
+
+void
+flight_wait_ends(struct flight *f)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct outlet *o = f->outlet;
+	struct worker *w = o->desk->worker;
+	unsigned lane = f->entry.key.precedence - 1u;
+	uint64_t now = worker_now_ms(w), deadline = deadline_of(o->desk->shell->config, lane);
+	if (f->waits_ms == 0)
+		return;
+	uint64_t ms = now - f->waits_ms;
+	bool late = deadline != 0 && ms > deadline;
+	f->waits_ms = 0;
+	metrics_wait(&w->metrics, lane, ms, late);
+	o->lates += late;
+	if (!late || now - o->late_ms < 1000)
+		return;
+	log_warn("delivery.late",
+	    "subscription=%u lane=%u waited_ms=%" PRIu64 " deadline_ms=%" PRIu64 " count=%" PRIu64,
+	    o->id, lane, ms, deadline, o->lates);
+	o->late_ms = now;
+	o->lates = 0;
+}
+
 /* ---- the end ---- */
 
 static void
@@ -172,6 +255,7 @@ bury(struct flight *f)
 	struct desk *d = f->outlet->desk;
 	flight_detach(f);
 	flight_unlist(f);
+	flight_take_up(f);
 	TAILQ_REMOVE(&f->outlet->all, f, of_outlet);
 	free(f);
 	ticket_settle(d, t, ERR_NONE);
@@ -180,6 +264,7 @@ bury(struct flight *f)
 void
 flight_drop(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct sent *s, *tmp;
 	LIST_FOREACH_SAFE(s, &f->sents, of_flight, tmp)
 	{
@@ -198,6 +283,7 @@ flight_drop(struct flight *f)
 void
 flight_end(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct sent *s;
 	while ((s = LIST_FIRST(&f->sents)) != NULL)
 		sent_free(s);

@@ -1,33 +1,15 @@
 #include "daemon/heads.h"
+#include "daemon/role.h"
 
 #include "audit/log.h"
+#include "daemon/attest.h"
 #include "daemon/explain.h"
 #include "daemon/log.h"
+#include "daemon/tree.h"
 
 enum { HEADS_ARENA = 4 << 20 };
 
-/* ---- hashes from the store ---- */
-
-static bool
-read_tile(void *ctx, struct tile_id id, uint8_t out[TILE_BYTES], bool *found, struct err *e)
-{
-	struct desk *d = ctx;
-	return store_read_tile(d->view, (uint8_t)id.level, id.n, out, found, e);
-}
-
-static bool
-read_leaf(void *ctx, uint64_t index, uint8_t out[32], struct err *e)
-{
-	struct desk *d = ctx;
-	struct bytes entry;
-	bool found = false;
-	if (!store_read_entry(d->view, index, &entry, &found, e))
-		return false;
-	if (!found || entry.len < 32)
-		return err_set(e, ERR_CORRUPT, "entry %llu is missing", (unsigned long long)index);
-	memcpy(out, entry.data, 32);
-	return true;
-}
+/* ---- proofs ---- */
 
 static bool
 as_names(struct arena *a, const struct merkle_proof *p, struct names *out, struct err *e)
@@ -46,8 +28,9 @@ bool
 heads_consistency(
     struct desk *d, struct arena *a, const uint64_t sizes[2], struct names *out, struct err *e)
 {
-	struct tile_reader r = { .tile = read_tile, .leaf = read_leaf, .ctx = d, .h = &d->sha };
-	struct merkle_source source = tile_source(&r);
+	ASSERT_ON(ROLE_WORKER);
+	struct tree_view tree;
+	struct merkle_source source = tree_source(&tree, d->view, &d->sha);
 	struct desk_proof *last = &d->proof; /* most sessions are told of the same step */
 	*out = (struct names){ NULL, 0 };
 	if (sizes[0] == 0 || sizes[0] == sizes[1])
@@ -65,22 +48,56 @@ bool
 heads_inclusion(struct desk *d, struct arena *a, uint64_t index, uint64_t size, struct names *out,
     struct err *e)
 {
-	struct tile_reader r = { .tile = read_tile, .leaf = read_leaf, .ctx = d, .h = &d->sha };
-	struct merkle_source source = tile_source(&r);
+	ASSERT_ON(ROLE_WORKER);
+	struct tree_view tree;
+	struct merkle_source source = tree_source(&tree, d->view, &d->sha);
 	struct merkle_proof p;
 	return merkle_inclusion(&source, index, size, &p, e) && as_names(a, &p, out, e);
+}
+
+static bool
+published(struct desk *d, uint64_t at_most, struct heads *out, struct err *e)
+{
+	struct store_checkpoint cp;
+	bool found = false;
+	if (!store_read_checkpoint(d->view, at_most, true, &cp, &found, e))
+		return false;
+	*out = (struct heads){ 0 };
+	if (found)
+		*out = (struct heads){ cp.size, cp.note };
+	return true;
 }
 
 bool
 heads_published(struct desk *d, struct heads *out, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
+	return published(d, UINT64_MAX, out, e);
+}
+
+bool
+heads_settled(struct desk *d, struct heads *out, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	return published(d, atomic_load(&d->shell->settled_size), out, e);
+}
+
+bool
+heads_told(const struct conn *c, struct heads *out, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
 	struct store_checkpoint cp;
+	uint64_t size = c->session->heads_size;
 	bool found = false;
-	if (!store_read_checkpoint(d->view, UINT64_MAX, true, &cp, &found, e))
-		return false;
 	*out = (struct heads){ 0 };
-	if (found)
-		*out = (struct heads){ cp.size, cp.note };
+	if (size == 0)
+		return true;
+	if (!store_read_checkpoint(desk_of(c)->view, size, true, &cp, &found, e))
+		return false;
+	if (!found || cp.size != size) /* what was published stays */
+		return err_set(e, ERR_CORRUPT, "the head of %llu records is missing",
+		    (unsigned long long)size);
+	*out = (struct heads){ cp.size, cp.note };
 	return true;
 }
 
@@ -119,6 +136,10 @@ party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m, 
 		return err_set(e, ERR_NOMEM, "opening");
 	record_opening_write(&r, mask, opening);
 	m->party_head = at;
+	if (!event_body_parse(EVENT_PARTY_HEAD, RECORD_SLOT(&r, 7)->value, &b, e))
+		return false;
+	attest_shown(c->session, event_body_number(&b, BODY_PARTY_HEAD_SIZE),
+	    event_body_get(&b, BODY_PARTY_HEAD_ROOT).data);
 	m->opening = bytes_from(opening, len);
 	return heads_inclusion(d, a, at, size, &m->inclusion, e);
 }
@@ -132,7 +153,9 @@ tell(struct conn *c, struct arena *a, struct err *e)
 	struct msg m = { .type = MSG_HEADS };
 	if (!heads_published(d, &now, e))
 		return false;
-	if (now.size <= s->heads_size)
+	/* the same one once more, when witnesses have signed it */
+	if (now.size < s->heads_size ||
+	    (now.size == s->heads_size && now.note.len <= s->heads_bytes))
 		return true;
 	uint64_t sizes[2] = { s->heads_size, now.size };
 	m.heads = (struct msg_heads){ .checkpoint = now.note, .from = s->heads_size };
@@ -140,12 +163,14 @@ tell(struct conn *c, struct arena *a, struct err *e)
 	    !party_head(c, a, now.size, &m.heads, e) || !conn_send(c, 3, &m, e))
 		return false;
 	s->heads_size = now.size;
+	s->heads_bytes = now.note.len;
 	return true;
 }
 
 void
 heads_tell(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = desk_of(c);
 	struct arena memory;
 	struct err e = { 0 };

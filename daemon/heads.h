@@ -12,6 +12,10 @@ struct heads {
 	struct bytes note;
 };
 MUST_USE bool heads_published(struct desk *d, struct heads *out, struct err *e);
+/* The one that the session was given last; absent (len 0) if it was given none. */
+MUST_USE bool heads_told(const struct conn *c, struct heads *out, struct err *e);
+/* The newest one to which no more cosignatures are awaited: it is what a bundle gets. */
+MUST_USE bool heads_settled(struct desk *d, struct heads *out, struct err *e);
 /* The proof that the tree of 'from' leaves is a prefix of that of 'size' (none for from 0 or from =
  * size). */
 MUST_USE bool heads_consistency(

@@ -1,4 +1,5 @@
 #include "daemon/inbox.h"
+#include "daemon/role.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@ enum { IN_MIN = 16384 /* first allocation: a TLS record */ };
 void
 inbox_init(struct inbox *in)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*in = (struct inbox){ .frame_max = LIMIT_HELLO_BYTES };
 	frame_lanes_init(&in->lanes, LIMIT_HELLO_BYTES, LIMIT_HELLO_BYTES);
 }
@@ -15,6 +17,7 @@ inbox_init(struct inbox *in)
 void
 inbox_widen(struct inbox *in)
 {
+	ASSERT_ON(ROLE_WORKER);
 	in->frame_max = LIMIT_FRAME_BYTES;
 	/* a second message of full size may overtake one that is under way, no more */
 	frame_lanes_limit(&in->lanes, LIMIT_MESSAGE_BYTES, 2u * LIMIT_MESSAGE_BYTES);
@@ -33,6 +36,7 @@ buffer_free(struct inbox *in)
 void
 inbox_done(struct inbox *in)
 {
+	ASSERT_ON(ROLE_WORKER);
 	buffer_free(in);
 	frame_lanes_done(&in->lanes);
 }
@@ -61,6 +65,7 @@ grow(struct inbox *in)
 uint8_t *
 inbox_space(struct inbox *in, size_t *room)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (in->at != 0) {
 		memmove(in->data, in->data + in->at, in->len - in->at);
 		in->len -= in->at;
@@ -75,6 +80,7 @@ inbox_space(struct inbox *in, size_t *room)
 void
 inbox_added(struct inbox *in, size_t len)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(len <= in->cap - in->len);
 	in->len += len;
 }
@@ -102,6 +108,7 @@ note_message(struct inbox *in, uint64_t now_ms)
 enum frame_result
 inbox_next(struct inbox *in, uint64_t now_ms, struct inbox_message *out, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	for (;;) {
 		struct frame f;
 		size_t need = 0;
@@ -139,6 +146,7 @@ inbox_held(const struct inbox *in)
 void
 inbox_settle(struct inbox *in)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (in->at == in->len)
 		buffer_free(in);
 	frame_lanes_settle(&in->lanes);
@@ -147,6 +155,7 @@ inbox_settle(struct inbox *in)
 void
 inbox_forgive(struct inbox *in, uint64_t now_ms)
 {
+	ASSERT_ON(ROLE_WORKER);
 	in->frame_since = in->message_since = now_ms;
 }
 

@@ -8,6 +8,7 @@
 #include "audit/record.h"
 #include "daemon/shelf.h"
 #include "daemon/store.h"
+#include "daemon/withdrawn.h"
 #include "daemon/worker.h"
 #include "proto/facts.h"
 
@@ -18,11 +19,20 @@ enum job_kind {
 	JOB_DELIVER,	 /* DELIVERY records that must exist before bytes leave */
 	JOB_AGAIN,	 /* a later decision that narrows, or resolves a hold */
 	JOB_ACK,	 /* a subscription has these */
-	JOB_RETRY,	 /* these were sent and not acknowledged: count the attempt */
+	JOB_RETRY,	 /* these were sent and not acknowledged: count, or give up */
 	JOB_SUBSCRIBE,	 /* find or create a subscription */
 	JOB_RECORDS,	 /* records that stand for themselves: REFUSED, ADMIN, AUDIT_READ */
 	JOB_RULES,	 /* main: a new ruleset */
-	JOB_CLOCK	 /* an operator accepts the clock */
+	JOB_CLOCK,	 /* an operator accepts the clock */
+	JOB_ERASE,	 /* an operator erases persons */
+	JOB_BACKUP,	 /* an operator wants a copy of the store */
+	JOB_COSIGNED,	 /* the cosigner: a published head with more signatures */
+	JOB_ARCHIVE,	 /* the committer's own: records that stand in files leave the store */
+	JOB_ATTEST,	 /* what a client attests of its party's tree */
+	JOB_SESSIONS,	 /* from worker to worker: the sessions of one of them */
+	JOB_DRAIN,	 /* to main: an operator ends the broker */
+	JOB_SAID,	 /* what a recipient says of a report: an answer, feedback */
+	JOB_MAILBOX	 /* subscriptions listed or deleted, dead letters tried again or dropped */
 };
 enum job_fate {
 	JOB_PENDING = 0,
@@ -39,16 +49,19 @@ enum {
 	JOB_PART_OWED = 7,	/* u32 each: the subscriptions that a hold took it from */
 	JOB_PART_UNUSABLE = 8,	/* of an INTAKE: what its receipt said of agreements */
 	JOB_PART_DELIVERED = 9, /* of a NARROWED: u64, the DELIVERY of what went before */
-	JOB_PART_QUEUED = 10 /* of a NARROWED: u64, the decision in the keys of its queue entries,
-			      * if that is an earlier one */
+	JOB_PART_QUEUED = 10,	/* of a NARROWED: u64, the decision in the keys of its queue
+				 * entries, if that is an earlier one */
+	JOB_PART_WAITS = 11,	/* of what holds: what it waits for (waits.h) */
+	JOB_PART_NAMED = 12	/* of an INTAKE with a Notice: what that names (withdrawn.h) */
 };
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
 /* Who asked, for slots 5 and 6 of records that the committer makes: a session, as it was. */
 struct job_by {
-	uint64_t conn;	    /* 0: nobody, the broker itself */
-	uint8_t leaf[32];   /* SHA-256 of its certificate */
-	struct bytes actor; /* the certificate's subject */
+	uint64_t conn;	      /* 0: nobody, the broker itself */
+	uint8_t leaf[32];     /* SHA-256 of its certificate */
+	struct bytes actor;   /* the certificate's subject */
+	struct bytes because; /* in the person's words; mostly absent */
 };
 struct job_part {
 	uint16_t number; /* enum store_part */
@@ -61,7 +74,8 @@ struct job_recipient {
 	struct bytes masks;	   /* per portion */
 	uint64_t hold_deadline_us; /* if held */
 	struct bytes
-	    opened; /* if held: Facts with the obligations that this opened; absent: none */
+	    opened;	    /* if held: Facts with the obligations that this opened; absent: none */
+	struct bytes waits; /* if held: JOB_PART_WAITS */
 	struct record *delivery; /* if it may be delivered: the DELIVERY, prepared.. */
 	struct bytes agreements; /* ..and of its slot 2 */
 	uint64_t delivery_index; /* out; STORE_NONE */
@@ -83,6 +97,7 @@ struct job_publish {
 	uint64_t not_before_ms;
 	uint64_t decided_us, good_until_us; /* the facts' time; UINT64_MAX: for ever */
 	uint64_t signer_until_us;	    /* so long the signer's chain is valid */
+	struct named named;		    /* by its Notice */
 	/* out */
 	uint64_t accepted_us;
 	uint64_t party_index;
@@ -112,12 +127,14 @@ struct job_again {
 	struct store_queue_key
 	    queued;		   /* where it waits; decision STORE_NONE: nowhere (it was held) */
 	uint64_t held_deadline_us; /* of the hold that this ends; UINT64_MAX: it had none */
-	struct record record;	   /* NARROWED */
+	struct record record;	   /* NARROWED, or APPROVAL.. */
+	uint32_t approver;	   /* ..of this party; 0: it is none.. */
+	uint64_t before_us;	   /* ..before whose deadline it has to be durable */
 	uint32_t publisher;
 	enum outcome outcome;
 	struct bytes masks;
-	struct bytes facts;  /* part 4 of the new record */
-	struct bytes opened; /* as in job_recipient */
+	struct bytes facts;	    /* part 4 of the new record */
+	struct bytes opened, waits; /* as in job_recipient */
 	uint64_t hold_deadline_us;
 	uint64_t decided_us, good_until_us, not_before_ms;
 	struct bytes topic;
@@ -125,11 +142,19 @@ struct job_again {
 	void *flight;
 	uint64_t index; /* out */
 };
+struct job_said {
+	uint32_t party;
+	struct store_report_key report; /* that it was given; of an answer: the recall */
+	bool answer;			/* else feedback */
+	struct bytes code;
+	uint64_t sighted_us; /* 0: none */
+};
 struct job_acked {
 	struct store_queue_key key; /* when it was sent */
 	struct store_report_key report;
 	uint64_t delivery;
 	uint32_t publisher;
+	bool recall; /* it has no DELIVERY, and no ACK */
 };
 struct job_ack {
 	uint32_t party;
@@ -138,22 +163,83 @@ struct job_ack {
 	uint64_t answer; /* request that a Pong answers; 0: none */
 };
 struct job_retry {
+	uint32_t party;
+	uint8_t mode;
 	struct store_queued *items;
 	size_t count;
+	void **flights; /* those that wait for it, as many; NULL: none */
 };
 struct job_subscribe {
 	struct store_subscription want; /* id is out; an empty pattern: as it is */
 	struct bytes party_name;
 	uint32_t credit;
-	bool created; /* out */
+	bool proof; /* every Deliver is to bring its proof */
+	bool from_start;
+	bool created;			 /* out */
+	bool filling;			 /* out: it begins from start, and is not filled yet.. */
+	struct store_report_key fill_at; /* ..behind this */
+};
+enum mailbox_act { MAILBOX_LIST = 1, MAILBOX_DELETE, MAILBOX_RETRY, MAILBOX_DROP, MAILBOX_FILL };
+struct job_mailbox {
+	enum mailbox_act act;
+	uint32_t party;
+	struct record *admin; /* of an operator; NULL: none */
+	uint8_t mode;	      /* DELETE: of the subscription.. */
+	struct bytes name;    /* ..likewise */
+	uint32_t id;	      /* ..out */
+	bool more;	      /* out: LIST: there are more; DELETE: its queue is not empty yet */
+	size_t from, count, room; /* LIST: in, and out: how many */
+	struct job_mailbox_row {
+		char name[65], pattern[256];
+		uint8_t mode;
+		uint64_t waiting;
+	} * rows;
+	/* RETRY, DROP */
+	struct job_letter {
+		struct store_letter_key key;
+		struct bytes topic;
+	} * letters;
+	size_t letter_count, done; /* out: how many went */
+	/* FILL: of subscription 'id'; 'more': there are more behind these */
+	struct job_fill {
+		struct store_report_key report;
+		uint8_t precedence;
+		uint64_t not_before_ms;
+	} * fills;
+	size_t fill_count;
+	struct store_report_key fill_at; /* what was looked at */
 };
 struct job_records {
 	struct record *records;
 	size_t count;
-	bool publish;	       /* the head that covers them is given out at once (AUDIT 5) */
-	uint64_t index;	       /* out: of the last one */
-	int errand;	       /* the sender's: enum desk_errand.. */
-	uint64_t from, wanted; /* ..and what it is about */
+	bool publish;		     /* the head that covers them is given out at once (AUDIT 5) */
+	uint64_t index;		     /* out: of the last one */
+	int errand;		     /* the sender's: enum desk_errand.. */
+	uint64_t from, span, wanted; /* ..and what it is about */
+};
+struct job_erase {
+	const uint64_t *records; /* rising */
+	size_t count;
+	uint64_t index; /* out: of the ERASE record */
+};
+struct job_backup {
+	char name[65];
+	/* out, and kept by the committer while it is made */
+	uint64_t records, bytes; /* of the copy */
+	struct err why;		 /* ERR_NONE: it is made */
+};
+struct job_attest {
+	struct record record; /* ACK */
+	struct bytes chain;   /* of the session: DER certificates, one after the other */
+	uint64_t until_us;    /* so long it is valid */
+	uint64_t size;	      /* for the way home.. */
+	uint8_t leaf[32];     /* ..the certificate */
+};
+struct job_sessions {
+	uint64_t from;
+	bool looked;
+	uint64_t next;	   /* out: where the next page begins; 0: this was the last */
+	struct bytes json; /* out, in the arena */
 };
 /* How far the records of new rules have come: they may take many batches (rules_step.h). */
 struct job_rules_at {
@@ -171,6 +257,11 @@ struct job_rules {
 	struct record *admin;	     /* the ADMIN record of who asked; NULL: a signal */
 	uint64_t asked_conn, asked_request;
 	unsigned asked_home;
+};
+
+struct job_cosigned {
+	uint64_t size;
+	struct bytes note; /* the stored one and further lines */
 };
 
 struct job {
@@ -193,10 +284,17 @@ struct job {
 		struct job_deliver deliver;
 		struct job_again again;
 		struct job_ack ack;
+		struct job_said said;
 		struct job_retry retry;
 		struct job_subscribe subscribe;
+		struct job_mailbox mailbox;
 		struct job_records notes;
 		struct job_rules policy;
+		struct job_erase erase;
+		struct job_backup backup;
+		struct job_cosigned cosigned;
+		struct job_attest attest;
+		struct job_sessions sessions;
 	};
 };
 

@@ -17,6 +17,7 @@ put_tile(void *ctx, struct tile_id id, const uint8_t data[TILE_BYTES], struct er
 bool
 ledger_init(struct ledger *l, struct store *store, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	l->store = store;
 	log_init(&l->log, &l->sha, (struct log_sink){ put_tile, l });
 	arena_init(&l->scratch, SCRATCH_CAP);
@@ -26,6 +27,7 @@ ledger_init(struct ledger *l, struct store *store, struct err *e)
 void
 ledger_done(struct ledger *l)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	arena_done(&l->scratch);
 	roll_done(&l->roll);
 	sha256_done(&l->sha);
@@ -78,6 +80,7 @@ ledger_append(struct ledger *l, struct record *r, const struct ledger_place *at,
 bool
 ledger_root(struct ledger *l, uint8_t out[32], struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	return merkle_root(&l->sha, &l->log.tree, out, e);
 }
 
@@ -167,6 +170,7 @@ ledger_commit(struct ledger *l, const struct store_stamp *now, struct err *e)
 void
 ledger_undo(struct ledger *l)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (!l->open)
 		return;
 	store_abort(l->store);

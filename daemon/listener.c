@@ -345,31 +345,39 @@ bind_socket(int fd, const union address *to, socklen_t len)
 	return bind(fd, &to->sa, len) == 0 && listen(fd, BACKLOG) == 0;
 }
 
+/* Takes the descriptor, whatever comes of it. */
+bool
+listener_adopt(struct listener *l, int fd, struct err *e)
+{
+	ASSERT_ON(ROLE_MAIN);
+	struct bound *b = calloc(1, sizeof(*b));
+	if (b != NULL)
+		b->event = event_new(l->setup.base, fd, EV_READ | EV_PERSIST, listener_accept, l);
+	if (b == NULL || b->event == NULL) {
+		free(b);
+		close(fd);
+		return err_set(e, ERR_NOMEM, "listening socket");
+	}
+	b->fd = fd;
+	LIST_INSERT_HEAD(&l->sockets, b, next);
+	return true;
+}
+
 bool
 listener_add(struct listener *l, const char *address, uint16_t port, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
 	union address to;
 	socklen_t len;
 	if (!parse_address(address, port, &to, &len))
 		return err_set(e, ERR_CONFIG, "'%s' is no numeric address", address);
-	struct bound *b = calloc(1, sizeof(*b));
-	if (b == NULL)
-		return err_set(e, ERR_NOMEM, "listening socket");
-	b->fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool bound = b->fd >= 0 && bind_socket(b->fd, &to, len);
+	int fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind_socket(fd, &to, len))
+		return listener_adopt(l, fd, e);
 	int why = errno;
-	if (bound)
-		b->event =
-		    event_new(l->setup.base, b->fd, EV_READ | EV_PERSIST, listener_accept, l);
-	if (b->event != NULL) {
-		LIST_INSERT_HEAD(&l->sockets, b, next);
-		return true;
-	}
-	if (b->fd >= 0)
-		close(b->fd);
-	free(b);
-	return err_set(e, bound ? ERR_NOMEM : ERR_IO, "listening on %s port %u: %s", address, port,
-	    bound ? "out of memory" : strerror(why));
+	if (fd >= 0)
+		close(fd);
+	return err_set(e, ERR_IO, "listening on %s port %u: %s", address, port, strerror(why));
 }
 
 static bool
@@ -398,7 +406,8 @@ listener_publish(const struct listener *l, const char *path, struct err *e)
 		return err_set(e, ERR_IO, "path '%s' is too long", path);
 	FILE *f = fopen(temp, "we");
 	if (f == NULL)
-		return err_set(e, ERR_IO, "cannot write '%s': %s", temp, strerror(errno));
+		return err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_IO, "cannot write '%s': %s",
+		    temp, strerror(errno));
 	bool ok = write_addresses(l, f);
 	ok = fclose(f) == 0 && ok;
 	if (!ok || rename(temp, path) != 0)
@@ -409,17 +418,23 @@ listener_publish(const struct listener *l, const char *path, struct err *e)
 bool
 listener_start(struct listener *l, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
+	static const struct timeval at_once = { 0, 0 };
 	struct bound *b;
 	LIST_FOREACH (b, &l->sockets, next) {
 		if (event_add(b->event, NULL) != 0)
 			return err_set(e, ERR_NOMEM, "event of a listening socket");
 	}
+	/* once now, so that a pause takes no memory: nothing else would end it */
+	if (event_add(l->pause_event, &at_once) != 0)
+		return err_set(e, ERR_NOMEM, "timer of the listener");
 	return true;
 }
 
 void
 listener_stop(struct listener *l)
 {
+	ASSERT_ON(ROLE_MAIN);
 	for (struct bound *b; (b = LIST_FIRST(&l->sockets)) != NULL;) {
 		LIST_REMOVE(b, next);
 		event_free(b->event);
@@ -434,6 +449,7 @@ listener_stop(struct listener *l)
 void
 listener_free(struct listener *l)
 {
+	ASSERT_ON(ROLE_MAIN);
 	if (l == NULL)
 		return;
 	listener_stop(l);

@@ -25,6 +25,8 @@ struct listener_setup {
 MUST_USE bool listener_new(const struct listener_setup *s, struct listener **out, struct err *e);
 /* Binds and listens on a numeric address, without brackets.  Port 0: the kernel picks one. */
 MUST_USE bool listener_add(struct listener *l, const char *address, uint16_t port, struct err *e);
+/* Takes a socket that listens already, from a service manager (service.h). */
+MUST_USE bool listener_adopt(struct listener *l, int fd, struct err *e);
 /* Writes the addresses really bound, one a line, to 'path' (replaced in one step). */
 MUST_USE bool listener_publish(const struct listener *l, const char *path, struct err *e);
 /* Accepts from now on / no more (the sockets are closed). */

@@ -1,4 +1,5 @@
 #include "daemon/lobby.h"
+#include "daemon/role.h"
 
 #include "daemon/listener.h"
 
@@ -9,6 +10,7 @@
 void
 lobby_init(struct lobby *l)
 {
+	ASSERT_ON(ROLE_MAIN);
 	for (unsigned i = 0; i < LOBBY_BUCKETS; i++)
 		LIST_INIT(&l->sources[i]);
 	TAILQ_INIT(&l->crowd);
@@ -18,6 +20,7 @@ lobby_init(struct lobby *l)
 void
 lobby_done(struct lobby *l)
 {
+	ASSERT_ON(ROLE_MAIN);
 	for (struct ticket *t; (t = lobby_greediest(l, 0)) != NULL;)
 		ticket_free(t);
 	for (unsigned i = 0; i < LOBBY_BUCKETS; i++) {
@@ -41,6 +44,7 @@ bucket_of(struct lobby *l, const uint8_t key[SOURCE_KEY_BYTES])
 struct source *
 lobby_source(struct lobby *l, const uint8_t key[SOURCE_KEY_BYTES])
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct source_list *bucket = bucket_of(l, key);
 	struct source *s, *next, *found = NULL;
 	LIST_FOREACH_SAFE(s, bucket, of_bucket, next)
@@ -66,6 +70,7 @@ lobby_source(struct lobby *l, const uint8_t key[SOURCE_KEY_BYTES])
 void
 lobby_enter(struct lobby *l, struct ticket *t)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct source *s = t->source;
 	STAILQ_INSERT_TAIL(&s->line, t, of_line);
 	if (s->waiting++ == 0)
@@ -94,6 +99,7 @@ turn_over(struct lobby *l, struct source *s)
 struct ticket *
 lobby_next(struct lobby *l, uint32_t left)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct source *s;
 	TAILQ_FOREACH (s, &l->crowd, of_crowd) {
 		if (atomic_load(&s->half_open) >= left)
@@ -107,6 +113,7 @@ lobby_next(struct lobby *l, uint32_t left)
 struct ticket *
 lobby_greediest(struct lobby *l, uint32_t more_than)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct source *s, *most = NULL;
 	TAILQ_FOREACH (s, &l->crowd, of_crowd)
 		if (s->waiting > (most == NULL ? more_than : most->waiting))
@@ -117,6 +124,7 @@ lobby_greediest(struct lobby *l, uint32_t more_than)
 struct ticket *
 lobby_late(struct lobby *l, uint64_t since_ms)
 {
+	ASSERT_ON(ROLE_MAIN);
 	struct source *s;
 	TAILQ_FOREACH (s, &l->crowd, of_crowd)
 		if (STAILQ_FIRST(&s->line)->since_ms < since_ms)

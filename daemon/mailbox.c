@@ -151,6 +151,14 @@ mailbox_wait(struct mailbox *m, int timeout_ms)
 	return poll(&p, 1, timeout_ms) > 0;
 }
 
+bool
+mailbox_wait_either(struct mailbox *a, struct mailbox *b, int timeout_ms)
+{
+	struct pollfd p[2] = { { .fd = a->event, .events = POLLIN },
+		{ .fd = b->event, .events = POLLIN } };
+	return poll(p, 2, timeout_ms) > 0;
+}
+
 size_t
 mailbox_count(struct mailbox *m)
 {

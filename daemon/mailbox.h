@@ -48,5 +48,7 @@ int mailbox_fd(const struct mailbox *m);
 struct mailbox_item *mailbox_take(struct mailbox *m, size_t max);
 /* Sleeps until an item waits (true) or 'timeout_ms' have passed (false); negative: for ever. */
 bool mailbox_wait(struct mailbox *m, int timeout_ms);
+/* The same for two boxes of one consumer: one of them has an item. */
+bool mailbox_wait_either(struct mailbox *a, struct mailbox *b, int timeout_ms);
 /* Counted items waiting now, for metrics. */
 size_t mailbox_count(struct mailbox *m);

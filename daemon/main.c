@@ -1,8 +1,10 @@
 /* main.c - reltod: arguments, privileges, signals (DESIGN 12). */
+#include "audit/quorum.h"
 #include "daemon/broker.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
-#include "daemon/role.h"
+#include "daemon/reload.h"
+#include "daemon/restore.h"
 #include "proto/dry.h"
 
 #include <errno.h>
@@ -15,18 +17,23 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char usage[] = "usage: reltod -c FILE [-t | -T] [--verify-all]\n"
+			    "       reltod -c FILE --restore DIR [--head FILE]..\n"
 			    "  -c FILE       the configuration\n"
 			    "  -t            check configuration and policy, and exit\n"
 			    "  -T            print the effective settings, and exit\n"
 			    "  --verify-all  hash the whole log again before starting\n"
+			    "  --restore DIR a new generation of the log from a backup, and exit\n"
+			    "  --head FILE   a signed head of the old log that somebody has\n"
 			    "  --version, --help\n";
 
 struct options {
 	const char *file;
 	bool test, print, verify_all;
+	struct restore restore; /* from: NULL, none */
 };
 
 static bool
@@ -41,9 +48,18 @@ parse(int argc, char **argv, struct options *o)
 			o->print = true;
 		else if (strcmp(argv[i], "--verify-all") == 0)
 			o->verify_all = true;
+		else if (strcmp(argv[i], "--restore") == 0 && i + 1 < argc)
+			o->restore.from = argv[++i];
+		else if (strcmp(argv[i], "--head") == 0 && i + 1 < argc &&
+			 o->restore.head_count < RESTORE_HEADS)
+			o->restore.heads[o->restore.head_count++] = argv[++i];
 		else
 			return false;
 	}
+	bool restores = o->restore.from != NULL;
+	if ((restores && (o->test || o->print || o->verify_all)) ||
+	    (!restores && o->restore.head_count > 0))
+		return false;
 	return o->file != NULL && !(o->test && o->print);
 }
 
@@ -110,11 +126,20 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_slow_reload(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	broker_reload_is_slow(arg);
+}
+
+static void
 on_end(evutil_socket_t signal, short what, void *arg)
 {
 	struct broker *b = arg;
 	(void)what;
 	b->cause = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+	b->stopping = true;
 	(void)event_base_loopbreak(b->base);
 }
 
@@ -127,7 +152,10 @@ watch(struct broker *b, struct err *e)
 	b->hup_event = evsignal_new(b->base, SIGHUP, on_hup, b);
 	b->term_event = evsignal_new(b->base, SIGTERM, on_end, b);
 	b->int_event = evsignal_new(b->base, SIGINT, on_end, b);
+	b->slow_event = event_new(b->base, -1, 0, on_slow_reload, b);
 	struct event *all[] = { b->mail_event, b->hup_event, b->term_event, b->int_event };
+	if (b->slow_event == NULL)
+		return err_set(e, ERR_NOMEM, "signals");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] == NULL || event_add(all[i], NULL) != 0)
 			return err_set(e, ERR_NOMEM, "signals");
@@ -137,7 +165,8 @@ watch(struct broker *b, struct err *e)
 static void
 unwatch(struct broker *b)
 {
-	struct event *all[] = { b->mail_event, b->hup_event, b->term_event, b->int_event };
+	struct event *all[] = { b->mail_event, b->hup_event, b->term_event, b->int_event,
+		b->slow_event };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL)
 			event_free(all[i]);
@@ -145,18 +174,55 @@ unwatch(struct broker *b)
 
 /* ---- -t ---- */
 
+static bool
+test_quorum(const struct config *c, struct evp_pkey_st *key, struct err *e)
+{
+	struct sha256 h;
+	struct note_key log;
+	struct note_name name = { bytes_of(c->log_origin), NOTE_ED25519 };
+	bool any = false;
+	struct quorum *q = calloc(1, sizeof(*q));
+	bool ok = sha256_init(&h, e) && (q != NULL || err_set(e, ERR_NOMEM, "quorum")) &&
+		  (key == NULL || note_key_of(&h, &name, key, &log, e)) &&
+		  load_quorum(c, key == NULL ? NULL : &log, q, &any, e);
+	free(q);
+	sha256_done(&h);
+	return ok;
+}
+
 static int
 test(const struct config *c)
 {
 	struct err e = { 0 };
 	SCOPED(ruleset_unref) struct ruleset *rules = NULL;
 	struct evp_pkey_st *key = NULL;
-	if (!load_rules(&(struct load){ c, false, NULL }, stderr, &rules, &e) ||
-	    !load_log_key(c, &key, &e))
+	uid_t signer;
+	if (!load_rules(&(struct load){ .config = c, .test = true }, stderr, &rules, &e) ||
+	    (c->log_signer[0] == '\0' ? !load_log_key(c, &key, &e)
+				      : !load_user(c->log_signer_user, &signer, &e)))
 		return failed(&e);
+	bool good = test_quorum(c, key, &e);
 	EVP_PKEY_free(key);
+	if (!good)
+		return failed(&e);
 	(void)printf("configuration and policy are good: %zu parties, %zu agreements\n",
 	    epoch_party_count(rules->epoch), epoch_agreement_count(rules->epoch));
+	return 0;
+}
+
+/* Before there is a broker: the clock is believed as it is. */
+static int
+restore(const struct config *c, struct restore *r)
+{
+	struct err e = { 0 };
+	struct timespec now = { 0 };
+	harden();
+	r->config = c;
+	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return failed(&(struct err){ .code = ERR_CLOCK, .text = "there is no clock" });
+	r->now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	if (!drop_root(c, &e) || !restore_run(r, stdout, &e))
+		return failed(&e);
 	return 0;
 }
 
@@ -166,8 +232,11 @@ serve(struct config *c, const struct options *o)
 	struct err e = { 0 };
 	struct broker b = { .config = c };
 	harden();
-	bool open = drop_root(c, &e) && broker_open(&b, o->verify_all, &e) && watch(&b, &e);
+	bool open = service_open(&b.service, &e) && drop_root(c, &e) &&
+		    broker_open(&b, o->verify_all, &e) && watch(&b, &e);
 	bool ok = open && broker_run(&b, &e);
+	if (open && !ok)
+		shell_end(&b.shell);
 	if (!ok)
 		log_error(
 		    "broker.failed", "code=%s why=%s", err_token(e.code), log_quote_text(e.text));
@@ -198,7 +267,6 @@ main(int argc, char **argv)
 		(void)fputs(usage, stderr);
 		return 64;
 	}
-	role_set(ROLE_MAIN);
 	bool ok = (dry_watch() || err_set(&e, ERR_NOMEM, "libcrypto")) &&
 		  config_load(o.file, &c, &report, &e);
 	bool dry = !ok && dry_ran(); /* then it is no fault of the file */
@@ -214,5 +282,7 @@ main(int argc, char **argv)
 		config_print(c, stdout);
 		return 0;
 	}
+	if (o.restore.from != NULL)
+		return restore(c, &o.restore);
 	return o.test ? test(c) : serve(c, &o);
 }

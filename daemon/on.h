@@ -30,16 +30,28 @@ handler on_explain;
 handler on_whoami;
 handler on_audit_list;
 handler on_audit_pull;
-handler on_attest;
+handler on_attest, on_nack, on_subscriptions, on_dead_letters;
 handler on_status;
 handler on_reload;
 handler on_accept_clock;
+handler on_holds;
+handler on_decide;
+handler on_prove;
+handler on_recall_status;
+handler on_recall_answer;
+handler on_feedback;
+handler on_backup;
+handler on_erase;
+handler on_sessions;
+handler on_drain;
 /* Ping and Bye are answered by conn.c itself. */
 
 /* A worker's thread begins and ends: makes and frees w->desk (store view, rules, deliveries). After
  * a start that failed, stop is called too. */
 MUST_USE bool on_worker_start(struct worker *w, struct err *e);
 void on_worker_stop(struct worker *w);
+/* LETTER_JOB, that another worker sent when this one's thread had ended: frees it. */
+void on_left(struct letter *l);
 /* The stop begins: what was kept back goes out now. */
 void on_stopping(struct worker *w);
 /* LETTER_JOB: a job is back from the committer, durable or failed; its connection may be gone.  The
@@ -51,6 +63,9 @@ void on_notice(struct worker *w, struct letter *l);
 /* LETTER_RULES: new rules (policy epoch and trust).  Sets w->trust and what the desk keeps; after
  * it the shell judges every connection of this worker again (S9). */
 void on_rules(struct worker *w, struct letter *l);
+/* LETTER_COMING: rules that are not recorded yet, or none.  Sets w->coming; what they forbid ends,
+ * and nothing that they alone allow begins.  on_rules takes them back. */
+void on_coming(struct worker *w, struct letter *l);
 /* Every WORKER_TICK_MS: ack-wait, good-until and the like. */
 void on_tick(struct worker *w);
 

@@ -1,30 +1,35 @@
 #include "daemon/on_admin.h"
+#include "daemon/role.h"
 
 #include "daemon/committer.h"
 #include "daemon/config.h"
+#include "daemon/cosigner.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/on.h"
+#include "daemon/shortfall.h"
 #include "proto/msg.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STATUS_ROOM = 16384, ADMIN_ARENA = 65536 };
+enum { STATUS_ROOM = 32768 + SHORTFALL_BYTES, ADMIN_ARENA = 65536 };
 
-static bool
-allowed(struct conn *c, const struct msg *m, bool *yes, struct err *e)
+bool
+admin_allowed(struct conn *c, const struct msg *m, bool *yes, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*yes = c->peer->hub && (c->peer->roles & ROLE_OPERATE) != 0;
 	if (*yes)
 		return true;
 	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
 }
 
-static bool
-note(struct conn *c, const char *command, const char *result, struct err *e)
+bool
+admin_note(struct conn *c, const char *command, const char *result, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct body b;
 	event_body_begin(&b, EVENT_ADMIN);
 	event_body_bytes(&b, BODY_ADMIN_COMMAND, bytes_of(command));
@@ -33,9 +38,10 @@ note(struct conn *c, const char *command, const char *result, struct err *e)
 	return desk_note(c, &(struct desk_note){ .body = &b }, &posted, e);
 }
 
-static bool
-reply(struct conn *c, uint64_t request, const char *json, struct err *e)
+bool
+admin_reply(struct conn *c, uint64_t request, const char *json, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct msg m = { .request = request, .type = MSG_STATUS_REPLY };
 	m.status_reply.json = bytes_of(json);
 	return conn_send(c, 3, &m, e);
@@ -64,6 +70,8 @@ counters(const struct shell *s, FILE *to)
 	uint64_t sum[METRIC_COUNT] = { 0 };
 	for (unsigned i = 0; i < s->worker_count; i++)
 		metrics_sum(&s->workers[i]->metrics, sum);
+	if (s->cosigner != NULL)
+		metrics_sum(cosigner_metrics(s->cosigner), sum);
 	(void)fprintf(to, "\"counters\":{");
 	for (unsigned i = 0; i < METRIC_COUNT; i++)
 		(void)fprintf(to, "%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
@@ -71,23 +79,17 @@ counters(const struct shell *s, FILE *to)
 	(void)fprintf(to, "}");
 }
 
-static bool
-status(struct conn *c, const struct store_state *st, uint64_t request, struct err *e)
+static void
+status(const struct conn *c, const struct store_state *st, FILE *to)
 {
 	struct shell *s = desk_of(c)->shell;
-	char *text = calloc(1, STATUS_ROOM);
-	FILE *to = text == NULL ? NULL : fmemopen(text, STATUS_ROOM, "w");
-	if (to == NULL) {
-		free(text);
-		return err_set(e, ERR_NOMEM, "status");
-	}
 	const uint8_t *policy = epoch_digest(desk_of(c)->rules->epoch);
 	unsigned sessions = 0;
 	for (unsigned i = 0; i < s->worker_count; i++)
 		sessions += worker_load(s->workers[i]);
 	/* names are of [A-Za-z0-9_./-]: they need no escapes */
 	(void)fprintf(to,
-	    "{\"node\":\"%.*s\",\"origin\":\"%.*s\",\"log_size\":%" PRIu64
+	    "\"node\":\"%.*s\",\"origin\":\"%.*s\",\"log_size\":%" PRIu64
 	    ",\"signed_size\":%" PRIu64 ",\"published_size\":%" PRIu64 ",\"policy_record\":%" PRIu64
 	    ",\"policy\":\"",
 	    (int)s->node.len, (const char *)s->node.data, (int)s->origin.len,
@@ -101,8 +103,28 @@ status(struct conn *c, const struct store_state *st, uint64_t request, struct er
 	    st->commits, s->worker_count, sessions, wall_in_doubt(&s->wall) ? "true" : "false",
 	    wall_best(&s->wall));
 	counters(s, to);
-	(void)fprintf(to, "}");
-	bool ok = fclose(to) == 0 && reply(c, request, text, e);
+	if (s->cosigner != NULL)
+		cosigner_report(s->cosigner, to);
+}
+
+/* To Status, or without a state to Reload: with what of the rules this worker does not go by. */
+static bool
+answer(struct conn *c, uint64_t request, const struct store_state *st, struct err *e)
+{
+	char *text = calloc(1, STATUS_ROOM);
+	FILE *to = text == NULL ? NULL : fmemopen(text, STATUS_ROOM, "w");
+	if (to == NULL) {
+		free(text);
+		return err_set(e, ERR_NOMEM, "status");
+	}
+	(void)fputc('{', to);
+	if (st != NULL)
+		status(c, st, to);
+	else
+		(void)fprintf(to, "\"ok\":true");
+	shortfall_write(desk_of(c)->rules, to);
+	(void)fputc('}', to);
+	bool ok = fclose(to) == 0 && admin_reply(c, request, text, e);
 	free(text);
 	return ok;
 }
@@ -110,14 +132,15 @@ status(struct conn *c, const struct store_state *st, uint64_t request, struct er
 bool
 on_status(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	bool yes = false;
 	struct store_state st;
 	struct desk *d = desk_of(c);
-	if (!allowed(c, m, &yes, e) || !yes)
+	if (!admin_allowed(c, m, &yes, e) || !yes)
 		return !yes && e->code == ERR_NONE;
 	bool ok = store_view_open(d->view, *request, e) && store_read_state(d->view, &st, e);
 	store_view_close(d->view);
-	return ok && note(c, "status", "ok", e) && status(c, &st, m->request, e);
+	return ok && admin_note(c, "status", "ok", e) && answer(c, m->request, &st, e);
 }
 
 /* ---- Reload ---- */
@@ -125,9 +148,10 @@ on_status(struct conn *c, const struct msg *m, struct arena **request, struct er
 bool
 on_reload(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	bool yes = false;
 	(void)request;
-	if (!allowed(c, m, &yes, e) || !yes)
+	if (!admin_allowed(c, m, &yes, e) || !yes)
 		return !yes && e->code == ERR_NONE;
 	SCOPED(job_free) struct job *j = job_new(JOB_RULES, NULL, ADMIN_ARENA);
 	if (j == NULL)
@@ -148,14 +172,44 @@ on_reload(struct conn *c, const struct msg *m, struct arena **request, struct er
 	return true;
 }
 
+/* ---- Drain ---- */
+
+/* Answered before main hears of it: what it does first is to send this session its Bye. */
+bool
+on_drain(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	bool yes = false, posted = false;
+	struct body b;
+	(void)request;
+	if (!admin_allowed(c, m, &yes, e) || !yes)
+		return !yes && e->code == ERR_NONE;
+	SCOPED(job_free) struct job *j = job_new(JOB_DRAIN, NULL, ADMIN_ARENA);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "drain");
+	event_body_begin(&b, EVENT_ADMIN);
+	event_body_bytes(&b, BODY_ADMIN_COMMAND, bytes_of("drain"));
+	event_body_bytes(&b, BODY_ADMIN_RESULT, bytes_of("ok"));
+	if (!desk_note(c, &(struct desk_note){ .body = &b, .request = m->request }, &posted, e))
+		return false;
+	if (!posted)
+		return true; /* it was answered */
+	if (!admin_reply(c, m->request, "{\"ok\":true}", e))
+		return false;
+	struct job *sent = MOVE(j);
+	mailbox_reply(desk_of(c)->shell->main, &sent->letter.item);
+	return true;
+}
+
 /* ---- AcceptClock ---- */
 
 bool
 on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	bool yes = false;
 	(void)request;
-	if (!allowed(c, m, &yes, e) || !yes)
+	if (!admin_allowed(c, m, &yes, e) || !yes)
 		return !yes && e->code == ERR_NONE;
 	SCOPED(job_free) struct job *j = job_new(JOB_CLOCK, NULL, ADMIN_ARENA);
 	if (j == NULL)
@@ -173,15 +227,20 @@ on_accept_clock(struct conn *c, const struct msg *m, struct arena **request, str
 void
 admin_home(struct worker *w, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct conn *c = worker_find_conn(w, j->conn);
 	struct err e = { 0 };
 	const char *command = j->kind == JOB_CLOCK ? "clock accept" : "reload";
 	bool ok = true;
-	if (c != NULL && j->fate == JOB_DONE)
-		ok = reply(c, j->request, "{\"ok\":true}", &e);
+	/* the workers have the rules that this reload brought: main answers after the last of them
+	 */
+	if (c != NULL && j->fate == JOB_DONE && j->kind == JOB_RULES)
+		ok = answer(c, j->request, NULL, &e);
+	else if (c != NULL && j->fate == JOB_DONE)
+		ok = admin_reply(c, j->request, "{\"ok\":true}", &e);
 	else if (c != NULL)
 		ok =
-		    note(c, command, err_token(j->err.code), &e) &&
+		    admin_note(c, command, err_token(j->err.code), &e) &&
 		    conn_refuse(c, j->request,
 			&(struct complaint){ .code = j->err.code, .detail = bytes_of(j->err.text) },
 			&e);

@@ -1,14 +1,22 @@
 /* on_life.c - the hooks of a worker's life (on.h): its desk, sessions, jobs that come home,
  * notices. */
 #include "daemon/again.h"
+#include "daemon/attest.h"
 #include "daemon/committer.h"
 #include "daemon/heads.h"
+#include "daemon/holds.h"
 #include "daemon/log.h"
+#include "daemon/notices.h"
 #include "daemon/on.h"
 #include "daemon/on_admin.h"
+#include "daemon/on_mailbox.h"
+#include "daemon/on_sessions.h"
+#include "daemon/on_upkeep.h"
 #include "daemon/outlet.h"
 #include "daemon/publish.h"
 #include "daemon/pull.h"
+#include "daemon/receipts.h"
+#include "daemon/role.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
@@ -21,6 +29,7 @@ enum { LOOK_MS = 1000 }; /* how often every outlet asks the store, whatever noti
 bool
 on_worker_start(struct worker *w, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return err_set(e, ERR_NOMEM, "desk");
@@ -37,6 +46,7 @@ on_worker_start(struct worker *w, struct err *e)
 void
 on_worker_stop(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
 	if (d == NULL)
@@ -59,14 +69,24 @@ on_worker_stop(struct worker *w)
 	sha256_done(&d->sha);
 	salt_done(&d->salts);
 	w->trust = NULL;
+	w->coming = NULL;
+	ruleset_unref(d->coming);
 	ruleset_unref(d->rules);
 	free(d);
 	w->desk = NULL;
 }
 
 void
+on_left(struct letter *l)
+{
+	ASSERT_ON(ROLE_MAIN);
+	job_free(MAILBOX_ENTRY(l, struct job, letter));
+}
+
+void
 on_stopping(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (w->desk != NULL)
 		desk_flush_refusals(w->desk, true);
 }
@@ -74,6 +94,7 @@ on_stopping(struct worker *w)
 void
 desk_park(struct desk *d, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	j->parked_next = d->parked;
 	d->parked = j;
 }
@@ -87,13 +108,34 @@ unpark(struct desk *d)
 	while (waiting != NULL) {
 		struct job *j = waiting;
 		waiting = j->parked_next;
-		publish_home(d->worker, j);
+		if (j->kind == JOB_PUBLISH)
+			publish_home(d->worker, j);
+		else
+			holds_home(d->worker, j);
 	}
+}
+
+static void
+go_by(struct desk *d, struct ruleset *coming)
+{
+	ruleset_unref(d->coming);
+	d->coming = coming;
+	d->worker->coming = coming == NULL ? NULL : coming->trust;
+}
+
+void
+on_coming(struct worker *w, struct letter *l)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct rules_letter *r = MAILBOX_ENTRY(l, struct rules_letter, letter);
+	go_by(w->desk, r->rules);
+	free(r);
 }
 
 void
 on_rules(struct worker *w, struct letter *l)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct rules_letter *r = MAILBOX_ENTRY(l, struct rules_letter, letter);
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
@@ -103,6 +145,9 @@ on_rules(struct worker *w, struct letter *l)
 		committer_return(d->shell, r->job);
 	free(r);
 	w->trust = d->rules->trust;
+	if (d->rules->settings != NULL)
+		w->limits = &d->rules->limits;
+	go_by(d, NULL);
 	unpark(d);
 	HASH_ITER (hh, d->outlets, o, tmp) {
 		outlet_new_rules(o);
@@ -113,6 +158,7 @@ on_rules(struct worker *w, struct letter *l)
 void
 on_tick(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
 	uint64_t now = worker_now_ms(w);
@@ -120,11 +166,16 @@ on_tick(struct worker *w)
 	if (look)
 		d->looked_ms = now;
 	HASH_ITER (hh, d->outlets, o, tmp) {
+		if (o->deleted && outlet_is_idle(o)) {
+			outlet_free(o);
+			continue;
+		}
 		if (look)
 			outlet_more(o);
 		outlet_tick(o);
 	}
 	desk_flush_refusals(d, false);
+	upkeep_tick(w);
 	if (look)
 		unpark(d);
 	if (look)
@@ -135,9 +186,22 @@ on_tick(struct worker *w)
 
 /* ---- what comes by mail ---- */
 
+static void
+records_home(struct worker *w, struct job *j)
+{
+	struct conn *c = worker_find_conn(w, j->conn);
+	if (j->fate == JOB_FAILED)
+		log_warn("records.lost", "count=%zu why=%s", j->notes.count,
+		    log_quote_text(j->err.text));
+	if (c != NULL && c->session != NULL && j->notes.errand != DESK_NOTHING)
+		audit_home(c, j);
+	job_free(j);
+}
+
 void
 on_committed(struct worker *w, struct letter *l)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct job *j = MAILBOX_ENTRY(l, struct job, letter);
 	struct conn *waits = j->owed ? worker_find_conn(w, j->conn) : NULL;
 	if (waits != NULL)
@@ -150,7 +214,10 @@ on_committed(struct worker *w, struct letter *l)
 		outlet_delivered(w->desk, j);
 		return;
 	case JOB_AGAIN:
-		outlet_decided(w->desk, j);
+		if (j->sender != NULL)
+			holds_home(w, j);
+		else
+			outlet_decided(w->desk, j);
 		return;
 	case JOB_ACK:
 		outlet_acked(w->desk, j);
@@ -158,21 +225,35 @@ on_committed(struct worker *w, struct letter *l)
 	case JOB_SUBSCRIBE:
 		session_subscribed(w, j);
 		return;
-	case JOB_RECORDS: {
-		struct conn *c = worker_find_conn(w, j->conn);
-		if (j->fate == JOB_FAILED)
-			log_warn("records.lost", "count=%zu why=%s", j->notes.count,
-			    log_quote_text(j->err.text));
-		if (c != NULL && c->session != NULL && j->notes.errand != DESK_NOTHING)
-			audit_home(c, j);
-		job_free(j);
+	case JOB_RECORDS:
+		records_home(w, j);
 		return;
-	}
+	case JOB_ATTEST:
+		attest_home(w, j);
+		return;
+	case JOB_SAID:
+		notices_home(w, j);
+		return;
+	case JOB_MAILBOX:
+		mailbox_home(w, j);
+		return;
 	case JOB_RULES:
 	case JOB_CLOCK:
 		admin_home(w, j);
 		return;
+	case JOB_ERASE:
+	case JOB_BACKUP:
+		upkeep_home(w, j);
+		return;
+	case JOB_SESSIONS:
+		sessions_letter(w, j);
+		return;
 	case JOB_RETRY:
+		outlet_given_up(w->desk, j);
+		return;
+	case JOB_COSIGNED:
+	case JOB_ARCHIVE:
+	case JOB_DRAIN:
 		break;
 	}
 	job_free(j);
@@ -181,6 +262,7 @@ on_committed(struct worker *w, struct letter *l)
 void
 on_notice(struct worker *w, struct letter *l)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct notice *n = MAILBOX_ENTRY(l, struct notice, letter);
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
@@ -212,6 +294,7 @@ on_notice(struct worker *w, struct letter *l)
 bool
 on_arrived(struct conn *c, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct session *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "session");
@@ -224,6 +307,7 @@ on_arrived(struct conn *c, struct err *e)
 void
 on_room(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct session *s = c->session;
 	for (unsigned i = 0; s != NULL && i < s->consumer_count; i++)
 		outlet_pump(s->consumers[i]->outlet);
@@ -233,13 +317,21 @@ on_room(struct conn *c)
 void
 on_its_turn(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
+	struct session *s = c->session;
+	uint64_t told = s == NULL ? 0 : s->heads_size;
 	heads_tell(c);
+	if (s != NULL && s->heads_size != told)
+		for (unsigned i = 0; i < s->consumer_count; i++)
+			if (s->consumers[i]->proof)
+				outlet_covered(s->consumers[i]->outlet);
 	pull_step(c);
 }
 
 void
 on_gone(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct session *s = c->session;
 	if (s == NULL)
 		return;
@@ -249,6 +341,7 @@ on_gone(struct conn *c)
 		outlet_pump(o);
 	}
 	pull_free(s->pull);
+	receipts_free(s->receipts);
 	trust_signer_free(s->signer);
 	arena_done(&s->memory);
 	free(s);
@@ -260,6 +353,7 @@ on_gone(struct conn *c)
 void
 on_party_gone(struct worker *w, struct worker_party *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	(void)w;
 	(void)p;
 }
@@ -267,6 +361,7 @@ on_party_gone(struct worker *w, struct worker_party *p)
 void
 on_refused(struct conn *c, enum err_code code, struct bytes field, struct bytes report)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->worker->desk != NULL)
 		desk_count_refusal(c->worker->desk, c,
 		    &(struct refused){ .code = code, .field = field, .report = report });
@@ -275,6 +370,7 @@ on_refused(struct conn *c, enum err_code code, struct bytes field, struct bytes 
 void
 on_turned_away(struct conn *c, const struct trust_refusal *why)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->worker->desk != NULL)
 		desk_count_refusal(c->worker->desk, c,
 		    &(struct refused){ .code = c->peer == NULL ? ERR_TLS : ERR_SHUT_OUT,

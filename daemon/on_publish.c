@@ -3,8 +3,11 @@
 #include "daemon/drafts.h"
 #include "daemon/explain.h"
 #include "daemon/log.h"
+#include "daemon/notices.h"
 #include "daemon/on.h"
 #include "daemon/publish.h"
+#include "daemon/role.h"
+#include "daemon/sources.h"
 #include "proto/dry.h"
 #include "proto/msg.h"
 
@@ -25,7 +28,9 @@ refuse(struct conn *c, uint64_t request, const struct complaint *why, struct byt
 {
 	struct err e = { 0 };
 	struct refused r = { why->code, why->field, report };
-	if (why->code != ERR_BUSY && why->code != ERR_NOMEM)
+	/* what may be tried again is no fact about the report; while nothing is signed it could not
+	 * be recorded either */
+	if (why->code != ERR_BUSY && why->code != ERR_NOMEM && why->code != ERR_SIGNER)
 		desk_count_refusal(desk_of(c), c, &r);
 	log_info("report.refused", "conn=%" PRIu64 " req=%" PRIu64 " agent=%s code=%s", c->id,
 	    request, log_quote_text(c->peer->agent), err_token(why->code));
@@ -126,40 +131,26 @@ check(struct conn *c, struct publish *p, struct arena *a, struct fault *f, struc
 	if (!ok)
 		return false;
 	/* the committer asks again, in the transaction; here it only sets the order of refusals */
+	found = found && known.intake < atomic_load(&d->shell->signed_size);
 	if (found && memcmp(known.manifest, digest, sizeof(digest)) != 0)
 		return err_set(e, ERR_ID_CONFLICT, "the id is taken");
 	/* answered with the first receipt, whatever has expired since (design 5) */
-	p->known = found && !p->dry_run && known.intake < atomic_load(&d->shell->signed_size);
+	p->known = found && !p->dry_run;
 	if (p->known)
 		return true;
 	if (!verify(c, p, e))
 		return false;
-	if (p->report.has_notice)
-		return err_set(e, ERR_NOT_YET, "recall, supersede and about come later");
-	return true;
+	return notices_check(d, p, a, f, e);
+}
+
+/* It needs no agreement in force and no decision (design 8). */
+static bool
+is_recall(const struct publish *p)
+{
+	return p->named.act == ENVELOPE_RECALL;
 }
 
 /* ---- facts ---- */
-
-static bool
-fill_sources(struct publish *p, struct arena *a, struct err *e)
-{
-	const struct names *ids = &p->report.routing.sources;
-	struct fact_source *s = arena_zalloc(a, ids->count + 1, sizeof(*s));
-	if (s == NULL)
-		return err_set(e, ERR_NOMEM, "sources");
-	for (size_t i = 0; i < ids->count; i++) {
-		char text[37];
-		desk_uuid(ids->items[i].data, text);
-		/* what became of a source is not computed yet: unknown, so its portions are
-		 * withheld */
-		if (!arena_copy(a, bytes_of(text), &s[i].id, e))
-			return false;
-	}
-	p->facts.sources = s;
-	p->facts.source_count = ids->count;
-	return true;
-}
 
 static bool
 fill_facts(struct publish *p, struct arena *a, struct err *e)
@@ -191,7 +182,29 @@ fill_facts(struct publish *p, struct arena *a, struct err *e)
 		.not_to = r->not_to,
 		.portions = q,
 		.portion_count = p->report.portion_count };
-	return fill_sources(p, a, e);
+	return true;
+}
+
+/* As they stand now: once more each time that it is decided. */
+static bool
+fill_sources(struct desk *d, struct publish *p, struct arena *a, struct err *e)
+{
+	struct sources_ask q = { .view = d->view,
+		.publisher = p->party_id,
+		.mode = p->facts.mode,
+		.ids = &p->report.routing.sources,
+		.most_bytes = LIMIT_SOURCES_BYTES };
+	struct sources found;
+	if (!sources_find(&q, a, &found, e))
+		return false;
+	p->facts.sources = found.items;
+	p->facts.source_count = found.count;
+	p->decided = (struct decisions){ .refusal = { .code = ERR_NONE } };
+	if (found.over)
+		p->decided.refusal = (struct refusal){ .code = ERR_LIMIT,
+			.field = bytes_of("sources"),
+			.detail = bytes_of("a report names 32 sources and rests on 256") };
+	return true;
 }
 
 /* ---- the job ---- */
@@ -200,12 +213,14 @@ static bool
 parts(struct publish *p, struct job *j, struct bytes facts, struct err *e)
 {
 	const struct envelope *v = &p->report;
-	struct job_part *to = arena_zalloc(j->arena, 5 + 2 * v->portion_count, sizeof(*to));
+	struct job_part *to = arena_zalloc(j->arena, 6 + 2 * v->portion_count, sizeof(*to));
 	size_t n = 0, total = 0;
 	if (to == NULL)
 		return err_set(e, ERR_NOMEM, "parts");
 	to[n++] = (struct job_part){ STORE_PART_MANIFEST, v->manifest_bytes };
 	to[n++] = (struct job_part){ STORE_PART_ROUTING, v->routing_bytes };
+	if (v->has_notice)
+		to[n++] = (struct job_part){ STORE_PART_NOTICE, v->notice_bytes };
 	to[n++] = (struct job_part){ STORE_PART_SEAL, v->seal_bytes };
 	to[n++] = (struct job_part){ STORE_PART_FACTS, facts };
 	for (size_t i = 0; i < v->portion_count; i++) {
@@ -218,6 +233,9 @@ parts(struct publish *p, struct job *j, struct bytes facts, struct err *e)
 	j->publish.part_count = n;
 	j->publish.report.body_bytes = (uint32_t)total;
 	j->bytes = total + 4096;
+	for (size_t i = 0; i < j->publish.recipient_count; i++)
+		j->bytes +=
+		    j->publish.recipients[i].opened.len + j->publish.recipients[i].waits.len;
 	return true;
 }
 
@@ -253,6 +271,14 @@ unusable(const struct decisions *d, struct arena *a, struct job_publish *p, stru
 	return explain_unusable_write(a, u, d->unusable_count, &p->unusable_bytes, e);
 }
 
+/* A recall has no label of its own: it is marked as what it names. */
+static bool
+banner(struct desk *d, const struct publish *p, struct arena *a, struct bytes *out, struct err *e)
+{
+	*out = p->banner;
+	return is_recall(p) || policy_banner(d->rules->epoch, &p->facts, a, out, e);
+}
+
 static bool
 fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 {
@@ -274,8 +300,7 @@ fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	memcpy(intake.chain, s->chain, sizeof(intake.chain));
 	memcpy(intake.anchor, s->anchor, sizeof(intake.anchor));
 	if (!envelope_leaf(&d->sha, p->report.manifest_bytes, drafts.manifest, e) ||
-	    !policy_banner(d->rules->epoch, &p->facts, j->arena, &drafts.banner, e) ||
-	    !drafts_facts(&drafts, &facts, e) ||
+	    !banner(d, p, j->arena, &drafts.banner, e) || !drafts_facts(&drafts, &facts, e) ||
 	    !sha256_of(&d->sha, p->report.seal_bytes, intake.seal, e) ||
 	    !drafts_intake(&drafts, &intake, &out->intake, e) || !drafts_decisions(&drafts, j, e) ||
 	    !parts(p, j, facts, e) || !chain_bytes(c, j->arena, &out->chain, e) ||
@@ -294,8 +319,11 @@ fill_job(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	out->decided_us = p->facts.time;
 	out->good_until_us = p->decided.good_until;
 	out->signer_until_us = (uint64_t)s->not_after * 1000000;
+	out->named = p->named;
+	if (is_recall(p))
+		desk_say_who(c, j);
 	j->rules = d->rules->number;
-	j->records = 1 + out->decision_count + out->recipient_count;
+	j->records = 1 + out->decision_count + out->recipient_count + 2 * p->named_decisions;
 	return sha256_of(&d->sha, p->report.manifest_bytes, r->manifest, e);
 }
 
@@ -305,10 +333,18 @@ publish_decide(struct conn *c, struct publish *p, struct job *j, struct err *e)
 	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = desk_of(c);
 	uint64_t now;
-	if (!wall_now(&d->shell->wall, &now))
+	if (!fill_sources(d, p, j->arena, e))
+		return false;
+	if (p->decided.refusal.code != ERR_NONE)
+		return true;
+	if (!wall_now(&d->shell->wall, &now)) /* after the look: what it found is not later */
 		return err_set(e, ERR_CLOCK, "clock in doubt");
+	if (!p->dry_run && atomic_load(&d->shell->signer_away))
+		return err_set(e, ERR_SIGNER, "the log's signer does not answer");
 	p->facts.time = p->facts.accepted = now;
-	if (!policy_decide(d->rules->epoch, &p->facts, j->arena, &p->decided, e))
+	if (is_recall(p))
+		p->decided.good_until = UINT64_MAX;
+	else if (!policy_decide(d->rules->epoch, &p->facts, j->arena, &p->decided, e))
 		return false;
 	if (p->decided.refusal.code != ERR_NONE || p->dry_run)
 		return true;
@@ -374,6 +410,7 @@ recall_receipt(struct conn *c, struct job *j, struct err *e)
 bool
 on_publish(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct fault f = { 0 };
 	struct err why = { 0 };
 	struct bytes no_id = { NULL, 0 };
@@ -404,8 +441,8 @@ on_publish(struct conn *c, const struct msg *m, struct arena **request, struct e
 	for (size_t i = 0; i < p->report.portion_count; i++)
 		p->size +=
 		    p->report.portions[i].head_bytes.len + p->report.portions[i].body_bytes.len;
-	p->size +=
-	    p->report.manifest_bytes.len + p->report.routing_bytes.len + p->report.seal_bytes.len;
+	p->size += p->report.manifest_bytes.len + p->report.routing_bytes.len +
+		   p->report.notice_bytes.len + p->report.seal_bytes.len;
 	SCOPED(job_free) struct job *j = job_new(JOB_PUBLISH, request, 0);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "job");
@@ -488,6 +525,7 @@ again(struct desk *d, struct conn *c, struct job *j)
 void
 publish_home(struct worker *w, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct conn *c = worker_find_conn(w, j->conn);
 	struct publish *p = j->sender;
 	struct err e = { 0 };

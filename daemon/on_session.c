@@ -1,15 +1,17 @@
-/* on_session.c - Hello, Whoami, Subscribe, Ack, Attest: who is here and what they read. */
+/* on_session.c - Hello, Whoami, Subscribe, Ack: who is here and what they read. */
 #include "daemon/on.h"
 #include "daemon/config.h"
+#include "daemon/fill.h"
 #include "daemon/heads.h"
 #include "daemon/log.h"
 #include "daemon/outlet.h"
 #include "daemon/publish.h"
+#include "daemon/role.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { AGREEMENTS_A_PAGE = 64, PROTOCOL_VERSION = 1, CHAIN_MEMORY = LIMIT_CERT_LIST_BYTES * 2 };
+enum { AGREEMENTS_A_PAGE = 64, CHAIN_MEMORY = LIMIT_CERT_LIST_BYTES * 2 };
 
 /* ---- what a member may know of its agreements ---- */
 
@@ -101,6 +103,7 @@ witness(struct conn *c, const struct msg_hello *h, struct arena *a, struct msg_w
 		return false;
 	w->checkpoint = now.note;
 	c->session->heads_size = now.size;
+	c->session->heads_bytes = now.note.len;
 	if (h->log_size == 0 || !bytes_equal(h->log_origin, d->shell->origin))
 		return true;
 	if (h->log_size > now.size)
@@ -113,12 +116,12 @@ static bool
 welcome(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
 {
 	struct desk *d = desk_of(c);
-	const struct config *cfg = d->shell->config;
+	const struct config *cfg = desk_settings(d);
 	struct page page = { 0 };
 	struct msg out = { .request = m->request, .type = MSG_WELCOME };
 	if (!agreements(c, a, &page, e))
 		return false;
-	out.welcome = (struct msg_welcome){ .version = PROTOCOL_VERSION,
+	out.welcome = (struct msg_welcome){ .version = c->version,
 		.party = bytes_of(c->peer->party),
 		.agent = bytes_of(c->peer->agent),
 		.hub_party = epoch_hub(d->rules->epoch)->name,
@@ -142,13 +145,15 @@ welcome(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
 bool
 on_hello(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct session *s = c->session;
 	struct arena memory;
-	bool known = false;
 	(void)request;
-	for (size_t i = 0; i < m->hello.versions.count; i++)
-		known |= m->hello.versions.items[i] == PROTOCOL_VERSION;
-	if (!known)
+	for (size_t i = 0; i < m->hello.versions.count; i++) /* they rise */
+		if (m->hello.versions.items[i] >= MSG_VERSION_LEAST &&
+		    m->hello.versions.items[i] <= MSG_VERSION_MOST)
+			c->version = m->hello.versions.items[i];
+	if (c->version == 0)
 		return err_set(e, ERR_VERSION, "the client speaks no version of ours");
 	if (!keep_chain(s, &m->hello.signer_chain, e))
 		return false;
@@ -178,6 +183,7 @@ role_names(unsigned roles, struct bytes out[8])
 bool
 on_whoami(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct desk *d = desk_of(c);
 	struct bytes roles[8];
 	struct page page = { 0 };
@@ -212,15 +218,13 @@ on_whoami(struct conn *c, const struct msg *m, struct arena **request, struct er
 bool
 on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	const struct msg_subscribe *s = &m->subscribe;
 	struct complaint no = { .code = ERR_NONE };
 	if ((c->peer->roles & ROLE_SUBSCRIBE) == 0)
 		no.code = ERR_ROLE;
 	else if (desk_party(c) == 0)
 		no.code = ERR_UNKNOWN_AGENT;
-	else if (s->from_start)
-		no = (struct complaint){ .code = ERR_NOT_YET,
-			.field = bytes_of("subscribe.from_start") };
 	else if (s->topic.len > 0 && topic_check_pattern(s->topic) != TOPIC_GOOD)
 		no = (struct complaint){ .code = ERR_MALFORMED,
 			.field = bytes_of("subscribe.topic") };
@@ -231,13 +235,16 @@ on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct
 		.name = s->name,
 		.pattern = s->topic };
 	uint32_t credit = s->credit;
+	bool proof = s->proof, from_start = s->from_start;
 	struct job *j = job_new(JOB_SUBSCRIBE, request, 0);
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "subscription");
 	j->request = m->request;
 	j->records = 1;
 	j->bytes = 1024;
-	j->subscribe = (struct job_subscribe){ .want = want, .credit = credit };
+	j->subscribe = (struct job_subscribe){
+		.want = want, .credit = credit, .proof = proof, .from_start = from_start
+	};
 	desk_say_who(c, j);
 	(void)!desk_post(c, &j);
 	return true;
@@ -253,6 +260,7 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 	struct consumer *k = o == NULL ? NULL : outlet_join(o, c, s->credit);
 	if (k == NULL)
 		return conn_refuse(c, j->request, &(struct complaint){ .code = ERR_NOMEM }, e);
+	k->proof = s->proof;
 	struct msg m = { .request = j->request, .type = MSG_SUBSCRIBED };
 	m.subscribed = (struct msg_subscribed){ .subscription = k->number,
 		.name = s->want.name,
@@ -262,6 +270,8 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 		.credit = s->credit };
 	if (!conn_send(c, 3, &m, e))
 		return false;
+	if (s->filling)
+		fill_begin(o, &s->fill_at);
 	outlet_more(o);
 	outlet_pump(o);
 	return true;
@@ -270,6 +280,7 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 void
 session_subscribed(struct worker *w, struct job *j)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct conn *c = worker_find_conn(w, j->conn);
 	struct err e = { 0 };
 	bool ok = true;
@@ -288,26 +299,47 @@ session_subscribed(struct worker *w, struct job *j)
 	job_free(j);
 }
 
-bool
-on_ack(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+static struct consumer *
+consumer_of(const struct session *s, uint32_t number)
 {
-	struct session *s = c->session;
-	(void)request;
 	for (unsigned i = 0; i < s->consumer_count; i++)
-		if (s->consumers[i]->number == m->ack.subscription) {
-			struct err why = { 0 };
-			if (outlet_ack(s->consumers[i], &m->ack.deliveries, m->request, &why))
-				return true;
-			return m->request == 0 ||
-			       conn_refuse(c, m->request,
-				   &(struct complaint){ .code = why.code, .retry_ms = 1000 }, e);
-		}
-	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
+		if (s->consumers[i]->number == number)
+			return s->consumers[i];
+	return NULL;
 }
 
 bool
-on_attest(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+on_nack(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
+	struct consumer *k = consumer_of(c->session, m->nack.subscription);
+	struct err why = { 0 };
 	(void)request;
-	return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_NOT_YET }, e);
+	if (k == NULL)
+		return desk_refuse(
+		    c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
+	if (outlet_nack(k, &m->nack, m->request, &why) || m->request == 0)
+		return true;
+	struct complaint no = { .code = why.code };
+	if (why.code == ERR_MALFORMED)
+		no.field = bytes_of("nack.deliveries");
+	else
+		no.retry_ms = 1000;
+	return why.code == ERR_BUSY ? conn_refuse(c, m->request, &no, e)
+				    : desk_refuse(c, m->request, &no, e);
+}
+
+bool
+on_ack(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct consumer *k = consumer_of(c->session, m->ack.subscription);
+	struct err why = { 0 };
+	(void)request;
+	if (k == NULL)
+		return desk_refuse(
+		    c, m->request, &(struct complaint){ .code = ERR_NO_SUBSCRIPTION }, e);
+	return outlet_ack(k, &m->ack.deliveries, m->request, &why) || m->request == 0 ||
+	       conn_refuse(
+		   c, m->request, &(struct complaint){ .code = why.code, .retry_ms = 1000 }, e);
 }

@@ -1,4 +1,5 @@
 #include "daemon/outbox.h"
+#include "daemon/role.h"
 
 #include "daemon/pump.h"
 #include "proto/frame.h"
@@ -17,6 +18,7 @@ struct outgoing {
 void
 outbox_init(struct outbox *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*o = (struct outbox){ 0 };
 	for (unsigned i = 0; i < LIMIT_LANES; i++)
 		STAILQ_INIT(&o->lane[i]);
@@ -36,6 +38,7 @@ enqueue(struct outbox *o, unsigned lane, struct outgoing *g, struct bytes messag
 bool
 outbox_put(struct outbox *o, unsigned lane, struct bytes message, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(lane < LIMIT_LANES && message.len > 0);
 	struct outgoing *g = malloc(sizeof(*g) + message.len);
 	if (g == NULL)
@@ -49,6 +52,7 @@ outbox_put(struct outbox *o, unsigned lane, struct bytes message, struct err *e)
 bool
 outbox_put_stream(struct outbox *o, unsigned lane, const struct stream *s, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(lane < LIMIT_LANES && s->message.len > 0 && s->may_go != NULL && s->done != NULL);
 	struct outgoing *g = malloc(sizeof(*g));
 	if (g == NULL)
@@ -77,10 +81,56 @@ outbox_empty(const struct outbox *o)
 size_t
 outbox_waiting(const struct outbox *o, unsigned lane)
 {
-	size_t sum = 0;
-	for (unsigned i = lane; i < LIMIT_LANES; i++)
-		sum += o->waiting[i];
-	return sum;
+	return o->waiting[lane];
+}
+
+/* What must come before it, the chain of its signer say, was queued before it. */
+static bool
+follows_an_answer(const struct outbox *o, const struct outgoing *g)
+{
+	const struct outgoing *a;
+	if (o->answers == 0 || g->writer.sent > 0)
+		return false;
+	for (unsigned i = g->writer.lane + 1u; i < LIMIT_LANES; i++)
+		STAILQ_FOREACH (a, &o->lane[i], next)
+			if (a->stream.may_go == NULL && a->serial < g->serial)
+				return true;
+	return false;
+}
+
+/* Whether its next frame is paid for by what went past it. */
+static bool
+is_due(const struct outbox *o, unsigned lane)
+{
+	const struct outgoing *g = STAILQ_FIRST(&o->lane[lane]);
+	if (g == NULL)
+		return false;
+	size_t next = FRAME_HEAD_BYTES + g->writer.message.len - g->writer.sent;
+	if (next > PUMP_RECORD)
+		next = PUMP_RECORD;
+	return o->passed[lane] >= (LIMIT_AGING_FLOOR - 1) * next && !follows_an_answer(o, g);
+}
+
+static int
+next_lane(const struct outbox *o)
+{
+	for (int i = 0; i < (int)LIMIT_LANES - 1; i++) {
+		if (is_due(o, (unsigned)i))
+			return i;
+	}
+	return highest(o);
+}
+
+/* A frame of 'lane' went out. */
+static void
+count_frame(struct outbox *o, unsigned lane, size_t bytes)
+{
+	size_t paid = (LIMIT_AGING_FLOOR - 1) * bytes;
+	o->passed[lane] -= o->passed[lane] < paid ? o->passed[lane] : paid;
+	for (unsigned i = 0; i < lane; i++) {
+		if (!STAILQ_EMPTY(&o->lane[i]))
+			o->passed[i] += bytes;
+	}
 }
 
 static void
@@ -97,6 +147,8 @@ finish(struct outbox *o, struct outgoing *g, size_t unsent, struct conn *c, enum
 {
 	counted_out(o, g, unsent);
 	STAILQ_REMOVE(&o->lane[g->writer.lane], g, outgoing, next);
+	if (STAILQ_EMPTY(&o->lane[g->writer.lane]))
+		o->passed[g->writer.lane] = 0;
 	struct stream s = g->stream;
 	if (s.may_go != NULL && how == STREAM_SENT)
 		o->reports_sent++;
@@ -155,8 +207,10 @@ fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 	uint8_t *to = pump_space(p, want);
 	if (to == NULL)
 		return false;
-	pump_added(p, frame_writer_next(&g->writer, to, want));
+	size_t made = frame_writer_next(&g->writer, to, want);
+	pump_added(p, made);
 	counted_out(o, g, g->writer.sent - was);
+	count_frame(o, g->writer.lane, made);
 	if (frame_writer_done(&g->writer))
 		finish(o, g, 0, c, STREAM_SENT);
 	return true;
@@ -165,15 +219,18 @@ fill_frame(struct outbox *o, struct outgoing *g, struct pump *p, struct conn *c)
 bool
 outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e)
 {
-	size_t waits = outbox_waiting(o, 0);
+	ASSERT_ON(ROLE_WORKER);
+	size_t waits = 0;
 	if (pump_has_begun(p))
 		return true;
+	for (unsigned i = 0; i < LIMIT_LANES; i++)
+		waits += o->waiting[i];
 	if (waits > PUMP_RECORD)
 		waits = PUMP_RECORD;
 	if (waits > 0 && pump_space(p, waits + waits / 16) == NULL) /* and the heads of frames */
 		return err_set(e, ERR_NOMEM, "output buffer");
 	for (int lane;
-	     pump_pending(p) + FRAME_HEAD_BYTES < PUMP_RECORD && (lane = highest(o)) >= 0;) {
+	     pump_pending(p) + FRAME_HEAD_BYTES < PUMP_RECORD && (lane = next_lane(o)) >= 0;) {
 		if (!fill_frame(o, STAILQ_FIRST(&o->lane[lane]), p, c))
 			return err_set(e, ERR_NOMEM, "output buffer");
 	}
@@ -183,6 +240,7 @@ outbox_fill(struct outbox *o, struct pump *p, struct conn *c, struct err *e)
 void
 outbox_clear(struct outbox *o, struct pump *p, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	for (int lane; (lane = highest(o)) >= 0;) {
 		struct outgoing *g = STAILQ_FIRST(&o->lane[lane]);
 		if (!stop(o, g, p, c, STREAM_GONE))

@@ -1,6 +1,8 @@
 #include "daemon/outlet.h"
+#include "daemon/role.h"
 
 #include "daemon/config.h"
+#include "daemon/fill.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
 #include "proto/msg.h"
@@ -14,6 +16,7 @@
 struct outlet *
 outlet_find(struct desk *d, uint32_t id)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = NULL;
 	HASH_FIND(hh, d->outlets, &id, sizeof(id), o);
 	return o;
@@ -70,6 +73,7 @@ outlet_join(struct outlet *o, struct conn *c, uint32_t credit)
 	k->conn = c;
 	k->outlet = o;
 	k->credit = credit;
+	k->since_ms = worker_now_ms(c->worker);
 	k->number = ++s->last_outlet;
 	s->consumers[s->consumer_count++] = k;
 	LIST_INSERT_HEAD(&o->consumers, k, of_outlet);
@@ -91,6 +95,9 @@ count_attempts(struct outlet *o, struct flight **flights, size_t count)
 	for (size_t i = 0; i < count; i++)
 		j->retry.items[i] = flights[i]->entry;
 	j->retry.count = j->records = count;
+	j->retry.party = o->party;
+	j->retry.mode = o->mode;
+	j->bytes = 512 * count;
 	if (!desk_post_own(o->desk, &j))
 		log_debug("attempts.uncounted", "subscription=%u", o->id);
 }
@@ -123,9 +130,22 @@ outlet_leave(struct consumer *k)
 	tell_credit(o);
 }
 
+bool
+outlet_is_idle(const struct outlet *o)
+{
+	ASSERT_ON(ROLE_WORKER);
+	const struct flight *f;
+	TAILQ_FOREACH (f, &o->all, of_outlet)
+		if (f->state == FLIGHT_JOB || f->state == FLIGHT_STREAM ||
+		    f->state == FLIGHT_ACKING)
+			return false;
+	return LIST_EMPTY(&o->consumers) && o->jobs == 0 && !o->pumping && !o->fill_job;
+}
+
 void
 outlet_free(struct outlet *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f;
 	assert(LIST_EMPTY(&o->consumers));
 	while ((f = TAILQ_FIRST(&o->all)) != NULL)
@@ -139,6 +159,7 @@ outlet_free(struct outlet *o)
 void
 outlet_more(struct outlet *o)
 {
+	ASSERT_ON(ROLE_WORKER);
 	for (size_t i = 0; i < OUTLET_LANES; i++)
 		o->lanes[i].more = true;
 }
@@ -218,24 +239,6 @@ lane_waits(struct outlet *o, unsigned lane)
 	return true;
 }
 
-/* The lane whose turn it is; OUTLET_LANES if none waits. */
-static unsigned
-next_lane(struct outlet *o)
-{
-	if (o->picked + 1 >= LIMIT_AGING_FLOOR)
-		for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
-			if (lane_waits(o, lane)) {
-				o->picked = 0;
-				return lane;
-			}
-	for (unsigned lane = OUTLET_LANES; lane-- > 0;)
-		if (lane_waits(o, lane)) {
-			o->picked++;
-			return lane;
-		}
-	return OUTLET_LANES;
-}
-
 static struct flight *
 new_flight(struct outlet *o, const struct store_queued *entry)
 {
@@ -264,14 +267,24 @@ take_off(struct outlet *o, unsigned lane)
 	return f;
 }
 
-/* Those whose time has come; prepare reads the whole entry. */
+bool
+outlet_lay_down(struct flight *f)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct store_queued q = f->entry;
+	q.not_before_ms = DORMANT_QUORUM;
+	return LIST_EMPTY(&f->sents) && f->ticket == NULL && lay_down(flight_lane(f), &q);
+}
+
+/* Those whose time has come; prepare reads the whole entry.  'signed_to': what the quorum signed,
+ * if that is news. */
 static void
-wake_dormant(struct outlet *o, unsigned lane)
+wake_dormant(struct outlet *o, unsigned lane, uint64_t signed_to)
 {
 	struct lane *l = &o->lanes[lane];
 	uint64_t now = wall_ms(o);
 	size_t kept = 0;
-	if (l->wake_ms > now)
+	if (l->wake_ms > now && signed_to == 0)
 		return;
 	l->wake_ms = UINT64_MAX;
 	for (size_t i = 0; i < l->dormant_count; i++) {
@@ -280,7 +293,9 @@ wake_dormant(struct outlet *o, unsigned lane)
 			.key = { o->id, (uint8_t)(lane + 1), d.decision },
 			.report.originator = d.originator,
 		};
-		if (d.not_before_ms <= now && new_flight(o, &entry) != NULL)
+		bool now_due = d.not_before_ms == DORMANT_QUORUM ? d.decision < signed_to
+								 : d.not_before_ms <= now;
+		if (now_due && new_flight(o, &entry) != NULL)
 			continue;
 		l->dormant[kept++] = d;
 		if (d.not_before_ms < l->wake_ms)
@@ -330,6 +345,31 @@ reader(struct outlet *o, unsigned lane)
 	return k;
 }
 
+/* The lane whose turn it is, and who reads it: one that waited through the picks of others, else
+ * the highest.  NULL: none waits, or there is no room for it. */
+static struct consumer *
+next_turn(struct outlet *o, unsigned *lane)
+{
+	struct consumer *k;
+	for (*lane = 0; *lane < OUTLET_LANES; ++*lane)
+		if (o->lanes[*lane].passed >= LIMIT_AGING_FLOOR - 1 && lane_waits(o, *lane) &&
+		    (k = reader(o, *lane)) != NULL)
+			return k;
+	while (*lane > 0)
+		if (lane_waits(o, --*lane))
+			return reader(o, *lane);
+	return NULL;
+}
+
+static void
+count_pick(struct outlet *o, unsigned lane)
+{
+	o->lanes[lane].passed = 0;
+	for (unsigned i = 0; i < lane; i++)
+		if (o->lanes[i].passed < LIMIT_AGING_FLOOR && lane_waits(o, i))
+			o->lanes[i].passed++;
+}
+
 static bool
 any_reader(const struct outlet *o)
 {
@@ -363,20 +403,35 @@ tell_credit(struct outlet *o)
 		atomic_store_explicit(&s->credit[o->id], credit, memory_order_relaxed);
 }
 
+/* Between two pumpings: so none overtakes who has waited for the same signatures. */
+static void
+see_quorum(struct outlet *o)
+{
+	uint64_t cosigned = atomic_load(&o->desk->shell->cosigned_size);
+	if (cosigned == o->cosigned)
+		return;
+	o->cosigned = cosigned;
+	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
+		wake_dormant(o, lane, cosigned);
+}
+
 void
 outlet_pump(struct outlet *o)
 {
 	ASSERT_ON(ROLE_WORKER);
-	if (o->pumping || o->desk->rules == NULL)
+	if (o->pumping || o->filling || o->desk->rules == NULL)
 		return;
 	o->pumping = true;
+	see_quorum(o);
 	/* what is asked for ahead of its credit would be recorded for bytes that cannot go yet */
-	while (any_reader(o) && o->jobs + o->behind < JOB_DELIVERIES && o->jobs < free_credit(o)) {
-		unsigned lane = next_lane(o);
-		struct consumer *k = lane == OUTLET_LANES ? NULL : reader(o, lane);
+	while (any_reader(o) && o->jobs + o->behind < JOB_DELIVERIES &&
+	       o->jobs + o->uncovered < free_credit(o)) {
+		unsigned lane;
+		struct consumer *k = next_turn(o, &lane);
 		struct flight *f = k == NULL ? NULL : take_off(o, lane);
 		if (f == NULL)
 			break;
+		count_pick(o, lane);
 		if (!prepare_flight(f, k))
 			flight_drop(f);
 		else if (f->state == FLIGHT_READY)
@@ -401,7 +456,8 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 		s->whole = true;
 		f->state = FLIGHT_SENT;
 		f->entry.attempts++;
-		flight_due(f, o->desk->shell->config->limit_ack_wait_ms);
+		flight_wait_ends(f);
+		flight_due(f, desk_settings(o->desk)->limit_ack_wait_ms);
 	} else {
 		flight_detach(f);
 		f->checked = false;
@@ -430,7 +486,7 @@ wake_due(struct outlet *o)
 		f->deadline_ms += w->still_ms; /* nobody's acknowledgement was read */
 		if (f->deadline_ms > now) {
 			o->due_ms = f->deadline_ms < o->due_ms ? f->deadline_ms : o->due_ms;
-		} else if (f->state == FLIGHT_LATER) {
+		} else if (f->state == FLIGHT_LATER || f->state == FLIGHT_HEAD) {
 			flight_ready(f);
 		} else if (f->state == FLIGHT_SENT) {
 			flight_detach(f);
@@ -448,9 +504,21 @@ void
 outlet_tick(struct outlet *o)
 {
 	ASSERT_ON(ROLE_WORKER);
+	fill_tick(o);
 	wake_due(o);
 	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
-		wake_dormant(o, lane);
+		wake_dormant(o, lane, 0);
+	outlet_pump(o);
+}
+
+void
+outlet_covered(struct outlet *o)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct flight *f;
+	TAILQ_FOREACH (f, &o->all, of_outlet)
+		if (f->state == FLIGHT_HEAD)
+			flight_ready(f);
 	outlet_pump(o);
 }
 
@@ -461,5 +529,8 @@ outlet_new_rules(struct outlet *o)
 	struct flight *f;
 	TAILQ_FOREACH (f, &o->all, of_outlet)
 		f->checked = false;
+	/* they may demand it no longer, or release nothing any more */
+	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
+		wake_dormant(o, lane, UINT64_MAX);
 	outlet_pump(o);
 }

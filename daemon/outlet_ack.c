@@ -3,6 +3,7 @@
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/outlet.h"
+#include "daemon/role.h"
 #include "proto/msg.h"
 
 #include <inttypes.h>
@@ -43,6 +44,7 @@ ticket_answer(struct desk *d, const struct ack_ticket *t)
 void
 ticket_settle(struct desk *d, struct ack_ticket *t, enum err_code how)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (t == NULL)
 		return;
 	if (how != ERR_NONE)
@@ -100,7 +102,8 @@ add_flight(struct job *j, struct flight *f, uint64_t record)
 	    &(struct job_acked){ .key = f->entry.key,
 		.report = f->entry.report,
 		.delivery = record,
-		.publisher = f->publisher });
+		.publisher = f->publisher,
+		.recall = f->recall });
 	flight_detach(f);
 	flight_unlist(f);
 	f->state = FLIGHT_ACKING;
@@ -186,7 +189,8 @@ take_number(struct consumer *k, uint64_t number, struct job *j, struct ack_ticke
 		    &(struct job_acked){ .key = s->key,
 			.report = s->report,
 			.delivery = s->record,
-			.publisher = s->publisher });
+			.publisher = s->publisher,
+			.recall = s->recall });
 	else if (f->state == FLIGHT_STREAM || f->state == FLIGHT_JOB || f->state == FLIGHT_ACKING)
 		settled = mark(f, s, t);
 	else
@@ -222,10 +226,14 @@ outlet_ack(struct consumer *k, const struct msg_u64s *deliveries, uint64_t reque
 void
 flight_ack(struct flight *f)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct job *j;
 	struct err e = { 0 };
-	if (!ack_job(f->outlet, 1, &j, &e))
-		return; /* it is delivered again after ack-wait */
+	if (!ack_job(f->outlet, 1, &j, &e)) {
+		flight_detach(f);
+		flight_later(f); /* prepare_flight comes back to it */
+		return;
+	}
 	add_flight(j, f, f->acked_record);
 	go(f->outlet->desk, j);
 }
@@ -278,6 +286,23 @@ outlet_delivered(struct desk *d, struct job *j)
 	outlet_pump(o);
 }
 
+/* Attempts were counted, or given up: look at the flights that waited for it. */
+void
+outlet_given_up(struct desk *d, struct job *j)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct outlet *o = NULL;
+	for (size_t i = 0; i < j->retry.count && j->retry.flights != NULL; i++) {
+		struct flight *f = j->retry.flights[i];
+		o = f->outlet;
+		home(f, j, "attempts.not-recorded");
+	}
+	ticket_settle(d, j->sender, j->fate == JOB_DONE ? ERR_NONE : j->err.code);
+	job_free(j);
+	if (o != NULL)
+		outlet_pump(o);
+}
+
 void
 outlet_decided(struct desk *d, struct job *j)
 {
@@ -293,4 +318,101 @@ outlet_decided(struct desk *d, struct job *j)
 	home(f, j, "decision.not-recorded");
 	job_free(j);
 	outlet_pump(o);
+}
+
+/* ---- nack ---- */
+
+/* The flight that the consumer has under this number and may give back; NULL: none. */
+static struct flight *
+has(const struct consumer *k, uint64_t number)
+{
+	struct sent *s = NULL;
+	HASH_FIND(hh, k->sents, &number, sizeof(number), s);
+	struct flight *f = s == NULL ? NULL : s->flight;
+	return f != NULL && f->state == FLIGHT_SENT && f->to == k ? f : NULL;
+}
+
+/* Nothing is done unless all of it can be. */
+static bool
+may_nack(const struct consumer *k, const struct msg_nack *n, struct err *why)
+{
+	size_t new = 0;
+	for (size_t i = 0; i < n->deliveries.count; i++) {
+		uint64_t number = n->deliveries.items[i];
+		if (number == 0 || number > k->last)
+			return err_set(why, ERR_MALFORMED, "a number that was never given");
+		const struct flight *f = has(k, number);
+		new += f != NULL && !f->put_off;
+	}
+	if (n->delay_ms > 0 && k->outlet->put_off + new > LIMIT_PUT_OFF)
+		return err_set(why, ERR_QUOTA, "too many deliveries are put off");
+	return true;
+}
+
+static struct job *
+nack_job(const struct consumer *k, size_t count)
+{
+	const struct outlet *o = k->outlet;
+	struct job *j =
+	    job_new(JOB_RETRY, NULL, count * (sizeof(struct store_queued) + sizeof(void *)) + 4096);
+	if (j == NULL)
+		return NULL;
+	j->retry = (struct job_retry){ .party = o->party,
+		.mode = o->mode,
+		.items = arena_zalloc(j->arena, count, sizeof(*j->retry.items)),
+		.flights = arena_zalloc(j->arena, count, sizeof(void *)) };
+	if (j->retry.items != NULL && j->retry.flights != NULL)
+		return j;
+	job_free(j);
+	return NULL;
+}
+
+static void
+give_back(struct flight *f, struct job *j, uint32_t delay_ms)
+{
+	struct outlet *o = f->outlet;
+	uint64_t at = wall_best(&o->desk->shell->wall) / 1000 + delay_ms;
+	struct store_queued *entry = &j->retry.items[j->retry.count];
+	flight_detach(f);
+	if (delay_ms > 0)
+		flight_put_off(f);
+	flight_wait(f, FLIGHT_JOB);
+	o->jobs++;
+	*entry = f->entry;
+	if (delay_ms > 0 && at > entry->not_before_ms)
+		entry->not_before_ms = at;
+	j->retry.flights[j->retry.count++] = f;
+}
+
+bool
+outlet_nack(struct consumer *k, const struct msg_nack *n, uint64_t request, struct err *why)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct desk *d = k->outlet->desk;
+	if (!may_nack(k, n, why))
+		return false;
+	struct job *j = nack_job(k, n->deliveries.count);
+	struct ack_ticket *t = j == NULL || request == 0 ? NULL : ticket_new(k, request);
+	if (j == NULL || (request != 0 && t == NULL)) {
+		job_free(j);
+		return err_set(why, ERR_BUSY, "no memory");
+	}
+	if (t != NULL)
+		conn_owes(k->conn, 0);
+	for (size_t i = 0; i < n->deliveries.count; i++) {
+		struct flight *f = has(k, n->deliveries.items[i]);
+		if (f != NULL)
+			give_back(f, j, n->delay_ms);
+	}
+	j->sender = t;
+	j->home = d->worker->index;
+	j->records = j->retry.count;
+	j->bytes = 512 * j->retry.count;
+	if (j->retry.count > 0 && !atomic_load(&d->shell->broken) &&
+	    mailbox_post(d->shell->committer, &j->letter.item))
+		return true;
+	j->fate = j->retry.count > 0 ? JOB_FAILED : JOB_DONE;
+	(void)err_set(&j->err, ERR_BUSY, "the committer has no room");
+	outlet_given_up(d, j);
+	return true;
 }

@@ -1,9 +1,14 @@
 /* prepare.c - from a queue entry to bytes on a connection (HOUSE 2, step 9). */
+#include "audit/view.h"
 #include "daemon/again.h"
 #include "daemon/committer.h"
+#include "daemon/config.h"
 #include "daemon/explain.h"
+#include "daemon/heads.h"
 #include "daemon/log.h"
+#include "daemon/notices.h"
 #include "daemon/outlet.h"
+#include "daemon/role.h"
 #include "proto/msg.h"
 
 #include <assert.h>
@@ -16,9 +21,11 @@ enum { DELIVERY_ROOM = 1 << 20 }; /* at most, for one DELIVERY: a marking may be
 struct scene {
 	struct desk *desk;
 	struct flight *f;
-	struct arena *a; /* the desk's scratch */
+	struct consumer *to; /* who is to get it */
+	struct arena *a;     /* the desk's scratch */
 	struct store_given given;
 	struct store_report row;
+	uint64_t seen;	      /* desk.seen of what was read */
 	struct record record; /* the DELIVERY, or the decision that it will follow */
 };
 
@@ -91,11 +98,21 @@ draft_delivery(struct scene *s, struct arena *a, struct job_delivery *d, struct 
 	       record_hash_early(&s->desk->sha, r, e);
 }
 
+/* A recall: no portions, no agreement and no decision (design 8).  Its DELIVERY is the RECALL
+ * record that says who is told of it. */
+static bool
+is_recall(const struct scene *s)
+{
+	return s->given.masks.len == 0;
+}
+
 /* Until when the decision holds: as recorded, or as it was looked at again; 0: no end. */
 static uint64_t
 good_until(const struct scene *s)
 {
 	const struct flight *f = s->f;
+	if (is_recall(s))
+		return 0;
 	if (!f->checked)
 		return s->given.good_until_us;
 	return f->good_until_us == UINT64_MAX ? 0 : f->good_until_us;
@@ -255,6 +272,45 @@ read_evidence(struct scene *s, struct evidence *v, struct bytes *agreements, str
 	return true;
 }
 
+/* Only under a head that the session was shown: its index says no more than that does (S7). */
+static bool
+is_covered(const struct scene *s)
+{
+	return !s->to->proof || s->given.delivery < s->to->conn->session->heads_size;
+}
+
+static bool
+fill_notice(struct scene *s, struct msg_deliver *m, struct err *e)
+{
+	bool yes = false;
+	return notices_may_see(s->desk, &s->given, &yes, e) &&
+	       (!yes || read_part(s, STORE_PART_NOTICE, &m->notice, e));
+}
+
+/* The DELIVERY, as its recipient opens it, in the tree of the head that the session was shown. */
+static bool
+fill_proof(struct scene *s, struct msg_deliver *m, struct err *e)
+{
+	struct desk *d = s->desk;
+	struct record r;
+	struct heads head;
+	uint8_t leaf[32];
+	unsigned slots = view_slots_placed(is_recall(s) ? EVENT_RECALL : EVENT_DELIVERY);
+	if (!explain_record(d, s->given.delivery, &r, leaf, e) ||
+	    !record_leaf(&d->sha, &r, leaf, e) || !heads_told(s->to->conn, &head, e))
+		return false;
+	size_t len = record_opening_size(&r, slots);
+	uint8_t *opening = arena_alloc(s->a, len);
+	if (opening == NULL)
+		return err_set(e, ERR_NOMEM, "opening");
+	record_opening_write(&r, slots, opening);
+	m->has_proof = true;
+	m->proof.index = s->given.delivery;
+	m->proof.opening = bytes_from(opening, len);
+	m->checkpoint = head.note;
+	return heads_inclusion(d, s->a, s->given.delivery, head.size, &m->proof.inclusion, e);
+}
+
 static bool
 fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, struct err *e)
 {
@@ -264,7 +320,7 @@ fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, s
 	    !arena_copy(s->a, bytes_from(v.leaf, sizeof(v.leaf)), &leaf, e) ||
 	    !read_part(s, STORE_PART_MANIFEST, &m->manifest, e) ||
 	    !read_part(s, STORE_PART_SEAL, &m->seal, e) || !fill_portions(s, m, e) ||
-	    !split_lines(s->a, agreements, &m->agreements, e))
+	    !fill_notice(s, m, e) || !split_lines(s->a, agreements, &m->agreements, e))
 		return false;
 	m->subscription = k->number;
 	const struct sent *before = flight_sent_to(s->f, k);
@@ -273,7 +329,7 @@ fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, s
 	m->accepted = s->row.accepted_us;
 	m->chain = bytes_from(s->row.chain, sizeof(s->row.chain));
 	m->evidence = (struct msg_evidence){ v.place, leaf };
-	return true;
+	return !k->proof || fill_proof(s, m, e);
 }
 
 /* The chain of a signer goes once to each session, ahead of every lane. */
@@ -303,14 +359,16 @@ introduce(struct scene *s, struct conn *c, struct err *e)
 
 /* A new number under which 'k' knows it from now on; NULL: out of memory. */
 static struct sent *
-number_it(struct flight *f, struct consumer *k, uint64_t record, struct err *e)
+number_it(struct scene *sc, struct consumer *k, struct err *e)
 {
+	struct flight *f = sc->f;
 	struct sent *s = calloc(1, sizeof(*s));
 	if (s != NULL) {
 		*s = (struct sent){ .number = k->last + 1,
 			.to = k,
 			.flight = f,
-			.record = record,
+			.record = sc->given.delivery,
+			.recall = is_recall(sc),
 			.key = f->entry.key,
 			.report = f->entry.report,
 			.publisher = f->publisher };
@@ -356,9 +414,17 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	const struct release_token token = { .desk = s->desk,
 		.rules = s->desk->rules->number,
 		.good_until_us = good_until(s),
-		.delivery = s->given.delivery };
-	if (!release_permit(s->desk, &token))
+		.delivery = s->given.delivery,
+		.intake = s->given.intake,
+		.seen = s->seen,
+		.decision = s->f->quorum_over };
+	if (!release_permit(s->desk, &token)) {
+		/* what nobody signs for long lets those pass that are signed */
+		if (atomic_load(&s->desk->shell->signer_away) &&
+		    token.delivery >= atomic_load(&s->desk->shell->signed_size))
+			flight_later(s->f);
 		return err_set(e, ERR_BUSY, "not permitted now");
+	}
 	if (!has_room(s, k, e))
 		return false;
 	struct msg m = { .type = MSG_DELIVER };
@@ -374,7 +440,7 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	r->done = flight_sent;
 	r->arg = f;
 	struct sent *before = flight_sent_to(f, k);
-	struct sent *now = before == NULL ? number_it(f, k, token.delivery, e) : before;
+	struct sent *now = before == NULL ? number_it(s, k, e) : before;
 	if (now == NULL)
 		return false;
 	if (!release_send(k->conn, f->entry.key.precedence - 1u, &r, e)) {
@@ -382,7 +448,10 @@ send(struct scene *s, struct consumer *k, struct err *e)
 			take_number_back(now);
 		return false;
 	}
+	flight_take_up(f);
 	now->record = token.delivery;
+	f->recall = is_recall(s);
+	flight_wait_begins(f, k, &s->row);
 	f->to = k;
 	k->out++;
 	k->conn->party->output_bytes += f->large;
@@ -391,7 +460,68 @@ send(struct scene *s, struct consumer *k, struct err *e)
 	return true;
 }
 
+/* ---- the witnesses (decision 0024) ---- */
+
+/* Whether the quorum must sign a head over the decision first; in f->quorum_over for the token. */
+static bool
+look_at_quorum(struct scene *s, struct err *e)
+{
+	struct slot_release release;
+	uint8_t leaf[32];
+	s->f->quorum_over = STORE_NONE;
+	if (!s->desk->rules->any_cosign)
+		return true;
+	if (!desk_look(s->desk, e) ||
+	    !explain_record(s->desk, s->given.decision, &s->record, leaf, e) ||
+	    !slot_get_release(RECORD_SLOT(&s->record, 2)->value, &release, e))
+		return false;
+	if (ruleset_needs_quorum(s->desk->rules, release.agreements))
+		s->f->quorum_over = s->given.decision;
+	return true;
+}
+
+/* True: it has, or need not.  False: the flight waits, or *gone: it waits without being one. */
+static bool
+has_quorum(struct scene *s, bool *gone)
+{
+	struct flight *f = s->f;
+	if (f->quorum_over == STORE_NONE || f->quorum_over < f->outlet->cosigned)
+		return true;
+	*gone = outlet_lay_down(f);
+	if (!*gone)
+		flight_later(f);
+	return false;
+}
+
 /* ---- in order ---- */
+
+/* It was delivered as often as may be. */
+static bool
+give_up(struct scene *s, struct err *e)
+{
+	struct outlet *o = s->f->outlet;
+	struct job *j = job_new(JOB_RETRY, NULL, sizeof(struct store_queued) + 4096);
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "dead letter");
+	j->retry = (struct job_retry){ .party = o->party,
+		.mode = o->mode,
+		.items = arena_zalloc(j->arena, 1, sizeof(*j->retry.items)),
+		.count = 1,
+		.flights = arena_zalloc(j->arena, 1, sizeof(void *)) };
+	if (j->retry.items == NULL || j->retry.flights == NULL) {
+		job_free(j);
+		return err_set(e, ERR_NOMEM, "dead letter");
+	}
+	j->retry.items[0] = s->f->entry;
+	j->retry.flights[0] = s->f;
+	j->records = 1;
+	j->bytes = 4096;
+	if (!desk_post_own(s->desk, &j))
+		return err_set(e, ERR_BUSY, "dead letter");
+	flight_wait(s->f, FLIGHT_JOB);
+	o->jobs++;
+	return true;
+}
 
 /* Everything but the sending.  True: send it.  False: it waits (its state says for what), or is
  * *gone. */
@@ -405,20 +535,31 @@ make_ready(struct scene *s, bool *gone, struct err *e)
 		return false;
 	if (s->desk->rules->number != atomic_load(&s->desk->shell->in_force))
 		return false; /* the new rules are in the mail; they pump again */
-	if (!desk_look(s->desk, e) || !read_rows(s, &found, e))
+	if (!desk_look(s->desk, e))
+		return false;
+	s->seen = s->desk->seen;
+	if (!read_rows(s, &found, e))
 		return false;
 	*gone = !found || (f->entry.expires_us != 0 && f->entry.expires_us <= now);
 	if (*gone)
 		return false;
+	if (!is_recall(s) && f->entry.attempts >= desk_settings(s->desk)->limit_max_deliveries)
+		return give_up(s, e) && false;
 	if (f->entry.not_before_ms * 1000 > now) {
 		flight_later(f);
 		flight_due(f, f->entry.not_before_ms - now / 1000);
 		return false;
 	}
-	if (is_stale(s, now) && !decide_again(s, gone, e))
+	if (!is_recall(s) && is_stale(s, now) && !decide_again(s, gone, e))
+		return false;
+	if (!look_at_quorum(s, e) || !has_quorum(s, gone))
 		return false;
 	if (s->given.delivery == STORE_NONE)
 		return ask_for_delivery(s, e) && false;
+	if (!is_covered(s)) { /* before BEHIND: all that one head covers go together */
+		flight_wait(f, FLIGHT_HEAD);
+		return false;
+	}
 	if (!flight_is_behind(f))
 		return true;
 	flight_wait(f, FLIGHT_BEHIND);
@@ -432,8 +573,12 @@ prepare_flight(struct flight *f, struct consumer *k)
 	struct desk *d = f->outlet->desk;
 	struct err e = { 0 };
 	bool gone = false;
-	struct scene s = { .desk = d, .f = f, .a = &d->scratch };
+	struct scene s = { .desk = d, .f = f, .to = k, .a = &d->scratch };
 	assert(f->state == FLIGHT_READY);
+	if (f->acked) {
+		flight_ack(f);
+		return true;
+	}
 	bool go = make_ready(&s, &gone, &e);
 	if (go && !send(&s, k, &e) && e.code == ERR_NONE)
 		e.code = ERR_INTERNAL;

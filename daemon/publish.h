@@ -11,6 +11,9 @@ struct publish {
 	struct envelope report;
 	struct facts facts;
 	struct decisions decided;
+	struct named named;	  /* by its Notice; act 0: it has none */
+	uint32_t named_decisions; /* how many records decided of it */
+	struct bytes banner;	  /* of a recall: that of the report which it names */
 	struct bytes party, agent;
 	uint32_t party_id;
 	bool dry_run;

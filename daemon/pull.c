@@ -1,6 +1,8 @@
 #include "daemon/pull.h"
+#include "daemon/role.h"
 
 #include "audit/bundle.h"
+#include "audit/export.h"
 #include "audit/view.h"
 #include "daemon/explain.h"
 #include "daemon/heads.h"
@@ -31,12 +33,15 @@ struct pull {
 	struct bundle_writer *writer;
 	uint8_t (*seen)[32];
 	size_t seen_count;
-	struct arena page; /* of the present record */
+	bool has_policy;
+	uint8_t policy[32]; /* in force where the export has come to */
+	struct arena page;  /* of the present record */
 };
 
 void
 pull_free(struct pull *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (p == NULL)
 		return;
 	bundle_writer_free(p->writer);
@@ -48,6 +53,7 @@ pull_free(struct pull *p)
 void
 pull_drop(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	pull_free(c->session->pull);
 	c->session->pull = NULL;
 }
@@ -55,6 +61,7 @@ pull_drop(struct conn *c)
 bool
 pull_begin(struct conn *c, uint64_t request, uint64_t first, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct pull *p = calloc(1, sizeof(*p));
 	if (p == NULL || (p->seen = calloc(PULL_SEEN, 32)) == NULL) {
 		free(p);
@@ -73,6 +80,7 @@ pull_begin(struct conn *c, uint64_t request, uint64_t first, struct err *e)
 void
 pull_recorded(struct conn *c, uint64_t index)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct pull *p = c->session->pull;
 	if (p == NULL)
 		return;
@@ -107,14 +115,22 @@ emit(void *ctx, const char *path, struct bytes data, struct err *e)
 
 /* ---- contents, for the hub's auditors ---- */
 
-/* True the first time. */
 static bool
-unseen(struct pull *p, const uint8_t digest[32])
+is_seen(const struct pull *p, const uint8_t digest[32])
 {
 	size_t n = p->seen_count < PULL_SEEN ? p->seen_count : PULL_SEEN;
 	for (size_t i = 0; i < n; i++)
 		if (memcmp(p->seen[i], digest, 32) == 0)
-			return false;
+			return true;
+	return false;
+}
+
+/* True the first time. */
+static bool
+unseen(struct pull *p, const uint8_t digest[32])
+{
+	if (is_seen(p, digest))
+		return false;
 	memcpy(p->seen[p->seen_count++ % PULL_SEEN], digest, 32);
 	return true;
 }
@@ -171,6 +187,16 @@ add_heads(struct pull *p, uint64_t index, struct bundle_report *line, struct err
 }
 
 static bool
+add_notice(struct pull *p, uint64_t index, struct bundle_report *line, struct err *e)
+{
+	struct named n;
+	if (!named_find(desk_of(p->conn)->view, index, &n, e))
+		return false;
+	line->has_notice = n.act != 0;
+	return n.act == 0 || add_part(p, index, STORE_PART_NOTICE, BUNDLE_NOTICE, line->notice, e);
+}
+
+static bool
 add_intake(struct pull *p, uint64_t index, const struct record *r, struct err *e)
 {
 	struct bundle_report line = { .index = index };
@@ -184,6 +210,7 @@ add_intake(struct pull *p, uint64_t index, const struct record *r, struct err *e
 	    !event_body_parse(EVENT_INTAKE, RECORD_SLOT(r, 7)->value, &b, e) ||
 	    !add_part(p, index, STORE_PART_MANIFEST, BUNDLE_MANIFEST, line.manifest, e) ||
 	    !add_part(p, index, STORE_PART_ROUTING, BUNDLE_ROUTING, line.routing, e) ||
+	    !add_notice(p, index, &line, e) ||
 	    !add_part(p, index, STORE_PART_SEAL, BUNDLE_SEAL, scratch, e) ||
 	    !add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e) ||
 	    !add_heads(p, index, &line, e) || !bundle_add_report(p->writer, &line, e) ||
@@ -206,6 +233,8 @@ add_policy(struct pull *p, const struct record *r, struct err *e)
 	if (!event_body_parse(EVENT_POLICY, RECORD_SLOT(r, 7)->value, &b, e))
 		return false;
 	const uint8_t *digest = event_body_get(&b, BODY_POLICY_DIGEST).data;
+	memcpy(p->policy, digest, sizeof(p->policy));
+	p->has_policy = true;
 	if (!store_read_blob(desk_of(p->conn)->view, STORE_POLICY, digest, &text, &found, e) ||
 	    !add_blob(p, STORE_POLICY, BUNDLE_POLICY, digest, e))
 		return false;
@@ -216,14 +245,110 @@ add_policy(struct pull *p, const struct record *r, struct err *e)
 	return true;
 }
 
-/* What the parties agreed to, byte for byte. */
+/* The anchors that terms have for a party: its signature is judged by them. */
+static bool
+add_anchors(struct pull *p, struct bytes terms, struct bytes party, struct err *e)
+{
+	struct bytes line, rest;
+	const char *head =
+	    arena_printf(&p->page, "anchor %.*s ", (int)party.len, (const char *)party.data);
+	if (head == NULL)
+		return err_set(e, ERR_NOMEM, "anchors");
+	while (export_line(&terms, &line)) {
+		uint8_t digest[32];
+		if (line.len < 64 || !export_between(line, head, "", &rest) ||
+		    !bundle_unhex(bytes_from(line.data + line.len - 64, 64), digest))
+			continue;
+		if (!add_blob(p, STORE_POLICY, BUNDLE_ANCHOR, digest, e))
+			return false;
+	}
+	return true;
+}
+
+/* What the parties agreed to, byte for byte, and what they signed it with. */
 static bool
 add_terms(struct pull *p, const struct record *r, struct err *e)
 {
 	struct body b;
-	return event_body_parse(EVENT_AGREEMENT, RECORD_SLOT(r, 7)->value, &b, e) &&
-	       add_blob(p, STORE_POLICY, BUNDLE_POLICY,
-		   event_body_get(&b, BODY_AGREEMENT_TERMS).data, e);
+	struct bytes terms = { NULL, 0 }, line;
+	bool found = true;
+	if (!event_body_parse(EVENT_AGREEMENT, RECORD_SLOT(r, 7)->value, &b, e))
+		return false;
+	const uint8_t *digest = event_body_get(&b, BODY_AGREEMENT_TERMS).data;
+	struct bytes signers = event_body_get(&b, BODY_AGREEMENT_SIGNERS);
+	if (!add_blob(p, STORE_POLICY, BUNDLE_POLICY, digest, e))
+		return false;
+	while (found && export_line(&signers, &line)) {
+		uint8_t file[32];
+		const uint8_t *blank = memchr(line.data, ' ', line.len);
+		size_t name = blank == NULL ? 0 : (size_t)(blank - line.data);
+		if (blank == NULL ||
+		    !bundle_unhex(bytes_from(blank + 1, line.len - name - 1), file))
+			return err_set(e, ERR_CORRUPT, "who signed an agreement cannot be read");
+		if (is_seen(p, file)) /* by the record of another member */
+			continue;
+		if (terms.data == NULL && !store_read_blob(desk_of(p->conn)->view, STORE_POLICY,
+					      digest, &terms, &found, e))
+			return false;
+		if (!add_blob(p, STORE_POLICY, BUNDLE_POLICY, file, e) ||
+		    !add_anchors(p, terms, bytes_from(line.data, name), e))
+			return false;
+	}
+	return true;
+}
+
+/* The anchors that an export has for a party. */
+static bool
+add_own_anchors(struct pull *p, struct bytes export, struct bytes party, struct err *e)
+{
+	static const char word[] = "    anchor ";
+	struct bytes line, hex;
+	bool inside = false;
+	const char *head =
+	    arena_printf(&p->page, "party %.*s {", (int)party.len, (const char *)party.data);
+	if (head == NULL)
+		return err_set(e, ERR_NOMEM, "anchors");
+	while (export_line(&export, &line)) {
+		uint8_t digest[32];
+		if (inside && bytes_is(line, "}"))
+			return true;
+		inside = inside || bytes_is(line, head);
+		if (inside && export_between(line, word, "", &hex) && bundle_unhex(hex, digest) &&
+		    !add_blob(p, STORE_POLICY, BUNDLE_ANCHOR, digest, e))
+			return false;
+	}
+	return true;
+}
+
+/* Who attested, and the anchors that this is judged by: once for each party and policy. */
+static bool
+add_attest(struct pull *p, const struct record *r, struct err *e)
+{
+	struct body b;
+	struct slot_release to;
+	struct bytes export;
+	uint8_t once[32];
+	bool found = false;
+	struct desk *d = desk_of(p->conn);
+	if (!event_body_parse(EVENT_ACK, RECORD_SLOT(r, 7)->value, &b, e) ||
+	    !slot_get_release(RECORD_SLOT(r, 2)->value, &to, e))
+		return false;
+	if (!event_body_has(&b, BODY_ACK_CERTIFICATE))
+		return true;
+	const uint8_t *chain = event_body_get(&b, BODY_ACK_CERTIFICATE).data;
+	if (!add_blob(p, STORE_CHAIN, BUNDLE_CHAIN, chain, e))
+		return false;
+	if (!p->has_policy)
+		return true;
+	sha256_begin(&d->sha);
+	sha256_add(&d->sha, bytes_from(p->policy, sizeof(p->policy)));
+	sha256_add(&d->sha, to.recipient);
+	if (!sha256_end(&d->sha, once, e))
+		return false;
+	if (!unseen(p, once))
+		return true;
+	return store_read_blob(d->view, STORE_POLICY, p->policy, &export, &found, e) &&
+	       (!found || add_own_anchors(p, export, to.recipient, e));
 }
 
 static bool
@@ -241,7 +366,9 @@ add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
 		return add_policy(p, &r, e);
 	if (common.type == EVENT_AGREEMENT)
 		return add_terms(p, &r, e);
-	if (common.type == EVENT_NARROWED)
+	if (common.type == EVENT_ACK)
+		return add_attest(p, &r, e);
+	if (common.type == EVENT_NARROWED || common.type == EVENT_APPROVAL)
 		return add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e);
 	return true;
 }
@@ -253,7 +380,7 @@ begin(struct pull *p, struct err *e)
 {
 	struct desk *d = desk_of(p->conn);
 	struct heads now;
-	if (!heads_published(d, &now, e))
+	if (!heads_settled(d, &now, e))
 		return false;
 	if (now.size < p->wait || now.size == 0)
 		return true;
@@ -359,12 +486,16 @@ step(struct pull *p, bool *over, struct err *e)
 void
 pull_step(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct pull *p = c->session == NULL ? NULL : c->session->pull;
 	struct err e = { 0 };
 	bool over = false;
-	if (p == NULL || p->wait == UINT64_MAX || c->state != CONN_READY ||
-	    c->judged != c->worker->trust_serial)
+	if (p == NULL || p->wait == UINT64_MAX || c->state != CONN_READY)
 		return;
+	if (c->judged != c->worker->trust_serial) {
+		conn_want_turn(c); /* it is judged meanwhile */
+		return;
+	}
 	if ((c->peer->roles & ROLE_AUDIT) == 0) {
 		conn_fail(c, p->request, &(struct complaint){ .code = ERR_ROLE });
 		return;

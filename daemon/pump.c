@@ -1,4 +1,5 @@
 #include "daemon/pump.h"
+#include "daemon/role.h"
 
 #include "daemon/tls.h"
 #include "proto/dry.h"
@@ -22,6 +23,7 @@ enum {
 bool
 pump_init(struct pump *p, int fd, SSL *ssl, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*p = (struct pump){ .fd = fd, .ssl = ssl };
 	int on = 1, lowat = LIMIT_NOTSENT_LOWAT;
 	/* refused by sockets that are not TCP (tests), where they mean nothing */
@@ -43,6 +45,7 @@ bool
 pump_attach(struct pump *p, struct event_base *base, void (*cb)(int fd, short what, void *arg),
     void *arg, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(p->read_event == NULL);
 	p->read_event = event_new(base, p->fd, EV_READ | EV_PERSIST, cb, arg);
 	p->write_event = event_new(base, p->fd, EV_WRITE | EV_PERSIST, cb, arg);
@@ -55,6 +58,7 @@ pump_attach(struct pump *p, struct event_base *base, void (*cb)(int fd, short wh
 void
 pump_detach(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (p->read_event != NULL)
 		event_free(p->read_event);
 	if (p->write_event != NULL)
@@ -76,6 +80,7 @@ set_event(struct event *ev, bool *is, bool want)
 void
 pump_wait(struct pump *p, bool reading, bool writing)
 {
+	ASSERT_ON(ROLE_WORKER);
 	set_event(p->read_event, &p->reading, reading || (writing && p->write_wants_read));
 	set_event(p->write_event, &p->writing,
 	    (writing && !p->write_wants_read) || (reading && p->read_wants_write));
@@ -106,6 +111,7 @@ outcome(struct pump *p, int rc, bool *wants_other_way, int other_way)
 enum pump_result
 pump_handshake(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	bool wants_write = false;
 	p->read_wants_write = false;
 	ERR_clear_error();
@@ -122,6 +128,7 @@ pump_handshake(struct pump *p)
 enum pump_result
 pump_read(struct pump *p, uint8_t *to, size_t cap, size_t *len)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (p->broken)
 		return PUMP_FAILED;
 	size_t got = 0;
@@ -151,6 +158,7 @@ out_free(struct pump *p)
 uint8_t *
 pump_space(struct pump *p, size_t len)
 {
+	ASSERT_ON(ROLE_WORKER);
 	size_t pending = p->out_len - p->out_at;
 	if (len <= p->out_cap - p->out_len)
 		return p->out + p->out_len;
@@ -174,6 +182,7 @@ pump_space(struct pump *p, size_t len)
 void
 pump_added(struct pump *p, size_t len)
 {
+	ASSERT_ON(ROLE_WORKER);
 	assert(len <= p->out_cap - p->out_len);
 	p->out_len += len;
 }
@@ -193,6 +202,7 @@ pump_has_begun(const struct pump *p)
 void
 pump_forget(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	(void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
@@ -200,6 +210,7 @@ pump_forget(struct pump *p)
 enum pump_result
 pump_write(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (p->broken || p->shut)
 		return PUMP_FAILED;
 	for (;;) {
@@ -227,6 +238,7 @@ pump_write(struct pump *p)
 void
 pump_shut(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	ERR_clear_error();
 	if (!p->broken && SSL_is_init_finished(p->ssl))
 		(void)SSL_shutdown(p->ssl); /* if it does not fit, FIN says goodbye alone */
@@ -237,6 +249,7 @@ pump_shut(struct pump *p)
 enum pump_result
 pump_discard(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint8_t sink[4096];
 	p->read_wants_write = false;
 	for (unsigned i = 0; i < DISCARD_ROUNDS; i++) {
@@ -252,6 +265,7 @@ pump_discard(struct pump *p)
 void
 pump_done(struct pump *p)
 {
+	ASSERT_ON(ROLE_WORKER);
 	pump_detach(p);
 	out_free(p);
 	SSL_free(p->ssl);

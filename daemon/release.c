@@ -1,4 +1,5 @@
 #include "daemon/release.h"
+#include "daemon/role.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,10 @@ release_permit(struct desk *d, const struct release_token *t)
 	if (t->rules != atomic_load(&d->shell->in_force))
 		return false;
 	if (t->delivery == STORE_NONE || t->delivery >= atomic_load(&d->shell->signed_size))
+		return false;
+	if (t->decision != STORE_NONE && t->decision >= atomic_load(&d->shell->cosigned_size))
+		return false;
+	if (atomic_load(shell_withdrew(d->shell, t->intake)) > t->seen)
 		return false;
 	if (!wall_now(&d->shell->wall, &now))
 		return false;
@@ -53,6 +58,7 @@ release_new(struct bytes message)
 void
 release_free(struct release *r)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (r == NULL)
 		return;
 	explicit_bzero(r->message, r->len);

@@ -3,8 +3,9 @@
  * release_send is the only caller of conn_stream_report, and it demands a token that only
  * release_permit gives out: the DELIVERY record of exactly these portions is below the signed head,
  * the decision is of the rules in force (as the log has them, even if this worker has older ones)
- * and its good-until has not come.  The token is asked again before every frame; when it no
- * longer holds, a void frame ends the message.
+ * and its good-until has not come; under an agreement with require-cosign the quorum of witnesses
+ * has signed a head over the decision; and the report was not withdrawn since it was read.  The
+ * token is asked again before every frame; when it no longer holds, a void frame ends the message.
  * Threads: the recipient's worker.
  */
 #pragma once
@@ -21,6 +22,8 @@ struct release_token {
 	uint64_t rules;		/* number of the ruleset that decided */
 	uint64_t good_until_us; /* 0: no end */
 	uint64_t delivery;	/* main index of the DELIVERY record */
+	uint64_t intake, seen;	/* of the report; shell.withdrawals when it was read */
+	uint64_t decision;	/* that the quorum of witnesses must cover; STORE_NONE: none */
 };
 
 /* True, and a token, if the report may leave now. */

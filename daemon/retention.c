@@ -1,6 +1,8 @@
 #include "daemon/retention.h"
 
 #include "daemon/role.h"
+#include "daemon/withdrawn.h"
+
 enum { LOOK = 256, DROP_BYTES = 4 << 20 };
 enum { BODIES = 1, REPORTS = 2, GIVEN = 4, ALL = 7 };
 
@@ -62,6 +64,8 @@ drop_reports(struct store *s, const struct retention_rules *rules, struct retent
 {
 	struct store_report page[LOOK];
 	size_t count = LOOK;
+	char name[WITHDRAWN_ROOM];
+	const struct bytes none = { NULL, 0 };
 	const struct store_report_key *after = place->in_reports ? &place->report : NULL;
 	if (!store_read_reports(store_batch_view(s), after, page, &count, e))
 		return false;
@@ -69,7 +73,8 @@ drop_reports(struct store *s, const struct retention_rules *rules, struct retent
 		if (!passed(page[i].accepted_us, rules->keep_ids_us, rules->now_us) ||
 		    store_is_needed(s, page[i].intake))
 			continue;
-		if (!store_drop_report(s, &page[i].key, e))
+		withdrawn_all(&page[i].key, name);
+		if (!store_drop_report(s, &page[i].key, e) || !store_put_note(s, name, none, e))
 			return false;
 		done->reports++;
 	}
@@ -90,6 +95,8 @@ drop_given(
 	size_t count = LOOK;
 	struct store_given after = { .party = place->given_party, .report = place->given };
 	struct store_view *v = store_batch_view(s);
+	char name[WITHDRAWN_ROOM];
+	const struct bytes none = { NULL, 0 };
 	if (!store_read_given(v, place->in_given ? &after : NULL, page, &count, e))
 		return false;
 	for (size_t i = 0; i < count; i++) {
@@ -99,7 +106,9 @@ drop_given(
 			return false;
 		if (known || store_is_needed(s, page[i].intake))
 			continue;
-		if (!store_drop_given(s, page[i].party, &page[i].report, e))
+		withdrawn_from(page[i].party, &page[i].report, name);
+		if (!store_drop_given(s, page[i].party, &page[i].report, e) ||
+		    !store_put_note(s, name, none, e))
 			return false;
 		done->given++;
 	}

@@ -1,15 +1,9 @@
 #include "daemon/role.h"
 
-static _Thread_local enum thread_role current;
+_Thread_local enum thread_role role_current = ROLE_NONE;
 
 void
 role_set(enum thread_role r)
 {
-	current = r;
-}
-
-bool
-role_is(enum thread_role r)
-{
-	return current == ROLE_NONE || current == r;
+	role_current = r;
 }

@@ -12,7 +12,9 @@ struct roll_subscription {
 	uint8_t mode;
 	char name[65];
 	char pattern[256];
-	uint64_t told; /* number of the batch whose notice names it already */
+	uint64_t created; /* its SUBSCRIPTION record */
+	bool gone;	  /* deleted in this batch: it leaves when that is durable */
+	uint64_t told;	  /* number of the batch whose notice names it already */
 };
 struct roll_party {
 	uint32_t id; /* name id */
@@ -25,7 +27,8 @@ struct roll_party {
 	uint8_t chain[32];		/* likewise, digest of a signer's chain */
 	struct roll_subscription *subs;
 	size_t sub_count;
-	size_t new_subs; /* of this batch */
+	size_t new_subs; /* of this batch.. */
+	bool lost_subs;	 /* ..and some are gone */
 	/* savepoint of the present batch */
 	bool touched;
 	bool fresh; /* named first in this batch: gone again if it fails */

@@ -1,4 +1,5 @@
 #include "daemon/share.h"
+#include "daemon/role.h"
 
 #include "proto/limits.h"
 
@@ -9,6 +10,7 @@ enum { STRETCH_US = 1000 };
 void
 share_init(struct share *s)
 {
+	ASSERT_ON(ROLE_WORKER);
 	*s = (struct share){ 0 };
 	TAILQ_INIT(&s->waiting);
 }
@@ -16,6 +18,7 @@ share_init(struct share *s)
 void
 share_spend(struct share *s, uint64_t since_us, uint64_t now_us)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (s->stretch != now_us / STRETCH_US)
 		s->spent_us = 0;
 	s->stretch = now_us / STRETCH_US;

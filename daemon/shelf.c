@@ -1,4 +1,5 @@
 #include "daemon/shelf.h"
+#include "daemon/role.h"
 
 #include "proto/arena.h"
 
@@ -38,6 +39,7 @@ bool
 shelf_part(struct shelf *s, struct store_view *v, uint64_t intake, uint16_t number, struct arena *a,
     struct bytes *out, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes known = look(s, intake, number);
 	bool found = false;
 	if (known.len > 0)
@@ -53,6 +55,7 @@ shelf_part(struct shelf *s, struct store_view *v, uint64_t intake, uint16_t numb
 void
 shelf_put_evidence(struct shelf *s, const struct evidence *v)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (v->delivery != STORE_NONE)
 		keep(s, v->delivery, SHELF_EVIDENCE, bytes_from(v, sizeof(*v)));
 }
@@ -60,6 +63,7 @@ shelf_put_evidence(struct shelf *s, const struct evidence *v)
 bool
 shelf_find_evidence(struct shelf *s, uint64_t delivery, struct evidence *out)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes known = look(s, delivery, SHELF_EVIDENCE);
 	if (known.len != sizeof(*out))
 		return false;
@@ -71,6 +75,7 @@ bool
 shelf_report(struct shelf *s, struct store_view *v, const struct store_queued *of,
     struct store_report *out, bool *found, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes known = look(s, of->intake, SHELF_ROW);
 	if (known.len == sizeof(*out)) {
 		memcpy(out, known.data, sizeof(*out));
@@ -87,6 +92,7 @@ shelf_report(struct shelf *s, struct store_view *v, const struct store_queued *o
 void
 shelf_wipe(struct shelf *s)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (s->end == 0)
 		return;
 	explicit_bzero(s->ring, s->end < SHELF_BYTES ? s->end : SHELF_BYTES);

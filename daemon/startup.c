@@ -7,6 +7,7 @@
 #include "daemon/startup_walk.h"
 #include "daemon/store.h"
 #include "proto/arena.h"
+#include "proto/dry.h"
 
 enum { SCRATCH = 32 << 20, PAGE = 64 };
 static const uint64_t level_1_tile = (uint64_t)TILE_WIDTH * TILE_WIDTH; /* records it spans */
@@ -71,23 +72,70 @@ compare(const struct check *c, struct err *e)
 
 /* ---- checkpoints ---- */
 
-/* A fresh arena: what was copied for the page before is gone. */
+/* A fresh arena: what was copied for the page before is gone.  ERR_BUSY once it is to stop. */
 static bool
 turn(struct check *c, struct err *e)
 {
 	store_view_close(c->view);
 	arena_done(c->arena);
 	arena_init(c->arena, SCRATCH);
+	if (c->s->stop != NULL && *c->s->stop)
+		return err_set(e, ERR_BUSY, "it was given up");
 	return store_view_open(c->view, c->arena, e);
 }
 
+/* One that any key signed which the log has had: the store has them as notes, log-key/HEX. */
 static bool
-check_checkpoint(struct check *c, const struct store_checkpoint *stored, struct err *e)
+open_former(struct check *c, struct bytes note, struct checkpoint *out)
+{
+	static const char root[] = "log-key/";
+	struct store_note page[8];
+	struct bytes after = bytes_of(root);
+	struct note_key key;
+	for (size_t count = 8; count == 8;) {
+		if (!store_read_notes(c->view, after, page, &count, NULL))
+			return false;
+		for (size_t i = 0; i < count; i++) {
+			struct checkpoint_trust trust = { .log = &key };
+			if (note_key_parse(c->s->h, page[i].value, &key, NULL) &&
+			    strcmp(key.name, c->s->key->name) == 0 &&
+			    checkpoint_open(c->arena, note, &trust, out, NULL))
+				return true;
+			after = page[i].name;
+		}
+	}
+	return false;
+}
+
+/* The newest has to be signed by a key that the log has now: when one follows another, there is a
+ * time in which both sign. */
+static bool
+open_checkpoint(
+    struct check *c, struct bytes note, bool newest, struct checkpoint *out, struct err *e)
 {
 	struct checkpoint_trust trust = { .log = c->s->key };
+	struct err why = { 0 };
+	if (checkpoint_open(c->arena, note, &trust, out, &why))
+		return true;
+	trust.log = c->s->then;
+	if (trust.log != NULL && checkpoint_open(c->arena, note, &trust, out, NULL))
+		return true;
+	bool former = why.code == ERR_BAD_SIGNATURE && open_former(c, note, out);
+	if (former && newest)
+		return err_set(e, ERR_CORRUPT,
+		    "it is signed by a key that the log had before, and by none that it has now: "
+		    "let both sign for a while (relto-signer --then)");
+	if (!former)
+		*e = why;
+	return former;
+}
+
+static bool
+check_checkpoint(struct check *c, const struct store_checkpoint *stored, bool newest, struct err *e)
+{
 	struct checkpoint cp;
 	uint8_t root[32];
-	if (!checkpoint_open(c->arena, stored->note, &trust, &cp, e))
+	if (!open_checkpoint(c, stored->note, newest, &cp, e))
 		return err_wrap(e, "checkpoint of %" PRIu64, stored->size);
 	if (cp.size != stored->size)
 		return err_set(e, ERR_CORRUPT, "checkpoint of %" PRIu64 ": it says %" PRIu64,
@@ -113,7 +161,7 @@ check_newest(struct check *c, struct startup_found *out, struct err *e)
 	bool found;
 	if (!store_read_checkpoint(c->view, UINT64_MAX, false, &newest, &found, e))
 		return false;
-	if (found && !check_checkpoint(c, &newest, e))
+	if (found && !check_checkpoint(c, &newest, true, e))
 		return false;
 	out->signed_size = found ? newest.size : 0;
 	if (!found && c->state.published > 0)
@@ -138,7 +186,7 @@ check_published(struct check *c, struct startup_found *out, struct err *e)
 			return err_set(e, ERR_CORRUPT,
 			    "the checkpoint of %" PRIu64 " that was published is missing",
 			    c->state.published);
-		if (found && !check_checkpoint(c, &p, e))
+		if (found && !check_checkpoint(c, &p, false, e))
 			return false;
 		if (!turn(c, e))
 			return false;
@@ -229,6 +277,27 @@ check_queues(struct check *c, struct err *e)
 }
 
 static bool
+check_letters(struct check *c, struct err *e)
+{
+	struct store_letter page[PAGE];
+	struct store_letter_key from;
+	size_t count = PAGE;
+	if (!store_read_letters(c->view, NULL, page, &count, e))
+		return false;
+	while (count > 0) {
+		for (size_t i = 0; i < count; i++)
+			if (!check_waiting(c, page[i].intake, &page[i].key.report, e))
+				return false;
+		from = page[count - 1].key;
+		from.subscription++;
+		count = PAGE;
+		if (!turn(c, e) || !store_read_letters(c->view, &from, page, &count, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
 check_holds(struct check *c, struct err *e)
 {
 	struct store_held page[PAGE], after;
@@ -251,10 +320,11 @@ static bool
 check_rows(struct check *c, struct startup_found *out, struct err *e)
 {
 	struct store_counts counts;
-	if (!store_check(c->view, &counts, e))
+	if (!store_check(c->view, c->s->stop, &counts, e))
 		return false;
 	out->rows = counts.rows;
-	return check_reports(c, e) && check_queues(c, e) && check_holds(c, e);
+	return check_reports(c, e) && check_queues(c, e) && check_letters(c, e) &&
+	       check_holds(c, e);
 }
 
 /* ---- all of it ---- */
@@ -318,13 +388,18 @@ startup_verify(const struct startup *s, struct log *log, struct startup_found *o
 		return false;
 	bool doubt = store_needs_full_check(s->store, s->boot_id);
 	SCOPED(startup_walk_done)
-	struct startup_walk walk = { .view = view, .h = s->h, .all = s->all || doubt };
+	struct startup_walk walk = {
+		.view = view, .h = s->h, .all = s->all || doubt, .stop = s->stop
+	};
 	struct check c = { .s = s, .view = view, .walk = &walk, .arena = &arena };
 	struct startup_found found = { .all = walk.all,
 		.why = doubt	? "the last process did not end well"
 		       : s->all ? "asked for"
 				: "" };
+	dry_begin();
 	if (!verify(&c, log, &found, e)) {
+		if (dry_ran()) /* libcrypto says of a signature that it does not hold */
+			return err_set(e, ERR_NOMEM, "the verification of the store");
 		if (e->code == ERR_CORRUPT)
 			store_break(s->store);
 		return err_wrap(e, "the store does not stand up to its verification");

@@ -23,9 +23,11 @@ enum { STARTUP_TAIL = 4096 };
 struct startup {
 	struct store *store;
 	struct sha256 *h;
-	const struct note_key *key; /* of the log */
+	const struct note_key *key;  /* of the log */
+	const struct note_key *then; /* the one that follows it, while both sign; NULL: none */
 	uint8_t boot_id[16];
-	bool all; /* --verify-all */
+	bool all;		  /* --verify-all */
+	const _Atomic bool *stop; /* NULL, or once it is set: ERR_BUSY, before long */
 };
 struct startup_found {
 	uint64_t size;	 /* of the log */

@@ -33,12 +33,12 @@ static bool
 read_record(struct sha256 *h, struct bytes entry, struct record *r, uint8_t leaf[32], struct err *e)
 {
 	uint8_t stored[32];
-	enum event_type type;
+	struct record_said said;
 	if (!record_entry_parse(entry, r, stored, e) || !record_leaf(h, r, leaf, e))
 		return false;
 	if (memcmp(stored, leaf, sizeof(stored)) != 0)
 		return err_set(e, ERR_CORRUPT, "its contents do not give its leaf hash");
-	return record_check(r, &type, e) && form_check(r, type, e) == FORM_GOOD;
+	return record_take_apart(r, &said, e) && form_check(r, &said, e) == FORM_GOOD;
 }
 
 static bool
@@ -332,6 +332,8 @@ bool
 startup_walk_run(struct startup_walk *w, struct err *e)
 {
 	while (w->tree.leaf_count < w->size) {
+		if (w->stop != NULL && *w->stop)
+			return err_set(e, ERR_BUSY, "it was given up");
 		if (!page_open(w, e))
 			return false;
 		bool ok = check_page(w, e);

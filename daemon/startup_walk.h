@@ -13,8 +13,9 @@ struct startup_party;
 struct startup_walk {
 	struct store_view *view; /* closed between calls */
 	struct sha256 *h;
-	uint64_t size; /* of the log */
-	bool all;      /* from record 0: party trees are rebuilt */
+	uint64_t size;		  /* of the log */
+	bool all;		  /* from record 0: party trees are rebuilt */
+	const _Atomic bool *stop; /* NULL, or once it is set: ERR_BUSY */
 	struct merkle tree;
 	uint64_t time; /* of the last record read, 0 before */
 	struct arena page;

@@ -48,6 +48,7 @@ struct store_config {
 	unsigned views;		  /* that may be open at once */
 	uint64_t
 	    generation; /* N of "origin/gN"; must be that of the store, which keeps it for ever */
+	const char *archive; /* a folder: records that stand in files; NULL or "": there are none */
 };
 
 /*
@@ -62,7 +63,8 @@ SCOPED_FOR(struct store, store_free)
 
 /* True once an error left the outcome in doubt; from then on every store_begin is refused. */
 bool store_is_broken(const struct store *s);
-/* Latches it from outside: the caller found the log and the tree to differ, say. */
+/* Latches it from outside: the caller found the log and the tree to differ, say.  Any thread may:
+ * a worker whose view met what LMDB says after a commit that failed. */
 void store_break(struct store *s);
 /* True if the last process left the store broken, or the machine went down under it ('boot_id' is
  * not that of the last commit and the last process said no goodbye): verify everything, not the
@@ -217,8 +219,47 @@ struct store_usage {
 struct store_usage store_usage(const struct store *s, uint32_t party);
 /* Entries of one queue, likewise. */
 uint32_t store_waiting(const struct store *s, uint32_t subscription);
-/* Some queue entry or hold stands on this INTAKE, so its bodies must stay; likewise. */
+/* Some queue entry, dead letter or hold stands on this INTAKE, so its bodies must stay; likewise.
+ */
 bool store_is_needed(const struct store *s, uint64_t intake);
+
+/*
+ * Dead letters: what could not be put into a queue of a party, or was taken out of it after too
+ * many deliveries (decision 0028).  One for each report and subscription, by party and report.
+ */
+enum store_dead {
+	STORE_DEAD_NO_SUBSCRIPTION = 1,
+	STORE_DEAD_MAILBOX_FULL,
+	STORE_DEAD_MAX_DELIVERIES
+};
+/* As its record and those who ask are told. */
+const char *store_dead_token(enum store_dead why);
+struct store_letter_key {
+	uint32_t party;
+	struct store_report_key report;
+	uint32_t subscription; /* 0: there was none */
+};
+struct store_letter {
+	struct store_letter_key key;
+	enum store_dead why;
+	uint8_t mode; /* enum mode */
+	uint8_t precedence;
+	uint32_t attempts;
+	uint64_t record; /* DEAD_LETTER */
+	uint64_t dead_us;
+	uint64_t decision; /* in the key of its queue entry */
+	uint64_t not_before_ms;
+	uint64_t expires_us; /* 0 = never */
+	uint64_t intake;
+	uint32_t bytes;
+};
+/* A new one, or in place of the one under its key. */
+MUST_USE bool store_put_letter(struct store *s, const struct store_letter *l, struct err *e);
+/* *dropped may be NULL. */
+MUST_USE bool store_drop_letter(
+    struct store *s, const struct store_letter_key *key, bool *dropped, struct err *e);
+/* All dead letters of a party, the open batch included; for the committer. */
+struct store_usage store_letters(const struct store *s, uint32_t party);
 
 /* Held reports, by deadline. */
 struct store_held {
@@ -266,6 +307,9 @@ struct store_checkpoint {
 };
 MUST_USE bool store_put_checkpoint(
     struct store *s, const struct store_checkpoint *c, struct err *e);
+/* A published checkpoint with signatures added; ERR_NOT_FOUND if none of this size was published,
+ * ERR_DATA if 'note' does not begin with it. */
+MUST_USE bool store_put_cosigned(struct store *s, uint64_t size, struct bytes note, struct err *e);
 /* From this batch on records are decided under the epoch whose POLICY record is 'index'. */
 MUST_USE bool store_put_epoch(
     struct store *s, uint64_t index, const uint8_t digest[STORE_HASH_BYTES], struct err *e);
@@ -340,6 +384,9 @@ MUST_USE bool store_find_queued(struct store_view *v, const struct store_queue_k
  */
 MUST_USE bool store_read_queues(struct store_view *v, const struct store_queue_key *after,
     struct store_queued *out, size_t *count, struct err *e);
+/* Dead letters in key order, from 'from' on (NULL: all). */
+MUST_USE bool store_read_letters(struct store_view *v, const struct store_letter_key *from,
+    struct store_letter *out, size_t *count, struct err *e);
 /* Holds by deadline, after 'after' (NULL to begin): only its deadline and decision are looked at.
  */
 MUST_USE bool store_read_holds(struct store_view *v, const struct store_held *after,
@@ -376,9 +423,58 @@ MUST_USE bool store_read_head(
 MUST_USE bool store_read_checkpoint(struct store_view *v, uint64_t at_most, bool published,
     struct store_checkpoint *out, bool *found, struct err *e);
 
-/* Reads everything and checks every checksum; the first that is wrong is ERR_CORRUPT. */
+/*
+ * Records in files.  The oldest records may stand in files of config.archive instead of in rows
+ * (daemon/archive.h writes them, whole segments at a time); reads of entries find them there.
+ * A file that cannot be reached, or is damaged, is ERR_IO: what needs it waits until it is back.
+ * Tiles, heads and all other rows stay.
+ *   gN/FROM-TO/record/NNNNNN   1,024 records: for each u32 length || opening, as in a bundle
+ *   gN/FROM-TO/index/NNNNNN    for each of them u32 where it begins || u32 store_archive_crc
+ */
+enum { STORE_ARCHIVE_FILE = 1024, STORE_ARCHIVE_PATH = 128 };
+struct store_archive {
+	uint64_t end;	  /* records below stand in files; 0: none */
+	uint32_t segment; /* records a folder: a multiple of STORE_ARCHIVE_FILE; 0: none yet */
+};
+MUST_USE bool store_read_archive(struct store_view *v, struct store_archive *out, struct err *e);
+/* In a batch: the rows of all records below 'to' go.  Their files must be there and durable.  The
+ * segment is that of the first time, for ever. */
+MUST_USE bool store_archive_entries(struct store *s, uint64_t to, uint32_t segment, struct err *e);
+/* "g1/000000000000-000000065536" */
+void store_archive_folder(
+    uint64_t generation, uint64_t from, uint64_t to, char out[STORE_ARCHIVE_PATH]);
+/* CRC-32C of u64 index || u32 length || opening. */
+uint32_t store_archive_crc(uint64_t index, struct bytes opening);
+
+/*
+ * A copy of what was committed, compacted: without what was deleted, and with nothing of free pages
+ * (FACTS 14).  It is written to 'fd' from its beginning, with threads of its own, while batches and
+ * views go on.  It pins every page freed after it began, so the caller bounds it: it ends, with
+ * ERR_BUSY, soon after 'stop' is set or 'until_ms' (of CLOCK_BOOTTIME) has come, and with ERR_FULL
+ * when the map has no headroom any more, or the disk that it is written to no more than the store's
+ * reserve where that is the store's own.  ERR_IO: it could not be written.  A store that was opened
+ * as a copy cannot be copied.
+ * Threads: from any, which both functions of 'watch' are called on; it is shared with its watcher.
+ */
+struct store_copy {
+	_Atomic bool stop; /* the watcher's */
+	uint64_t until_ms;
+	/* Called once, as soon as the snapshot is taken: what is committed later is not in it. */
+	void (*taken)(void *arg);
+	/* Bytes written, and what they may be in the end, at most. */
+	void (*went)(void *arg, uint64_t done, uint64_t most);
+	void *arg;
+};
+MUST_USE bool store_copy(struct store *s, int fd, struct store_copy *watch, struct err *e);
+/* Opens a copy ('path' has its data.mdb) to be read and verified; nothing is written to it and no
+ * batch can begin.  The generation is not asked. */
+MUST_USE bool store_open_copy(const struct store_config *cfg, struct store **out, struct err *e);
+
+/* Reads everything and checks every checksum; the first that is wrong is ERR_CORRUPT.  ERR_BUSY
+ * once *stop; it may be NULL. */
 struct store_counts {
 	uint64_t rows;
 	uint64_t bytes;
 };
-MUST_USE bool store_check(struct store_view *v, struct store_counts *out, struct err *e);
+MUST_USE bool store_check(
+    struct store_view *v, const _Atomic bool *stop, struct store_counts *out, struct err *e);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "daemon/role.h"
@@ -21,17 +22,43 @@ read_state(struct store *s, struct err *e)
 	return ok;
 }
 
+/* Where records in files are, if there are any. */
+static bool
+find_archive(const struct store_config *cfg, struct store *s, struct err *e)
+{
+	struct store_view v = { .s = s, .open = true };
+	struct store_archive a;
+	int code = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v.txn);
+	if (code != 0)
+		return store_lmdb_fail(s, code, "begin", e);
+	bool ok = store_read_archive(&v, &a, e);
+	mdb_txn_abort(v.txn);
+	if (!ok)
+		return false;
+	bool said = cfg->archive != NULL && cfg->archive[0] != '\0';
+	if (said)
+		s->archive = open(cfg->archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (said && s->archive < 0)
+		return err_set(e, ERR_CONFIG, "archive '%s': %s", cfg->archive, strerror(errno));
+	return said || a.end == 0 ||
+	       err_set(e, ERR_CONFIG,
+		   "its first %llu records are in files: 'store { archive }' has to say where",
+		   (unsigned long long)a.end);
+}
+
 bool
-store_open(const struct store_config *cfg, struct store **out, struct err *e)
+store_open_with(const struct store_config *cfg, bool copy, struct store **out, struct err *e)
 {
 	SCOPED(store_free) struct store *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "store handle");
-	s->dir = s->mark = -1;
+	s->dir = s->mark = s->archive = -1;
 	atomic_init(&s->broken, false);
-	if (!store_file_prepare(cfg, s, e) || !store_file_open(cfg, s, e) || !read_state(s, e))
+	bool open = copy ? store_file_open_copy(cfg, s, e)
+			 : store_file_prepare(cfg, s, e) && store_file_open(cfg, s, e);
+	if (!open || !read_state(s, e) || !find_archive(cfg, s, e))
 		return err_wrap(e, "store '%s'", cfg->path);
-	if (s->found.fence.generation != cfg->generation)
+	if (!copy && s->found.fence.generation != cfg->generation)
 		return err_set(e, ERR_STORE, "store '%s': it is of generation %llu, not %llu",
 		    cfg->path, (unsigned long long)s->found.fence.generation,
 		    (unsigned long long)cfg->generation);
@@ -39,9 +66,16 @@ store_open(const struct store_config *cfg, struct store **out, struct err *e)
 	return true;
 }
 
+bool
+store_open(const struct store_config *cfg, struct store **out, struct err *e)
+{
+	return store_open_with(cfg, false, out, e);
+}
+
 void
 store_free(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (s == NULL)
 		return;
 	store_abort(s);
@@ -76,6 +110,7 @@ store_needs_full_check(const struct store *s, const uint8_t boot_id[16])
 bool
 store_verified(struct store *s, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (store_is_broken(s))
 		return err_set(e, ERR_STORE, "store: it broke while it was verified");
 	if (s->marked && !store_file_mark(s, false))
@@ -119,6 +154,8 @@ store_begin(struct store *s, struct arena *scratch, struct err *e)
 		return err_set(e, ERR_STORE, "store: it is broken");
 	if (s->marked)
 		return err_set(e, ERR_STORE, "store: it must be verified as a whole first");
+	if (s->copy)
+		return err_set(e, ERR_STORE, "store: it was opened as a copy, to be read");
 	return store_file_grow(s, e) && batch_start(s, scratch, e);
 }
 
@@ -201,6 +238,7 @@ store_commit(
 void
 store_abort(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (s->batch.view.s == NULL)
 		return;
 	if (s->batch.view.txn != NULL)
@@ -213,6 +251,7 @@ store_abort(struct store *s)
 struct store_view *
 store_batch_view(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	assert(s->batch.view.txn != NULL);
 	return &s->batch.view;
 }
@@ -220,6 +259,7 @@ store_batch_view(struct store *s)
 void
 store_say_goodbye(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	s->goodbye = true;
 }
 

@@ -25,6 +25,7 @@ enum table {
 	T_HEAD,
 	T_CHECKPOINT,
 	T_SUBSCRIPTION,
+	T_DEAD, /* from decision 0028 on: a store from before gets it when it is opened */
 	T_COUNT
 };
 
@@ -46,8 +47,8 @@ struct store_view {
 	bool open;
 };
 
-/* How many queue entries and holds stand on an INTAKE: open addressing, linear probing, no
- * tombstones (what follows a removed slot moves up). */
+/* How many queue entries, dead letters and holds stand on an INTAKE: open addressing, linear
+ * probing, no tombstones (what follows a removed slot moves up). */
 struct need {
 	uint64_t intake;
 	uint32_t count; /* 0: the slot is free */
@@ -61,14 +62,16 @@ struct needs {
 /* What waits for a party, and whose a subscription is and what waits in it; both indexed by number.
  * Kept by the committer; undo[] takes back what an aborted batch did. */
 struct usage_step {
-	uint32_t subscription; /* 0: a hold, which counts for nobody's quota */
-	uint32_t party;
+	uint32_t subscription; /* 0: a hold or a dead letter */
+	uint32_t party;	       /* 0: a hold, which counts for nobody's quota */
 	int64_t reports;
 	int64_t bytes;
 	uint64_t intake;
 };
 struct tally {
-	struct store_usage *usage;
+	struct party_usage {
+		struct store_usage queues, letters;
+	} * usage;
 	size_t usage_room;
 	struct queue_owner {
 		uint32_t party;
@@ -92,9 +95,10 @@ struct batch {
 struct store {
 	MDB_env *env;
 	MDB_dbi dbi[T_COUNT];
-	int dir;  /* the folder; holds the lock against a second process */
-	int data; /* LMDB's descriptor of the data file, not ours to close */
-	int mark; /* one byte: '1' while a full verification is due */
+	int dir;     /* the folder; holds the lock against a second process */
+	int data;    /* LMDB's descriptor of the data file, not ours to close */
+	int archive; /* the folder of records in files; -1: none */
+	int mark;    /* one byte: '1' while a full verification is due */
 	uint64_t map_bytes;
 	uint64_t reserve_bytes;
 	unsigned reserve_percent;
@@ -105,6 +109,8 @@ struct store {
 	struct store_state found; /* at open */
 	bool marked;		  /* a full verification is due: no batch before it */
 	bool goodbye;
+	bool copy;    /* a copy: nothing is ever written */
+	bool no_dead; /* a copy of a store without the table of dead letters */
 	atomic_bool broken;
 	uint64_t free_pages; /* inside the file, as last counted.. */
 	unsigned free_age;   /* ..so many questions ago */
@@ -141,6 +147,12 @@ store_value_view(const struct value *v)
 {
 	return bytes_from(v->data, v->len);
 }
+
+/* ---- opening (store_lmdb.c) ---- */
+
+/* store_open, or of a copy store_open_copy. */
+MUST_USE bool store_open_with(
+    const struct store_config *cfg, bool copy, struct store **out, struct err *e);
 
 /* ---- rows (store_lmdb_row.c) ---- */
 
@@ -231,6 +243,16 @@ MUST_USE bool store_state_put(struct store *s, const struct store_state *st, str
 /* Numbers from 1, never used again: the next of the counter 'name'. */
 MUST_USE bool store_counter_next(struct store *s, const char *name, uint32_t *out, struct err *e);
 
+/* A note, borrowed from the map. */
+MUST_USE bool store_note_get(
+    struct store_view *v, const char *name, struct bytes *out, bool *found, struct err *e);
+
+/* ---- records in files (store_lmdb_archive.c) ---- */
+
+/* Entries from 'from' on that stand in files, copied; *count 0: that one does not. */
+MUST_USE bool store_archive_read(struct store_view *v, uint64_t from, size_t max_bytes,
+    struct bytes *out, size_t *count, struct err *e);
+
 /* ---- the file (store_lmdb_file.c) ---- */
 
 /* Opens or creates the folder, takes its lock, makes sure that a whole data file is there. */
@@ -240,6 +262,10 @@ MUST_USE bool store_file_open(const struct store_config *cfg, struct store *s, s
 /* Allocates disk ahead of what a batch may write, so that a full disk is met here and not inside a
  * commit; what is allocated is the last reserve. */
 MUST_USE bool store_file_grow(struct store *s, struct err *e);
+/* Opens a copy: no lock, no mark, nothing is written. */
+MUST_USE bool store_file_open_copy(const struct store_config *cfg, struct store *s, struct err *e);
+/* Bytes of the map in use, free pages in the file included. */
+uint64_t store_file_used(struct store *s);
 /* Writes the mark. */
 bool store_file_mark(struct store *s, bool set);
 void store_file_close(struct store *s);
@@ -255,6 +281,15 @@ MUST_USE bool store_tally_step(struct store *s, struct usage_step step, struct e
 void store_tally_free(struct store *s);
 MUST_USE bool store_tally_own(
     struct store *s, uint32_t subscription, uint32_t party, struct err *e);
+/* Room for what a party has. */
+MUST_USE bool store_tally_party(struct store *s, uint32_t party, struct err *e);
+/* A step at opening, which nothing takes back. */
+MUST_USE bool store_tally_first(struct store *s, const struct usage_step *step, struct err *e);
+
+/* ---- dead letters (store_lmdb_dead.c) ---- */
+
+/* Counts them at opening. */
+MUST_USE bool store_letters_load(struct store *s, struct store_view *v, struct err *e);
 
 /* ---- needs (store_lmdb_needs.c) ---- */
 

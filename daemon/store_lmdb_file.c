@@ -1,4 +1,5 @@
 /* The folder and the data file of the LMDB driver: making, opening, growing, the mark. */
+#include "daemon/role.h"
 #include "daemon/store_lmdb.h"
 
 #include <assert.h>
@@ -108,7 +109,8 @@ make_tables(MDB_env *env, struct store *s, struct err *e)
 }
 
 static bool
-env_open(const struct store_config *cfg, const char *path, MDB_env **out, struct err *e)
+env_open(
+    const struct store_config *cfg, const char *path, unsigned flags, MDB_env **out, struct err *e)
 {
 	MDB_env *env;
 	int code = mdb_env_create(&env);
@@ -120,7 +122,7 @@ env_open(const struct store_config *cfg, const char *path, MDB_env **out, struct
 	if (code == 0)
 		code = mdb_env_set_maxreaders(env, cfg->views + 8); /* 126 are not enough [11] */
 	if (code == 0)
-		code = mdb_env_open(env, path, env_flags, FILE_MODE);
+		code = mdb_env_open(env, path, flags, FILE_MODE);
 	if (code != 0) {
 		mdb_env_close(env);
 		bool damaged = code == MDB_INVALID || code == MDB_CORRUPTED ||
@@ -145,7 +147,7 @@ file_make(const struct store_config *cfg, struct store *s, struct err *e)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(e, ERR_STORE, "store: the path is too long");
 	MDB_env *env = NULL;
-	if (!env_open(cfg, path, &env, e))
+	if (!env_open(cfg, path, env_flags, &env, e))
 		return false;
 	s->found =
 	    (struct store_state){ .fence.generation = cfg->generation, .fence.epoch = STORE_NONE };
@@ -270,13 +272,35 @@ catalog_is_whole(struct store *s, MDB_txn *txn, struct err *e)
 	mdb_cursor_close(c);
 	if (code != MDB_NOTFOUND)
 		return store_lmdb_fail(s, code, "read the tables", e);
-	if (rows == T_COUNT && st.ms_entries == rows && st.ms_leaf_pages == leaves)
+	size_t tables = s->no_dead ? T_DEAD : T_COUNT;
+	if (rows == tables && st.ms_entries == rows && st.ms_leaf_pages == leaves)
 		return true;
 	return err_set(e, ERR_CORRUPT, "store: the table of tables is damaged");
 }
 
+/* A store from before decision 0028 has no table of dead letters.  It gets one, unless nothing may
+ * be written before it was verified: that is for the version that made it. */
 static bool
-tables_open(struct store *s, struct err *e)
+add_dead(struct store *s, struct err *e)
+{
+	MDB_txn *txn;
+	if (s->marked)
+		return err_set(e, ERR_STORE,
+		    "store: an older version has to verify it first: start that one once more");
+	int code = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (code != 0)
+		return store_lmdb_fail(s, code, "begin", e);
+	code = mdb_dbi_open(txn, store_lmdb_table(T_DEAD), MDB_CREATE, &s->dbi[T_DEAD]);
+	if (code != 0)
+		mdb_txn_abort(txn);
+	else
+		code = mdb_txn_commit(txn);
+	return code == 0 || store_lmdb_fail(s, code, "add the table of dead letters", e);
+}
+
+/* With the table of dead letters missing: *no_dead. */
+static bool
+tables_try(struct store *s, bool *no_dead, struct err *e)
 {
 	MDB_txn *txn;
 	int code = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
@@ -284,6 +308,10 @@ tables_open(struct store *s, struct err *e)
 		return store_lmdb_fail(s, code, "begin", e);
 	for (unsigned t = 0; code == 0 && t < T_COUNT; t++) {
 		code = mdb_dbi_open(txn, store_lmdb_table((enum table)t), 0, &s->dbi[t]);
+		if (code == MDB_NOTFOUND && t == T_DEAD) {
+			s->no_dead = *no_dead = true;
+			code = 0;
+		}
 		if (code == MDB_NOTFOUND) {
 			mdb_txn_abort(txn);
 			return err_set(e, ERR_CORRUPT, "store: there is no table %s",
@@ -302,6 +330,18 @@ tables_open(struct store *s, struct err *e)
 	return code == 0 || store_lmdb_fail(s, code, "open the tables", e);
 }
 
+static bool
+tables_open(struct store *s, struct err *e)
+{
+	bool no_dead = false;
+	if (!tables_try(s, &no_dead, e))
+		return false;
+	if (!no_dead || s->copy)
+		return true;
+	s->no_dead = false;
+	return add_dead(s, e);
+}
+
 bool
 store_file_open(const struct store_config *cfg, struct store *s, struct err *e)
 {
@@ -309,7 +349,7 @@ store_file_open(const struct store_config *cfg, struct store *s, struct err *e)
 	s->reserve_bytes = cfg->reserve_bytes;
 	s->reserve_percent = cfg->reserve_percent;
 	atomic_init(&s->views_left, cfg->views);
-	if (!env_open(cfg, cfg->path, &s->env, e))
+	if (!env_open(cfg, cfg->path, env_flags, &s->env, e))
 		return false;
 	int dead, code = mdb_env_get_fd(s->env, &s->data);
 	if (code == 0)
@@ -328,8 +368,28 @@ store_file_open(const struct store_config *cfg, struct store *s, struct err *e)
 	return true;
 }
 
-static uint64_t
-used_bytes(struct store *s)
+bool
+store_file_open_copy(const struct store_config *cfg, struct store *s, struct err *e)
+{
+	s->map_bytes = cfg->map_bytes;
+	s->copy = true;
+	atomic_init(&s->views_left, cfg->views);
+	s->dir = open(cfg->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0)
+		return fail_io("open", cfg->path, e);
+	if (!file_is_whole(s, e) ||
+	    !env_open(cfg, cfg->path, env_flags | MDB_RDONLY | MDB_NOLOCK, &s->env, e))
+		return false;
+	int code = mdb_env_get_fd(s->env, &s->data);
+	if (code != 0)
+		return store_lmdb_fail(s, code, "open", e);
+	if (fcntl(s->data, F_SETFD, FD_CLOEXEC) != 0)
+		return fail_io("mark close-on-exec", data_name, e);
+	return file_measure(s, e) && tables_open(s, e);
+}
+
+uint64_t
+store_file_used(struct store *s)
 {
 	MDB_envinfo info;
 	(void)mdb_env_info(s->env, &info); /* fails for a NULL alone */
@@ -352,7 +412,8 @@ allocate(struct store *s, uint64_t to)
 bool
 store_file_grow(struct store *s, struct err *e)
 {
-	uint64_t used = used_bytes(s);
+	ASSERT_ON(ROLE_COMMITTER);
+	uint64_t used = store_file_used(s);
 	uint64_t step = ahead_bytes < s->map_bytes / 8 ? ahead_bytes : s->map_bytes / 8;
 	uint64_t want = used + step < s->map_bytes ? used + step : s->map_bytes;
 	if (s->file_bytes >= used + step / 2 || s->file_bytes >= want)
@@ -395,7 +456,7 @@ count_free(struct store *s, uint64_t *out, struct err *e)
 static bool
 map_headroom(struct store *s, uint64_t bytes, struct err *e)
 {
-	uint64_t most = s->map_bytes / 5 * 4, used = used_bytes(s);
+	uint64_t most = s->map_bytes / 5 * 4, used = store_file_used(s);
 	if (used + bytes <= most)
 		return true;
 	if (s->free_age++ % FREE_COUNT_EVERY == 0 && !count_free(s, &s->free_pages, e))
@@ -411,6 +472,7 @@ map_headroom(struct store *s, uint64_t bytes, struct err *e)
 bool
 store_headroom(struct store *s, uint64_t bytes, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct statvfs disk;
 	if (fstatvfs(s->data, &disk) != 0)
 		return fail_io("measure the disk of", data_name, e);
@@ -426,6 +488,7 @@ store_headroom(struct store *s, uint64_t bytes, struct err *e)
 void
 store_tick(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	int dead;
 	(void)mdb_reader_check(s->env, &dead);
 }
@@ -433,10 +496,13 @@ store_tick(struct store *s)
 void
 store_file_close(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (s->env != NULL)
 		mdb_env_close(s->env);
 	if (s->mark >= 0)
 		(void)close(s->mark);
 	if (s->dir >= 0)
 		(void)close(s->dir);
+	if (s->archive >= 0)
+		(void)close(s->archive);
 }

@@ -76,7 +76,10 @@ store_read_entry(
 		return false;
 	if (there && !arena_copy(v->arena, row, out, e))
 		return false;
-	*found = there;
+	size_t filed = there ? 0 : 1;
+	if (!there && !store_archive_read(v, index, SIZE_MAX, out, &filed, e))
+		return false;
+	*found = there || filed > 0;
 	return true;
 }
 
@@ -115,7 +118,13 @@ bool
 store_read_entries(struct store_view *v, uint64_t from, size_t max_bytes, struct bytes *out,
     size_t *count, struct err *e)
 {
-	return read_entries(v, v->arena, from, max_bytes, out, count, e);
+	size_t filed = *count;
+	if (!store_archive_read(v, from, max_bytes, out, &filed, e))
+		return false;
+	if (filed == 0)
+		return read_entries(v, v->arena, from, max_bytes, out, count, e);
+	*count = filed;
+	return true;
 }
 
 bool
@@ -345,14 +354,35 @@ store_read_checkpoint(struct store_view *v, uint64_t at_most, bool published,
 	return true;
 }
 
+bool
+store_put_cosigned(struct store *s, uint64_t size, struct bytes note, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct store_checkpoint was;
+	struct key k;
+	bool found = false;
+	if (note.len > CHECKPOINT_MAX)
+		return err_set(e, ERR_LIMIT, "store: a checkpoint of %zu bytes", note.len);
+	if (!store_read_checkpoint(&s->batch.view, size, true, &was, &found, e))
+		return false;
+	if (!found || was.size != size)
+		return err_set(e, ERR_NOT_FOUND, "store: no head of this size was published");
+	if (note.len < was.note.len || memcmp(note.data, was.note.data, was.note.len) != 0)
+		return err_set(e, ERR_DATA, "store: it is not that head with more signatures");
+	index_key(&k, size);
+	return store_row_put(s, T_CHECKPOINT, store_key_view(&k), note, 0, e);
+}
+
 /* ---- everything ---- */
 
 bool
-store_check(struct store_view *v, struct store_counts *out, struct err *e)
+store_check(struct store_view *v, const _Atomic bool *stop, struct store_counts *out, struct err *e)
 {
 	struct store_counts sum = { 0 };
 	for (unsigned t = 0; t < T_COUNT; t++) {
 		SCOPED(store_walk_end) struct walk w = { 0 };
+		if (t == T_DEAD && v->s->no_dead)
+			continue;
 		if (!store_walk_start(&w, v, (enum table)t, bytes_from(NULL, 0), e))
 			return false;
 		for (;;) {
@@ -362,6 +392,8 @@ store_check(struct store_view *v, struct store_counts *out, struct err *e)
 				return false;
 			if (!more)
 				break;
+			if (stop != NULL && *stop)
+				return err_set(e, ERR_BUSY, "it was given up");
 			if (!store_walk_reached(&w, key, e))
 				return false;
 			sum.bytes += key.len + row.len;

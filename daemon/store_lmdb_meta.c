@@ -49,6 +49,7 @@ store_state_get(struct store_view *v, struct store_state *out, struct err *e)
 bool
 store_state_put(struct store *s, const struct store_state *st, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct value v = { 0 };
 	store_value_u32(&v, STORE_FORMAT);
 	store_value_u64(&v, st->fence.generation);
@@ -82,6 +83,7 @@ store_put_epoch(
 bool
 store_counter_next(struct store *s, const char *name, uint32_t *out, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct bytes row;
 	bool found;
 	uint32_t last = 0;
@@ -131,14 +133,21 @@ store_put_note(struct store *s, const char *name, struct bytes value, struct err
 }
 
 bool
-store_read_note(
+store_note_get(
     struct store_view *v, const char *name, struct bytes *out, bool *found, struct err *e)
 {
 	struct key k;
+	return note_key(&k, bytes_of(name), e) &&
+	       store_row_get(v, T_META, store_key_view(&k), out, found, e);
+}
+
+bool
+store_read_note(
+    struct store_view *v, const char *name, struct bytes *out, bool *found, struct err *e)
+{
 	struct bytes row;
 	bool there;
-	if (!note_key(&k, bytes_of(name), e) ||
-	    !store_row_get(v, T_META, store_key_view(&k), &row, &there, e))
+	if (!store_note_get(v, name, &row, &there, e))
 		return false;
 	if (there && !arena_copy(v->arena, row, out, e))
 		return false;

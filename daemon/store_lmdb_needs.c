@@ -1,4 +1,5 @@
 /* Which reports something still waits for: a count for each INTAKE index. */
+#include "daemon/role.h"
 #include "daemon/store_lmdb.h"
 
 #include <assert.h>
@@ -23,6 +24,7 @@ slot_of(const struct needs *n, uint64_t intake)
 bool
 store_needs_reserve(struct needs *n, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	if (n->room > 0 && (n->used + 1) * 4 <= n->room * 3)
 		return true;
 	struct needs wider = { .room = n->room == 0 ? 64 : n->room * 2 };
@@ -58,6 +60,7 @@ vacate(struct needs *n, size_t i)
 void
 store_needs_change(struct needs *n, uint64_t intake, int64_t by)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	assert(n->room > 0);
 	size_t i = slot_of(n, intake);
 	if (by > 0) {
@@ -83,6 +86,7 @@ store_needs_has(const struct needs *n, uint64_t intake)
 void
 store_needs_free(struct needs *n)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	free(n->slots);
 	*n = (struct needs){ 0 };
 }

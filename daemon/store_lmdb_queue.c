@@ -30,14 +30,25 @@ array_reach(void **items, size_t *room, size_t index, size_t size, struct err *e
 }
 
 bool
+store_tally_party(struct store *s, uint32_t party, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct tally *l = &s->tally;
+	void *usage = l->usage;
+	bool ok = array_reach(&usage, &l->usage_room, party, sizeof(*l->usage), e);
+	l->usage = usage;
+	return ok;
+}
+
+bool
 store_tally_own(struct store *s, uint32_t subscription, uint32_t party, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct tally *l = &s->tally;
-	void *owners = l->owners, *usage = l->usage;
+	void *owners = l->owners;
 	bool ok = array_reach(&owners, &l->owner_room, subscription, sizeof(*l->owners), e);
 	l->owners = owners;
-	ok = ok && array_reach(&usage, &l->usage_room, party, sizeof(*l->usage), e);
-	l->usage = usage;
+	ok = ok && store_tally_party(s, party, e);
 	if (ok)
 		l->owners[subscription].party = party;
 	return ok;
@@ -55,18 +66,31 @@ usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 {
 	if (step->reports != 0)
 		store_needs_change(&l->needs, step->intake, sign * step->reports);
-	if (step->subscription == 0)
+	if (step->party == 0)
 		return;
-	struct store_usage *u = &l->usage[step->party];
-	l->owners[step->subscription].waits += (uint32_t)(sign * step->reports);
+	struct party_usage *p = &l->usage[step->party];
+	struct store_usage *u = step->subscription == 0 ? &p->letters : &p->queues;
+	if (step->subscription != 0)
+		l->owners[step->subscription].waits += (uint32_t)(sign * step->reports);
 	u->reports += (uint64_t)(sign * step->reports);
 	u->bytes += (uint64_t)(sign * step->bytes);
+}
+
+bool
+store_tally_first(struct store *s, const struct usage_step *step, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	if (!store_needs_reserve(&s->tally.needs, e))
+		return false;
+	usage_add(&s->tally, step, 1);
+	return true;
 }
 
 /* Notes what the batch does to a queue, so that an abort can take it back. */
 bool
 store_tally_step(struct store *s, struct usage_step step, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct tally *l = &s->tally;
 	void *undo = l->undo;
 	bool ok = array_reach(&undo, &l->undo_room, l->undo_count, sizeof(*l->undo), e);
@@ -81,6 +105,7 @@ store_tally_step(struct store *s, struct usage_step step, struct err *e)
 void
 store_tally_keep(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	s->tally.undo_count = 0;
 	s->tally.subscriptions_changed = false;
 }
@@ -88,6 +113,7 @@ store_tally_keep(struct store *s)
 bool
 store_tally_undo(struct store *s, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct tally *l = &s->tally;
 	while (l->undo_count > 0)
 		usage_add(l, &l->undo[--l->undo_count], -1);
@@ -105,6 +131,7 @@ store_tally_undo(struct store *s, struct err *e)
 void
 store_tally_free(struct store *s)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	free(s->tally.usage);
 	free(s->tally.owners);
 	free(s->tally.undo);
@@ -115,7 +142,14 @@ struct store_usage
 store_usage(const struct store *s, uint32_t party)
 {
 	const struct tally *l = &s->tally;
-	return party < l->usage_room ? l->usage[party] : (struct store_usage){ 0, 0 };
+	return party < l->usage_room ? l->usage[party].queues : (struct store_usage){ 0, 0 };
+}
+
+struct store_usage
+store_letters(const struct store *s, uint32_t party)
+{
+	const struct tally *l = &s->tally;
+	return party < l->usage_room ? l->usage[party].letters : (struct store_usage){ 0, 0 };
 }
 
 uint32_t
@@ -421,10 +455,9 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 		if (party == 0)
 			return store_lmdb_corrupt(
 			    s, T_QUEUE, key, "there is no such subscription", e);
-		if (!store_needs_reserve(&s->tally.needs, e))
+		struct usage_step step = { q.key.subscription, party, 1, q.bytes, q.intake };
+		if (!store_tally_first(s, &step, e))
 			return false;
-		usage_add(&s->tally,
-		    &(struct usage_step){ q.key.subscription, party, 1, q.bytes, q.intake }, 1);
 	}
 }
 
@@ -445,16 +478,18 @@ load_holds(struct store *s, struct store_view *v, struct err *e)
 		uint64_t intake = cursor_u64(&c);
 		if (c.failed)
 			return store_lmdb_corrupt(s, T_HOLD, key, "wrong length", e);
-		if (!store_walk_reached(&w, key, e) || !store_needs_reserve(&s->tally.needs, e))
+		struct usage_step step = { 0, 0, 1, 0, intake };
+		if (!store_walk_reached(&w, key, e) || !store_tally_first(s, &step, e))
 			return false;
-		store_needs_change(&s->tally.needs, intake, 1);
 	}
 }
 
 bool
 store_tally_load(struct store *s, struct store_view *v, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	store_tally_free(s);
 	s->tally = (struct tally){ 0 };
-	return load_subscriptions(s, v, e) && load_queues(s, v, e) && load_holds(s, v, e);
+	return load_subscriptions(s, v, e) && load_queues(s, v, e) && load_holds(s, v, e) &&
+	       store_letters_load(s, v, e);
 }

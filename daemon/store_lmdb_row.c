@@ -24,6 +24,7 @@ static const char *const table_names[T_COUNT] = {
 	[T_HEAD] = "head",
 	[T_CHECKPOINT] = "checkpoint",
 	[T_SUBSCRIPTION] = "subscription",
+	[T_DEAD] = "dead",
 };
 
 const char *

@@ -1,4 +1,5 @@
 #include "daemon/sweep.h"
+#include "daemon/role.h"
 
 #include "daemon/conn.h"
 #include "daemon/listener.h"
@@ -31,10 +32,16 @@ shut_out(struct conn *c, const struct trust_refusal *why)
 void
 sweep_judge(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct trust_refusal why = { .fault = CHAIN_INTERNAL };
 	if (c->peer == NULL || c->state == CONN_CLOSED || c->ending == CONN_ENDING_FAIL)
 		return;
-	if (c->worker->trust == NULL || !trust_still_allowed(c->worker->trust, c->peer, &why))
+	const struct worker *w = c->worker;
+	/* the present one last: what it allows is what the peer may */
+	bool stays = w->trust != NULL &&
+		     (w->coming == NULL || trust_still_allowed(w->coming, c->peer, &why)) &&
+		     trust_still_allowed(w->trust, c->peer, &why);
+	if (!stays)
 		shut_out(c, &why);
 }
 
@@ -75,6 +82,7 @@ put_off(uint64_t *since, uint64_t ms, uint64_t now)
 void
 sweep_forgive(struct conn *c, uint64_t ms)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint64_t now = worker_now_ms(c->worker);
 	put_off(&c->since_ms, ms, now);
 	put_off(&c->active_ms, ms, now);
@@ -88,13 +96,14 @@ sweep_ready(struct conn *c, uint64_t now)
 	const struct io_limits *l = c->worker->limits;
 	if (conn_may_read(c) && !c->paused && inbox_late(&c->inbox, now, l->frame_ms))
 		time_out(c, "frame");
-	else if (c->unanswered == 0 && now - c->active_ms >= l->idle_ms)
+	else if (c->unanswered == 0 && now - c->active_ms >= c->idle_ms)
 		time_out(c, "idle");
 }
 
 void
 sweep_deadlines(struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	const struct io_limits *l = c->worker->limits;
 	uint64_t now = worker_now_ms(c->worker);
 	uint64_t age = now - c->since_ms;

@@ -13,7 +13,8 @@ struct trust_refusal;
 void sweep_forgive(struct conn *c, uint64_t ms);
 /* Looks at every deadline of this connection. */
 void sweep_deadlines(struct conn *c);
-/* Judges the peer under the worker's present trust; ends the connection if it says no. */
+/* Judges the peer under the worker's present trust, and that which is to come; ends the connection
+ * if one of them says no. */
 void sweep_judge(struct conn *c);
 /* One line for the operator. */
 void sweep_log_refusal(const struct conn *c, const struct trust_refusal *why);

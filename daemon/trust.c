@@ -349,17 +349,63 @@ trust_crl_until(const struct trust *t, const struct trust_party *p)
 	return made + t->crl_max_age_s < next ? made + t->crl_max_age_s : next;
 }
 
-bool
-trust_party_usable(const struct trust *t, struct bytes party, const char **why)
+const struct chain_anchors *
+trust_party_anchors(const struct trust *t, struct bytes party, int64_t *until, const char **why)
 {
+	*why = "there is no such party";
 	for (size_t i = 0; i < t->party_count; i++) {
 		const struct trust_party *p = &t->parties[i];
 		if (!bytes_is(party, p->name))
 			continue;
-		*why = p->why; /* empty if it is not shut out */
-		if (p->anchors != NULL && trust_crl_until(t, p) <= t->now(t->now_arg))
-			*why = chain_fault_text(CHAIN_CRL_STALE);
+		*why = p->why;
+		*until = trust_crl_until(t, p);
+		return p->anchors;
+	}
+	return NULL;
+}
+
+bool
+trust_end_at(const struct trust *t, size_t i, struct trust_end *out)
+{
+	if (i == 0) {
+		*out = (struct trust_end){ "the broker's certificate", t->hub->name,
+			t->hub_not_after };
+		return true;
+	}
+	if (i > t->party_count)
+		return false;
+	const struct trust_party *p = &t->parties[i - 1];
+	int64_t ends = p->anchors == NULL ? INT64_MAX : chain_anchors_until(p->anchors);
+	*out = (struct trust_end){ "a CA certificate", p->name, ends };
+	return true;
+}
+
+/* "" if it is not shut out. */
+static const char *
+why_shut_out(const struct trust *t, const struct trust_party *p)
+{
+	if (p->anchors != NULL && trust_crl_until(t, p) <= t->now(t->now_arg))
+		return chain_fault_text(CHAIN_CRL_STALE);
+	return p->why;
+}
+
+bool
+trust_party_usable(const struct trust *t, struct bytes party, const char **why)
+{
+	for (size_t i = 0; i < t->party_count; i++) {
+		if (!bytes_is(party, t->parties[i].name))
+			continue;
+		*why = why_shut_out(t, &t->parties[i]);
 		return true;
 	}
 	return false;
+}
+
+const char *
+trust_party_at(const struct trust *t, size_t i, const char **why)
+{
+	if (i >= t->party_count)
+		return NULL;
+	*why = why_shut_out(t, &t->parties[i]);
+	return t->parties[i].name;
 }

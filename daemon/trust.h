@@ -63,6 +63,22 @@ SSL_CTX *trust_context(const struct trust *t);
 bool trust_lists_digest(const struct trust *t, uint8_t out[32]);
 /* For `admin status`: false if there is no such party; *why is "" or why it is shut out. */
 bool trust_party_usable(const struct trust *t, struct bytes party, const char **why);
+/* The parties one after the other, NULL at the end; *why as above. */
+const char *trust_party_at(const struct trust *t, size_t i, const char **why);
+/* A party's anchors with its lists, and until when the lists say anything (s); NULL if it is shut
+ * out or none, *why says it. */
+const struct chain_anchors *trust_party_anchors(
+    const struct trust *t, struct bytes party, int64_t *until, const char **why);
+
+/* What of a set ends by itself, one after the other: the broker's own chain, then of each party the
+ * CA certificate that ends first. */
+struct trust_end {
+	const char *what;  /* "the broker's certificate", "a CA certificate" */
+	const char *party; /* of the hub for the broker's own */
+	int64_t at;	   /* s since 1970; INT64_MAX: the party is shut out */
+};
+/* False past the last one. */
+bool trust_end_at(const struct trust *t, size_t i, struct trust_end *out);
 
 /* ---- sessions ---- */
 

@@ -1,4 +1,5 @@
 #include "daemon/turns.h"
+#include "daemon/role.h"
 
 #include "daemon/conn.h"
 
@@ -20,6 +21,7 @@ queue_of(struct worker *w, struct conn *c, uint8_t turn)
 struct share *
 turns_share(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	return c->party == NULL ? &w->strangers : &c->party->share;
 }
 
@@ -38,6 +40,7 @@ enlist(struct worker *w, struct conn *c, uint8_t turn)
 void
 turns_leave(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->turn == TURN_NONE || c->turn == TURN_DEAD)
 		return;
 	TAILQ_REMOVE(queue_of(w, c, c->turn), c, of_turn);
@@ -59,6 +62,7 @@ move_touched(struct worker *w, uint8_t to)
 void
 turns_wake(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	static const struct timeval at_once = { 0, 0 };
 	if (!event_pending(w->again_event, EV_TIMEOUT, NULL))
 		(void)event_add(w->again_event, &at_once); /* if it fails, the tick runs the turn */
@@ -67,6 +71,7 @@ turns_wake(struct worker *w)
 void
 turns_touch(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->turn != TURN_NONE)
 		return;
 	enlist(w, c, TURN_NOW);
@@ -77,6 +82,7 @@ turns_touch(struct worker *w, struct conn *c)
 void
 turns_again(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	if (c->turn != TURN_NONE)
 		return;
 	enlist(w, c, TURN_AGAIN);
@@ -86,6 +92,7 @@ turns_again(struct worker *w, struct conn *c)
 void
 turns_end(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	enlist(w, c, TURN_DEAD);
 	event_active(w->turn_event, 0, 0);
 }
@@ -93,6 +100,7 @@ turns_end(struct worker *w, struct conn *c)
 void
 turns_bury(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint64_t began = worker_now_us(w);
 	for (struct conn *c; (c = TAILQ_FIRST(&w->dead)) != NULL;) {
 		TAILQ_REMOVE(&w->dead, c, of_turn);
@@ -111,6 +119,7 @@ turns_bury(struct worker *w)
 void
 turns_bury_all(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	do
 		turns_bury(w);
 	while (!TAILQ_EMPTY(&w->dead));
@@ -137,6 +146,7 @@ take_turn(struct worker *w, struct conn *c)
 void
 turns_run(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	move_touched(w, TURN_UNDER_WAY);
 	for (struct conn *c; (c = TAILQ_FIRST(&w->under_way)) != NULL;) {
 		if (!share_is_spent(turns_share(w, c), worker_now_us(w))) {
@@ -156,6 +166,7 @@ turns_run(struct worker *w)
 void
 turns_serve(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	uint64_t began = worker_now_us(w);
 	for (struct share *s; (s = TAILQ_FIRST(&w->again)) != NULL;) {
 		TAILQ_REMOVE(&w->again, s, of_waiting);

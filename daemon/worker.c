@@ -66,6 +66,7 @@ on_again(int fd, short what, void *arg)
 void
 worker_sweep(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct conn *c, *next;
 	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
 	sweep_deadlines(c);
@@ -101,6 +102,7 @@ on_tick_event(int fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct worker *w = worker_of(arg);
+	atomic_fetch_add(&w->beats, 1);
 	notice_standstill(w);
 	worker_sweep(w);
 	on_tick(w);
@@ -123,7 +125,6 @@ take_socket(struct worker *w, struct letter *l)
 static void
 drain_all(struct worker *w)
 {
-	w->stopping = true;
 	on_stopping(w);
 	struct conn *c, *next;
 	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
@@ -143,7 +144,10 @@ static void
 take_rules(struct worker *w, struct letter *l)
 {
 	w->trust_serial++; /* from here on nobody counts as judged */
-	on_rules(w, l);
+	if (l->kind == LETTER_RULES)
+		on_rules(w, l);
+	else
+		on_coming(w, l);
 	w->judging = true;
 	turns_wake(w);
 }
@@ -166,9 +170,16 @@ take_letter(struct worker *w, struct letter *l)
 		on_notice(w, l);
 		return;
 	case LETTER_RULES:
+	case LETTER_COMING:
 		take_rules(w, l);
 		return;
+	case LETTER_DRAIN:
+		w->draining = true;
+		drain_all(w);
+		turns_bury(w);
+		return;
 	case LETTER_STOP:
+		w->stopping = true;
 		drain_all(w);
 		turns_bury(w);
 		return;
@@ -215,11 +226,18 @@ worker_load(const struct worker *w)
 	return atomic_load_explicit(&w->load, memory_order_relaxed);
 }
 
+unsigned
+worker_sessions(const struct worker *w)
+{
+	return atomic_load_explicit(&w->sessions, memory_order_relaxed);
+}
+
 /* ---- connections and parties ---- */
 
 void
 worker_add_conn(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	c->worker = w;
 	c->judged = w->trust_serial;
 	TAILQ_INSERT_TAIL(&w->conns, c, of_worker);
@@ -230,6 +248,7 @@ worker_add_conn(struct worker *w, struct conn *c)
 void
 worker_remove_conn(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	turns_leave(w, c);
 	TAILQ_REMOVE(&w->conns, c, of_worker);
 	LIST_REMOVE(c, of_bucket);
@@ -239,6 +258,7 @@ worker_remove_conn(struct worker *w, struct conn *c)
 void
 worker_judged(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	c->judged = w->trust_serial;
 	TAILQ_REMOVE(&w->conns, c, of_worker);
 	TAILQ_INSERT_TAIL(&w->conns, c, of_worker);
@@ -247,6 +267,7 @@ worker_judged(struct worker *w, struct conn *c)
 void
 worker_bury(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	worker_remove_conn(w, c);
 	turns_end(w, c);
 }
@@ -254,6 +275,7 @@ worker_bury(struct worker *w, struct conn *c)
 struct conn *
 worker_find_conn(struct worker *w, uint64_t id)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct conn *c;
 	LIST_FOREACH (c, &w->by_id[id % WORKER_BUCKETS], of_bucket) {
 		if (c->id == id)
@@ -281,6 +303,7 @@ worker_of_party(const struct worker *w, struct bytes name)
 struct worker_party *
 worker_find_party(struct worker *w, struct bytes name)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct worker_party *p;
 	LIST_FOREACH (p, &w->parties[name_hash(name) % WORKER_BUCKETS], of_bucket) {
 		if (bytes_is(name, p->name))
@@ -292,6 +315,7 @@ worker_find_party(struct worker *w, struct bytes name)
 bool
 worker_enter_party(struct worker *w, struct conn *c, struct bytes name, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct worker_party *p = worker_find_party(w, name);
 	if (p != NULL && p->conn_count >= w->limits->connections_per_party)
 		return err_set(e, ERR_QUOTA, "%" PRIu32 " connections of a party", p->conn_count);
@@ -316,6 +340,7 @@ worker_enter_party(struct worker *w, struct conn *c, struct bytes name, struct e
 void
 worker_leave_party(struct worker *w, struct conn *c)
 {
+	ASSERT_ON(ROLE_WORKER);
 	turns_leave(w, c); /* if it waits, then for the party's share */
 	struct worker_party *p = MOVE(c->party);
 	p->input_bytes -= c->input_bytes;
@@ -400,6 +425,18 @@ free_event(struct event *ev)
 		event_free(ev);
 }
 
+/* Another worker may have answered when this one's thread had ended. */
+static void
+drop_mail(struct worker *w)
+{
+	struct mailbox_item *i;
+	while (w->mail != NULL && (i = mailbox_take(w->mail, 1)) != NULL) {
+		struct letter *l = MAILBOX_ENTRY(i, struct letter, item);
+		assert(l->kind == LETTER_JOB);
+		on_left(l);
+	}
+}
+
 void
 worker_free(struct worker *w)
 {
@@ -416,6 +453,7 @@ worker_free(struct worker *w)
 	free_event(w->again_event);
 	if (w->base != NULL)
 		event_base_free(w->base);
+	drop_mail(w);
 	mailbox_free(w->mail);
 	sem_destroy(&w->started);
 	sem_destroy(&w->drained);
@@ -451,6 +489,7 @@ wait_for(sem_t *s)
 bool
 worker_start(struct worker *w, struct err *e)
 {
+	ASSERT_ON(ROLE_MAIN);
 	/* signals are main's; SIGPIPE of a socket must hit nobody */
 	sigset_t all, was;
 	sigfillset(&all);
@@ -469,8 +508,16 @@ worker_start(struct worker *w, struct err *e)
 }
 
 void
+worker_drain(struct worker *w)
+{
+	ASSERT_ON(ROLE_MAIN);
+	worker_mail(w, LETTER_DRAIN, &w->drain);
+}
+
+void
 worker_stop(struct worker *w)
 {
+	ASSERT_ON(ROLE_MAIN);
 	mailbox_close(w->mail);
 	worker_mail(w, LETTER_STOP, &w->stop);
 }
@@ -478,12 +525,14 @@ worker_stop(struct worker *w)
 void
 worker_wait(struct worker *w)
 {
+	ASSERT_ON(ROLE_MAIN);
 	wait_for(&w->drained);
 }
 
 void
 worker_join(struct worker *w)
 {
+	ASSERT_ON(ROLE_MAIN);
 	worker_mail(w, LETTER_END, &w->end);
 	pthread_join(w->thread, NULL);
 	w->running = false;
@@ -492,5 +541,6 @@ worker_join(struct worker *w)
 void
 worker_round(struct worker *w)
 {
+	ASSERT_ON(ROLE_WORKER);
 	(void)event_base_loop(w->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 }

@@ -41,6 +41,8 @@ enum letter_kind {
 	LETTER_JOB,	   /* to on_committed */
 	LETTER_NOTICE,	   /* to on_notice */
 	LETTER_RULES,	   /* to on_rules */
+	LETTER_COMING,	   /* to on_coming */
+	LETTER_DRAIN,	   /* by worker_drain alone */
 	LETTER_STOP,	   /* by worker_stop alone */
 	LETTER_END	   /* by worker_join alone */
 };
@@ -69,6 +71,7 @@ struct worker {
 	unsigned index;
 	struct event_base *base;
 	struct trust *trust;	/* borrowed from what on_rules keeps; NULL: nobody gets in */
+	struct trust *coming;	/* of on_coming: sessions are judged by it, too; NULL: none */
 	struct desk *desk;	/* the handlers' own, see on.h */
 	struct metrics metrics; /* this worker's counters */
 	const struct io_limits *limits;
@@ -89,15 +92,18 @@ struct worker {
 	struct share strangers;	      /* connections without a party */
 	struct conn_queue dead;	      /* freed at the end of the turn */
 	uint64_t ticked_ms, still_ms; /* the last tick; how long the thread stood still before it */
-	bool judging; /* some connections were not judged under the present trust yet */
+	bool judging;  /* some connections were not judged under the present trust yet */
+	bool draining; /* whoever comes from now on is told so */
 	bool stopping, drained_told;
-	atomic_uint load; /* connections; the only word that another thread reads */
+	/* the only words that other threads read: connections; of these, those that Hello let in;
+	 * ticks so far (health.h) */
+	atomic_uint load, sessions, beats;
 	uint32_t magic;
 	pthread_t thread;
 	bool running; /* main's: started and not joined */
 	sem_t started, drained;
 	struct err start_error;
-	struct letter stop, end;
+	struct letter drain, stop, end;
 };
 
 struct worker_setup {
@@ -117,6 +123,8 @@ MUST_USE bool worker_start(struct worker *w, struct err *e);
  * committer, worker_join for all (hands over what letters are left, runs on_worker_stop).
  */
 void worker_stop(struct worker *w);
+/* Before that, if there is time: every session is told Bye, and who comes now that we go down. */
+void worker_drain(struct worker *w);
 void worker_wait(struct worker *w);
 void worker_join(struct worker *w);
 /* Joins it first if it still runs. */
@@ -130,6 +138,7 @@ MUST_USE bool worker_mail_socket(struct worker *w, struct ticket **t);
 void worker_mail(struct worker *w, enum letter_kind kind, struct letter *l);
 /* Connections, roughly: for the choice of the least loaded. */
 unsigned worker_load(const struct worker *w);
+unsigned worker_sessions(const struct worker *w);
 
 /* The connection of this id, or NULL: it may be gone. */
 struct conn *worker_find_conn(struct worker *w, uint64_t id);

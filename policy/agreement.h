@@ -14,10 +14,20 @@ struct party;
 struct member;
 struct rule;
 struct equivalence;
+struct holders;
 struct topic;
 
 enum agreement_state { STATE_DRAFT = 1, STATE_IN_FORCE, STATE_TERMINATED };
 enum onward { ONWARD_PROHIBITED = 1, ONWARD_CONSENT, ONWARD_MEMBERS };
+
+/* The signature of a party that 'signatures required' names (policy/signature.h judges it). */
+struct signature {
+	struct bytes party;
+	const char *path;  /* where it lies: signatures/atlas@3.NOR.p7s beside the root file */
+	struct bytes file; /* as read; absent: it could not be */
+	const char *why;   /* what is wrong with it; NULL: it is good */
+	uint8_t digest[32];
+};
 
 struct agreement {
 	struct bytes name;
@@ -28,16 +38,21 @@ struct agreement {
 	uint64_t valid_from;  /* µs since 1970 UTC: the first moment in force */
 	uint64_t valid_until; /* µs: the first moment out of force */
 	bool suspended;
-	bool unsigned_;	     /* it requires signatures and has none: not usable */
+	bool unsigned_;	     /* it lacks signatures that it requires: not usable */
 	const char *refused; /* why the log forbids it, for its members; NULL: it does not */
 	bool backfill;
-	bool has_terms;	   /* false without trust files, or while new terms wait for a
-			    * member's: no publication can name it then */
-	uint8_t terms[32]; /* SHA-256 of terms_text */
+	bool require_cosign; /* nothing leaves before the quorum signed a head over the decision */
+	bool has_terms;	     /* false without trust files, or while new terms wait for a
+			      * member's: no publication can name it then */
+	uint8_t terms[32];   /* SHA-256 of terms_text */
 	struct bytes terms_text;
 	struct names topics;	      /* patterns, byte order */
 	struct names signers;	      /* 'signatures required', byte order; none */
-	const struct member *members; /* by party name, byte order */
+	struct signature *signatures; /* one for each of them; NULL without trust files */
+	struct bytes signed_by;	      /* all are good, or were accepted before: lines "PARTY HEX" of
+					 their SHA-256; absent: not all */
+	int64_t signed_from, signed_until; /* s: so long their chains are valid */
+	const struct member *members;	   /* by party name, byte order */
 	size_t member_count;
 	uint32_t index; /* in the epoch's list of agreements */
 
@@ -52,6 +67,8 @@ struct agreement {
 	const struct equivalence *equivalences; /* by source vocabulary's index */
 	size_t equivalence_count;
 	size_t group_count; /* groups of members that every rule and check treats alike */
+	size_t place_count; /* the same of rules alone */
+	const struct holders *holders; /* by vocabulary of the epoch (alike.h) */
 };
 
 struct member {
@@ -61,7 +78,8 @@ struct member {
 	enum precedence at_most;
 	/* For each vocabulary of the epoch the clearance, or NULL. */
 	const struct clearance *const *clearances;
-	size_t group; /* below group_count */
+	size_t group;	/* below group_count */
+	uint32_t place; /* below place_count: what the rules make of it as a recipient */
 };
 
 /* The member of this name, or NULL. */

@@ -10,6 +10,26 @@ clearance_init(struct arena *a, const struct vocab *v, struct clearance *out, st
 	return true;
 }
 
+struct clearance_groups
+clearance_add_groups(struct clearance *c, uint32_t value, uint64_t from, uint64_t until)
+{
+	const struct vocab *v = c->vocab;
+	struct clearance_groups found = { 0, 0 };
+	for (uint32_t i = 0; i < v->member_count; i++) {
+		const struct vocab_member *m = &v->members[i];
+		if (m->value != value)
+			continue;
+		bool ends = m->not_after != UINT64_MAX && m->not_after + 1 < until;
+		if (m->not_before > from || ends) {
+			found.partly++;
+			continue;
+		}
+		vocab_put(c->values, m->group);
+		found.whole++;
+	}
+	return found;
+}
+
 /* At least one value of the category is held, if the label has any (category by category). */
 static bool
 permits(const struct clearance *c, const struct label *l, const struct vocab_category *category)

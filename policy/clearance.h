@@ -35,6 +35,17 @@ clearance_add_value(struct clearance *c, uint32_t value)
 	vocab_put(c->values, value);
 }
 
+/*
+ * Adds the groups to which whoever holds 'value' belongs during the whole of [from, until), by the
+ * membership lists of the SPIF.  Groups of groups are not followed.
+ */
+struct clearance_groups {
+	size_t whole;  /* lists that name the value all the time */
+	size_t partly; /* those that name it for a part of the time: they add nothing */
+};
+struct clearance_groups clearance_add_groups(
+    struct clearance *c, uint32_t value, uint64_t from, uint64_t until);
+
 enum acdf { /* the zero is none of them */
 	ACDF_PERMIT = 1,
 	ACDF_VOCABULARY, /* label and clearance are not of one vocabulary */

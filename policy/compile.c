@@ -72,6 +72,22 @@ compile_read(struct compile *c, const char *path, struct bytes *out, struct err 
 	return c->src->read(c->src->ctx, path, c->a, out, e);
 }
 
+bool
+compile_digest(struct compile *c, const struct text_value *v, uint8_t out[32])
+{
+	struct bytes t = v->kind == TEXT_LIST ? bytes_of("") : v->text;
+	bool good = t.len == 64;
+	for (size_t i = 0; good && i < 64; i++) {
+		uint8_t ch = t.data[i];
+		bool digit = ch >= '0' && ch <= '9';
+		good = digit || (ch >= 'a' && ch <= 'f');
+		unsigned nibble = digit ? ch - (unsigned)'0' : ch - (unsigned)'a' + 10;
+		out[i / 2] = (uint8_t)(i % 2 == 0 ? nibble << 4 : out[i / 2] | nibble);
+	}
+	return good ||
+	       text_error(c->errors, &v->pos, NULL, "64 digits 0-9, a-f of a SHA-256 stand here");
+}
+
 static int
 by_bytes(const void *x, const void *y)
 {

@@ -54,6 +54,8 @@ const char *compile_path(struct compile *c, const struct text_pos *pos, struct b
 MUST_USE bool compile_read(struct compile *c, const char *path, struct bytes *out, struct err *e);
 /* A copy sorted by bytes. */
 MUST_USE bool compile_sorted(struct compile *c, const struct names *in, struct names *out);
+/* "vv" of an export: SHA256 and 64 hex digits in lower case; an error at the value if not. */
+bool compile_digest(struct compile *c, const struct text_value *v, uint8_t out[32]);
 /* The error that there is no such party. */
 void compile_no_party(struct compile *c, const struct text_value *v);
 /* The vocabulary of that name; an error at 'v' if there is none. */
@@ -72,21 +74,44 @@ MUST_USE bool compile_vocab_all(struct compile *c);
 MUST_USE bool compile_party_all(struct compile *c);
 MUST_USE bool compile_agreement_all(struct compile *c);
 /* Inside an agreement. */
-MUST_USE bool compile_member_one(
-    struct compile *c, const struct text_statement *s, struct member *out);
-/* The groups of members that every rule and check treats alike. */
+MUST_USE bool compile_member_one(struct compile *c, const struct agreement *a,
+    const struct text_statement *s, struct member *out);
+/* A 'clearance' of a member; 'of': by vocabulary. */
+#define COMPILE_CLEARANCE_USAGE \
+	"clearance VOCABULARY up-to CLASSIFICATION { .. }, or with a list in [ ], or file \"FILE\""
+MUST_USE bool compile_clearance_one(struct compile *c, const struct text_statement *s,
+    struct member *m, const struct clearance **of);
+/* The file that a 'clearance' names; NULL: it is written there. */
+const struct text_value *compile_clearance_file(const struct text_statement *s);
+/* The 'groups-of' of a member, whose clearances are known. */
+MUST_USE bool compile_clearance_groups(struct compile *c, const struct agreement *a,
+    const struct member *m, const struct text_statement *const *list, size_t count);
+/* Places and groups of members, and who holds what (alike.h). */
 MUST_USE bool compile_member_groups(struct compile *c, struct agreement *a);
 /* *good says whether it may be used to compile on. */
 MUST_USE bool compile_equivalence_one(
     struct compile *c, const struct text_statement *s, struct equivalence *out, bool *good);
 MUST_USE bool compile_rule_one(
     struct compile *c, const struct agreement *a, const struct text_statement *s, struct rule *out);
-/* A list of members, in byte order; an error for each name that is none. */
+/* The names, repetition and values of what stands in a rule; false with errors told. */
+bool compile_rule_check(struct compile *c, const char *of, const struct text_block *b);
+/* Its conditions and verdict.  'a' NULL: parties need not be members of anything. */
+MUST_USE bool compile_rule_conditions(
+    struct compile *c, const struct agreement *a, const struct text_block *b, struct rule *out);
+/* A list of members (a NULL: of parties), in byte order; an error for each name that is none. */
 MUST_USE bool compile_rule_members(
     struct compile *c, const struct agreement *a, const struct text_value *list, struct names *out);
 /* Judges every 'expect' of an agreement that has compiled without error. */
 MUST_USE bool expect_judge(
     struct compile *c, const struct agreement *a, const struct text_block *block);
+
+/* After all: the files of the signatures that agreements require. */
+MUST_USE bool compile_signatures(struct compile *c);
+/* Judges every 'never': those of an agreement that has compiled without error.. */
+MUST_USE bool never_judge(
+    struct compile *c, const struct agreement *a, const struct text_block *block);
+/* ..and those that stand beside the agreements, for all of them. */
+MUST_USE bool never_judge_all(struct compile *c);
 
 /* The canonical export of all, and the terms of each agreement: texts and digests (export.c). */
 MUST_USE bool export_all(struct compile *c);

@@ -17,9 +17,11 @@ enum {
 	SET_ONWARD,
 	SET_RULE,
 	SET_EXPECT,
+	SET_NEVER,
 	SET_UNMARKED_LABELS,
 	SET_UNMARKED_PORTIONS,
 	SET_BACKFILL,
+	SET_REQUIRE_COSIGN,
 	SET_SIGNATURES,
 	SET_COUNT
 };
@@ -39,11 +41,14 @@ static const struct text_setting settings[SET_COUNT] = {
 	    "onward prohibited|members|consent [within 72h]" },
 	[SET_RULE] = { "rule", "v", TEXT_BLOCK_REQUIRED, true, false, "rule NAME { .. }" },
 	[SET_EXPECT] = { "expect", NULL, TEXT_BLOCK_OPTIONAL, true, false, NULL },
+	[SET_NEVER] = { "never", NULL, TEXT_BLOCK_NONE, true, false, NULL },
 	[SET_UNMARKED_LABELS] = { "unmarked-labels", "vv", TEXT_BLOCK_NONE, false, false,
 	    "unmarked-labels releasable-to members" },
 	[SET_UNMARKED_PORTIONS] = { "unmarked-portions", "vv", TEXT_BLOCK_NONE, false, false,
 	    "unmarked-portions releasable-to members" },
 	[SET_BACKFILL] = { "backfill", "", TEXT_BLOCK_NONE, false, false, "backfill" },
+	[SET_REQUIRE_COSIGN] = { "require-cosign", "", TEXT_BLOCK_NONE, false, false,
+	    "require-cosign" },
 	[SET_SIGNATURES] = { "signatures", "vl", TEXT_BLOCK_NONE, false, false,
 	    "signatures required [ GBR NOR ]" },
 };
@@ -123,12 +128,10 @@ read_signatures(struct compile *c, const struct text_statement *s, struct agreem
 		return true;
 	if (!compile_rule_members(c, a, &s->values[1], &a->signers))
 		return false;
-	if ((c->flags & EPOCH_TRUST_OPTIONAL) != 0)
-		return true;
-	a->unsigned_ = true;
-	text_warning(c->errors, &s->pos, NULL,
-	    "agreement '%.*s' lacks the signatures that it requires: it is not usable",
-	    SHOWN(a->name));
+	if (s->values[1].count > LIMIT_TERMS_SIGNERS)
+		text_error(c->errors, &s->values[1].pos, NULL, "more than %u must sign",
+		    LIMIT_TERMS_SIGNERS);
+	a->unsigned_ = (c->flags & EPOCH_TRUST_OPTIONAL) == 0;
 	return true;
 }
 
@@ -171,6 +174,9 @@ read_simple(struct compile *c, const struct text_statement *s, struct agreement 
 		break;
 	case SET_BACKFILL:
 		a->backfill = true;
+		break;
+	case SET_REQUIRE_COSIGN:
+		a->require_cosign = true;
 		break;
 	default:
 		break; /* blocks, and what text_check has told */
@@ -225,7 +231,7 @@ read_members(struct compile *c, const struct text_statement *s, struct agreement
 		if (m->party == NULL)
 			continue;
 		a->member_count++;
-		if (!compile_member_one(c, t, m))
+		if (!compile_member_one(c, a, t, m))
 			return false;
 	}
 	if (a->member_count > 1)
@@ -414,10 +420,13 @@ publish(struct compile *c, const struct declared *list, size_t count)
 			suspend_one(c, &s->values[0]);
 	}
 	bool judge = (c->flags & EPOCH_NO_EXPECTS) == 0;
-	for (size_t i = 0; i < count && judge; i++)
-		if (list[i].good && !expect_judge(c, &e->agreements[i], &list[i].statement->block))
+	for (size_t i = 0; i < count && judge; i++) {
+		const struct text_block *b = &list[i].statement->block;
+		if (list[i].good && (!expect_judge(c, &e->agreements[i], b) ||
+					!never_judge(c, &e->agreements[i], b)))
 			return false;
-	return true;
+	}
+	return !judge || never_judge_all(c);
 }
 
 bool

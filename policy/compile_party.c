@@ -10,7 +10,8 @@
 #define SHOWN(b) (int)(b).len, (const char *)(b).data
 
 enum { SET_NAME, SET_DOMAIN, SET_BUNDLE, SET_CRL, SET_AGENT, SET_COUNT };
-static const struct text_setting settings[SET_COUNT] = {
+enum { SET_ANCHOR = SET_COUNT, SET_EXPORTED }; /* ..which an export has for its bundle */
+static const struct text_setting settings[SET_EXPORTED] = {
 	[SET_NAME] = { "name", "v", TEXT_BLOCK_NONE, false, false, "name \"FULL NAME\"" },
 	[SET_DOMAIN] = { "trust-domain", "v", TEXT_BLOCK_NONE, false, false,
 	    "trust-domain nor.example" },
@@ -19,6 +20,7 @@ static const struct text_setting settings[SET_COUNT] = {
 	[SET_CRL] = { "crl", "v", TEXT_BLOCK_NONE, true, false, "crl \"FILE\"" },
 	[SET_AGENT] = { "agent", "v", TEXT_BLOCK_REQUIRED, true, false,
 	    "agent /desk { roles [ publish subscribe ] }" },
+	[SET_ANCHOR] = { "anchor", "v", TEXT_BLOCK_NONE, true, false, "anchor HEX" },
 };
 static const struct text_setting agent_settings[] = {
 	{ "roles", "l", TEXT_BLOCK_NONE, false, true,
@@ -301,6 +303,39 @@ setting(const struct declared *d, size_t which)
 	return s != NULL && text_fits(s, &settings[which]) ? s : NULL;
 }
 
+/* Of an export: digests alone.  A key stands for its certificate then: that no two parties share
+ * one was seen when the policy was loaded. */
+static bool
+read_anchors(struct compile *c, struct declared *d)
+{
+	const struct text_block *b = &d->statement->block;
+	struct anchor *list = arena_zalloc(c->a, b->count, sizeof(*list));
+	if (list == NULL)
+		return compile_no_memory(c);
+	for (size_t i = 0; i < b->count; i++) {
+		struct anchor *to = &list[d->party.anchor_count];
+		if (compile_setting(&b->items[i], settings, SET_EXPORTED) != SET_ANCHOR ||
+		    !compile_digest(c, &b->items[i].values[0], to->digest))
+			continue;
+		memcpy(to->key, to->digest, sizeof(to->key));
+		d->party.anchor_count++;
+	}
+	d->party.anchors = list;
+	return true;
+}
+
+static bool
+read_trust(struct compile *c, struct declared *d)
+{
+	const struct text_statement *t = setting(d, SET_BUNDLE);
+	if ((c->flags & EPOCH_EXPORTED) != 0)
+		return read_anchors(c, d);
+	if (t != NULL)
+		return read_bundle(c, t, &d->party);
+	missing(c, d, "trust-bundle");
+	return true;
+}
+
 static bool
 declare(struct compile *c, const struct text_statement *s, struct declared *d)
 {
@@ -314,7 +349,7 @@ declare(struct compile *c, const struct text_statement *s, struct declared *d)
 		    "'any', 'originator' and 'recipient' have a meaning in rules",
 		    "'%.*s' cannot be the name of a party", SHOWN(d->party.name));
 	text_check(c->errors, text_note(c->errors, "party '%.*s'", SHOWN(d->party.name)), &s->block,
-	    settings, SET_COUNT);
+	    settings, (c->flags & EPOCH_EXPORTED) != 0 ? SET_EXPORTED : SET_COUNT);
 	if ((t = setting(d, SET_NAME)) != NULL &&
 	    !text_string(c->errors, &t->values[0], LIMIT_NAME_BYTES, &d->party.full_name))
 		d->party.full_name = bytes_of("");
@@ -326,9 +361,7 @@ declare(struct compile *c, const struct text_statement *s, struct declared *d)
 		text_error(c->errors, &t->values[0].pos,
 		    "a trust domain is a-z, 0-9, '.', '-' and '_', as in spiffe://nor.example/desk",
 		    "'%.*s' is not a trust domain", SHOWN(t->values[0].text));
-	if ((t = setting(d, SET_BUNDLE)) == NULL)
-		missing(c, d, "trust-bundle");
-	else if (!read_bundle(c, t, &d->party))
+	if (!read_trust(c, d))
 		return false;
 	return read_crls(c, d) && read_agents(c, d);
 }

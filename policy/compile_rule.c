@@ -37,6 +37,10 @@ static const struct text_setting settings[SET_COUNT] = {
 static bool
 no_member(struct compile *c, const struct agreement *a, const struct text_value *v)
 {
+	if (a == NULL) {
+		compile_no_party(c, v);
+		return true;
+	}
 	struct bytes *known = arena_zalloc(c->a, a->member_count, sizeof(*known));
 	if (known == NULL)
 		return compile_no_memory(c);
@@ -55,10 +59,13 @@ compile_rule_members(
 	struct names raw;
 	if (!text_list(c->errors, list, c->a, false, &raw))
 		return true; /* told */
-	for (size_t i = 0; i < list->count; i++)
-		if (agreement_member(a, list->items[i].text) == NULL &&
-		    !no_member(c, a, &list->items[i]))
+	for (size_t i = 0; i < list->count; i++) {
+		struct bytes name = list->items[i].text;
+		bool known =
+		    a == NULL ? epoch_party(c->e, name) != NULL : agreement_member(a, name) != NULL;
+		if (!known && !no_member(c, a, &list->items[i]))
 			return false;
+	}
 	return compile_sorted(c, &raw, out);
 }
 
@@ -262,21 +269,36 @@ read_statement(struct compile *c, const struct agreement *a, const struct text_s
 }
 
 bool
+compile_rule_conditions(
+    struct compile *c, const struct agreement *a, const struct text_block *b, struct rule *out)
+{
+	struct condition *conditions = arena_zalloc(c->a, b->count + 1, sizeof(*conditions));
+	if (conditions == NULL)
+		return compile_no_memory(c);
+	out->conditions = conditions;
+	for (size_t i = 0; i < b->count; i++)
+		if (!read_statement(c, a, &b->items[i], out, &conditions[out->condition_count]))
+			return false;
+	return true;
+}
+
+bool
+compile_rule_check(struct compile *c, const char *of, const struct text_block *b)
+{
+	return text_check(c->errors, of, b, settings, SET_COUNT);
+}
+
+bool
 compile_rule_one(
     struct compile *c, const struct agreement *a, const struct text_statement *s, struct rule *out)
 {
 	const struct text_block *b = &s->block;
-	struct condition *conditions = arena_zalloc(c->a, b->count + 1, sizeof(*conditions));
-	if (conditions == NULL)
-		return compile_no_memory(c);
-	*out = (struct rule){ .place = compile_place(c, &s->pos), .conditions = conditions };
+	*out = (struct rule){ .place = compile_place(c, &s->pos) };
 	if (!text_name(c->errors, &s->values[0], "a rule", &out->name))
 		out->name = bytes_of("");
-	text_check(c->errors, text_note(c->errors, "rule '%.*s'", SHOWN(out->name)), b, settings,
-	    SET_COUNT);
-	for (size_t i = 0; i < b->count; i++)
-		if (!read_statement(c, a, &b->items[i], out, &conditions[out->condition_count]))
-			return false;
+	compile_rule_check(c, text_note(c->errors, "rule '%.*s'", SHOWN(out->name)), b);
+	if (!compile_rule_conditions(c, a, b, out))
+		return false;
 	if (out->verdict == 0)
 		text_error(c->errors, &b->end, "a rule ends in one of release, hold, withhold",
 		    "rule '%.*s' has no verdict", SHOWN(out->name));

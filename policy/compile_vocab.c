@@ -13,11 +13,37 @@ static const struct text_setting settings[SET_COUNT] = {
 	    "releasability \"CATEGORY\"" },
 };
 
+/* In an export: no file, but its digest. */
+static const struct text_setting exported[SET_COUNT] = {
+	[SET_SPIF] = { "spif", "vv", TEXT_BLOCK_NONE, false, true, "spif SHA256 HEX" },
+	[SET_RELEASABILITY] = { "releasability", "v", TEXT_BLOCK_NONE, false, false,
+	    "releasability \"CATEGORY\"" },
+};
+
 struct declared {
 	const struct text_statement *statement;
 	struct bytes name, folded;
 	struct vocab *vocab; /* NULL: it did not load */
 };
+
+static const struct text_setting *
+settings_of(const struct compile *c)
+{
+	return (c->flags & EPOCH_EXPORTED) != 0 ? exported : settings;
+}
+
+/* The path of a SPIF, or the hex of its digest; NULL: at fault, or no memory. */
+static const char *
+spif_path(struct compile *c, const struct text_statement *s)
+{
+	uint8_t digest[32];
+	if ((c->flags & EPOCH_EXPORTED) == 0)
+		return compile_path(c, &s->pos, s->values[0].text);
+	if (!text_keyword(c->errors, &s->values[0], "SHA256") ||
+	    !compile_digest(c, &s->values[1], digest))
+		return NULL;
+	return arena_printf(c->a, "%.*s", SHOWN(s->values[1].text));
+}
 
 static bool
 read_spif(struct compile *c, const struct text_statement *s, struct declared *d)
@@ -25,9 +51,11 @@ read_spif(struct compile *c, const struct text_statement *s, struct declared *d)
 	const struct text_statement *spif = text_find(&s->block, "spif");
 	struct bytes bytes, file;
 	struct err e = { 0 };
-	if (spif == NULL || !text_fits(spif, &settings[SET_SPIF]))
+	if (spif == NULL || !text_fits(spif, &settings_of(c)[SET_SPIF]))
 		return true; /* told by text_check */
-	const char *path = compile_path(c, &spif->pos, spif->values[0].text);
+	const char *path = spif_path(c, spif);
+	if (path == NULL && c->errors->error_count > 0)
+		return true;
 	if (!compile_read(c, path, &bytes, &e)) {
 		text_error_from(c->errors, &spif->values[0].pos, &e);
 		return e.code != ERR_NOMEM;
@@ -66,7 +94,7 @@ declare(struct compile *c, const struct text_statement *s, struct declared *d)
 {
 	struct err e = { 0 };
 	*d = (struct declared){ .statement = s };
-	text_check(c->errors, "vocabulary", &s->block, settings, SET_COUNT);
+	text_check(c->errors, "vocabulary", &s->block, settings_of(c), SET_COUNT);
 	if (!text_string(c->errors, &s->values[0], LIMIT_NAME_BYTES, &d->name))
 		d->name = bytes_of("");
 	if (!vocab_fold(c->a, d->name, &d->folded, &e))

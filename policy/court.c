@@ -188,6 +188,52 @@ court_labels(struct court *c, struct refusal *refusal)
 	return true;
 }
 
+/* ---- what was opened and said ---- */
+
+static uint32_t
+portion_opened(const struct facts *f, size_t i)
+{
+	return f->opened[i].portion;
+}
+
+static uint32_t
+portion_approved(const struct facts *f, size_t i)
+{
+	return f->approvals[i].portion;
+}
+
+/* The places of the entries of each portion; an entry of none counts nowhere. */
+static bool
+by_portion(struct court *c, size_t count, uint32_t (*portion)(const struct facts *, size_t),
+    struct ask_list **out)
+{
+	const struct facts *f = c->facts;
+	struct ask_list *lists = arena_zalloc(c->arena, f->portion_count, sizeof(*lists));
+	uint32_t *next = arena_zalloc(c->arena, f->portion_count, sizeof(*next));
+	uint32_t *room = arena_zalloc(c->arena, count, sizeof(*room));
+	if (lists == NULL || next == NULL || room == NULL)
+		return no_memory(c);
+	for (size_t i = 0; i < count; i++)
+		if (portion(f, i) < f->portion_count)
+			lists[portion(f, i)].count++;
+	for (size_t p = 0, at = 0; p < f->portion_count; at += lists[p].count, p++) {
+		lists[p].at = room + at;
+		next[p] = (uint32_t)at;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (portion(f, i) < f->portion_count)
+			room[next[portion(f, i)]++] = (uint32_t)i;
+	*out = lists;
+	return true;
+}
+
+bool
+court_portions(struct court *c)
+{
+	return by_portion(c, c->facts->opened_count, portion_opened, &c->opened) &&
+	       by_portion(c, c->facts->approval_count, portion_approved, &c->approvals);
+}
+
 /* ---- agreements ---- */
 
 static const struct agreement *
@@ -320,14 +366,48 @@ see(struct court *c, const struct agreement *a, size_t portion, struct view *v, 
 	return true;
 }
 
+/* Check 3 asks whether a member is cleared for each label, as written or as mapped. */
+static void
+tell_by_labels(struct alike *k, const struct view *v)
+{
+	for (size_t i = 0; i < v->label_count; i++) {
+		const struct seen_label *s = &v->labels[i];
+		if (s->written != NULL)
+			alike_by_label(k, s->written, s->vocab);
+		if (s->equivalence != NULL)
+			alike_by_clearance(k, s->equivalence->to);
+		if (s->mapped != NULL)
+			alike_by_label(k, s->mapped, s->equivalence->to);
+	}
+}
+
+/* Check 6 asks whose a source is and who had it, check 7 for whom something was opened or said. */
+static void
+tell_by_facts(const struct court *c, struct alike *k)
+{
+	const struct facts *f = c->facts;
+	for (size_t i = 0; i < f->source_count; i++) {
+		const struct agreement *a = epoch_agreement(c->epoch, f->sources[i].agreement);
+		alike_by_name(k, f->sources[i].originator);
+		if (a != NULL && a->onward == ONWARD_MEMBERS)
+			alike_by_names(k, &f->sources[i].onward_to);
+	}
+	for (size_t i = 0; i < f->approval_count; i++)
+		if (i == 0 ||
+		    !bytes_equal(f->approvals[i].recipient, f->approvals[i - 1].recipient))
+			alike_by_name(k, f->approvals[i].recipient);
+	for (size_t i = 0; i < f->opened_count; i++)
+		if (i == 0 || !bytes_equal(f->opened[i].recipient, f->opened[i - 1].recipient))
+			alike_by_name(k, f->opened[i].recipient);
+}
+
 bool
 court_views(struct court *c, struct named *n)
 {
 	const struct agreement *a = n->agreement;
 	struct view *views = arena_zalloc(c->arena, c->facts->portion_count, sizeof(*views));
 	bool *live = arena_zalloc(c->arena, a->rule_count, sizeof(*live));
-	n->group = arena_zalloc(c->arena, a->group_count + 1, sizeof(struct portion_decision *));
-	if (views == NULL || live == NULL || n->group == NULL)
+	if (views == NULL || live == NULL)
 		return no_memory(c);
 	for (size_t i = 0; i < a->rule_count; i++)
 		live[i] = rules_live(&a->rules[i], c->facts);
@@ -336,7 +416,13 @@ court_views(struct court *c, struct named *n)
 			return false;
 	n->views = views;
 	court_until(c, a->valid_until);
-	return true;
+	if (!alike_init(&n->alike, a, c->facts, c->arena))
+		return no_memory(c);
+	for (size_t i = 0; i < c->facts->portion_count; i++)
+		tell_by_labels(&n->alike, &views[i]);
+	tell_by_facts(c, &n->alike);
+	n->rows = arena_zalloc(c->arena, n->alike.count, sizeof(*n->rows));
+	return n->rows != NULL || no_memory(c);
 }
 
 /* ---- judging ---- */
@@ -383,10 +469,13 @@ ask_of(const struct court *c, const struct named *n, const struct member *r, uin
 {
 	return (struct ask){ .epoch = c->epoch,
 		.facts = c->facts,
+		.sources = c->sources,
 		.agreement = n->agreement,
 		.recipient = r,
 		.view = &n->views[portion],
 		.portion = portion,
+		.opened = c->opened[portion],
+		.approvals = c->approvals[portion],
 		.arena = c->arena,
 		.in_force_until = UINT64_MAX };
 }
@@ -440,20 +529,27 @@ judge_portion(struct court *c, const struct named *n, const struct member *r, ui
 	return true;
 }
 
-/* Whether the member gets the answer of its group: nothing in the facts speaks of single
- * recipients. A source does where it is the member's own, or where its agreement asks who had it.
- */
+/* Once for each recipient and not for each of its portions: the lists can be long. */
 static bool
-as_its_group(const struct court *c, const struct member *r)
+see_sources(struct court *c, const struct member *r)
 {
 	const struct facts *f = c->facts;
-	if (f->later || f->approval_count != 0 || f->opened_count != 0)
-		return false;
+	bool first = c->sources == NULL;
+	if (f->source_count == 0)
+		return true;
+	if (first)
+		c->sources = arena_zalloc(c->arena, f->source_count, sizeof(*c->sources));
+	if (c->sources == NULL)
+		return no_memory(c);
 	for (size_t i = 0; i < f->source_count; i++) {
-		const struct agreement *a = epoch_agreement(c->epoch, f->sources[i].agreement);
-		if (bytes_equal(f->sources[i].originator, r->party->name) ||
-		    (a != NULL && a->onward == ONWARD_MEMBERS))
-			return false;
+		const struct fact_source *s = &f->sources[i];
+		struct ask_source *to = &c->sources[i];
+		if (first)
+			to->from = epoch_agreement(c->epoch, s->agreement);
+		to->own = bytes_equal(s->originator, f->originator) ||
+			  bytes_equal(s->originator, r->party->name);
+		to->had = to->from != NULL && to->from->onward == ONWARD_MEMBERS && !to->own &&
+			  rules_listed(&s->onward_to, r->party->name);
 	}
 	return true;
 }
@@ -461,24 +557,21 @@ as_its_group(const struct court *c, const struct member *r)
 const struct portion_decision *
 court_judge(struct court *c, struct named *n, const struct member *r)
 {
-	struct ask q = { .facts = c->facts, .recipient = r };
-	struct why why;
+	struct portion_decision **shared = &n->rows[alike_part(&n->alike, r)];
 	size_t count = c->facts->portion_count;
-	bool left_out = rules_audience(&q, &why) != VERDICT_RELEASE;
-	bool share = as_its_group(c, r);
-	size_t slot = left_out ? n->agreement->group_count : r->group;
-	if (share && n->group[slot] != NULL)
-		return n->group[slot];
+	if (*shared != NULL && c->trace == NULL) /* each member is told of */
+		return *shared;
 	struct portion_decision *rows = arena_zalloc(c->arena, count, sizeof(*rows));
 	if (rows == NULL) {
 		no_memory(c);
 		return NULL;
 	}
+	if (!see_sources(c, r))
+		return NULL;
 	for (uint32_t i = 0; i < count; i++)
 		if ((c->trace != NULL && !tell_portion(c, n, r, i)) ||
 		    !judge_portion(c, n, r, i, &rows[i]))
 			return NULL;
-	if (share && c->trace == NULL) /* each member is told of */
-		n->group[slot] = rows;
+	*shared = rows;
 	return rows;
 }

@@ -4,6 +4,7 @@
  * Shared by decide.c (first decisions), later.c (S5) and refuse.c; of no use to others.
  */
 #pragma once
+#include "policy/alike.h"
 #include "policy/rules.h"
 #include "proto/limits.h"
 
@@ -16,12 +17,12 @@ struct written {      /* a label as written */
 struct named { /* an agreement that the report names; named twice counts once */
 	const struct agreement *agreement; /* NULL: unknown */
 	struct bytes name;
-	unsigned bit;			 /* its place among the agreements of the facts */
-	const char *fault;		 /* why it is not usable; NULL: it is */
-	bool suspended;			 /* later decisions: judged as if it were not */
-	const struct view *views;	 /* by portion */
-	struct portion_decision **group; /* rows by group of members, made when first needed; the
-					    last: members that the audience lists leave out */
+	unsigned bit;			/* its place among the agreements of the facts */
+	const char *fault;		/* why it is not usable; NULL: it is */
+	bool suspended;			/* later decisions: judged as if it were not */
+	const struct view *views;	/* by portion */
+	struct alike alike;		/* its members, as far as the report tells them apart */
+	struct portion_decision **rows; /* by part of them, made when first needed */
 };
 
 struct court {
@@ -34,26 +35,31 @@ struct court {
 	struct named named[LIMIT_AGREEMENTS_PER_REPORT];
 	size_t named_count;
 	uint64_t good_until;
+	struct ask_list *opened, *approvals; /* by portion */
+	struct ask_source *sources; /* as the recipient at hand sees them; NULL: not looked at */
 	struct err *err;
 };
 
 /* Resolves all labels.  In a first decision the first bad one becomes *refusal; in a later one it
  * is unknown.  False on shortage. */
 MUST_USE bool court_labels(struct court *c, struct refusal *refusal);
+/* Finds what was opened and said of each portion: the lists can be long, and every duty asks them.
+ */
+MUST_USE bool court_portions(struct court *c);
 /* Finds the named agreements and what is wrong with each.  In a later decision neither terms nor
  * suspension are faults. */
 void court_agreements(struct court *c);
 /* Prepares an agreement's view of the portions. */
 MUST_USE bool court_views(struct court *c, struct named *n);
 /* Judges all portions for one member under one agreement: rows owned by the arena, which members
- * that are treated alike may share.  NULL on shortage. */
+ * that are alike share.  NULL on shortage. */
 const struct portion_decision *court_judge(
     struct court *c, struct named *n, const struct member *r);
 /* The end of what rests on time: lowers good_until. */
 void court_until(struct court *c, uint64_t time);
 
 /* The refusals of DESIGN section 5 that a policy can see, before and after the labels are read. */
-MUST_USE bool refuse_malformed(const struct facts *f, struct refusal *out);
+void refuse_malformed(const struct facts *f, struct refusal *out);
 MUST_USE bool refuse_limit(const struct facts *f, struct arena *a, struct refusal *out);
 MUST_USE bool refuse_agreements(struct court *c, struct refusal *out);
 MUST_USE bool refuse_audience(struct court *c, struct refusal *out);

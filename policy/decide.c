@@ -256,7 +256,7 @@ first_decide(struct court *c, struct decisions *out)
 		return false;
 	if (out->refusal.code != ERR_NONE)
 		return true;
-	if (!court_labels(c, &out->refusal))
+	if (!court_labels(c, &out->refusal) || !court_portions(c))
 		return false;
 	if (out->refusal.code != ERR_NONE)
 		return true;
@@ -272,8 +272,7 @@ decide(struct court c, struct decisions *out)
 	const struct facts *f = c.facts;
 	struct decisions d = { .portion_count = f->portion_count };
 	court_until(&c, f->expires == 0 ? UINT64_MAX : f->expires);
-	if (!refuse_malformed(f, &d.refusal))
-		return err_set(c.err, ERR_NOMEM, "decision");
+	refuse_malformed(f, &d.refusal);
 	if (d.refusal.code == ERR_NONE && !(f->later ? later_decide(&c, &d) : first_decide(&c, &d)))
 		return false;
 	d.good_until = c.good_until;

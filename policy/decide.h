@@ -70,10 +70,10 @@ struct decisions {
  * result; false only for want of memory (ERR_NOMEM), then nothing may be released.  A later
  * decision refuses nothing but facts that no accepted report can have (ERR_MALFORMED).
  *
- * Memory: members with equal clearances that the rules treat alike share their rows, so that a
- * thousand recipients of four portions take about 70 KB.  Not so where the facts speak of single
- * recipients (approvals, openings, 'before', a source whose agreement says 'onward members'): then
- * a row is about 100 bytes, and an open obligation 250.  The arena's cap must allow for that.
+ * Memory: members that nothing in the facts tells apart share their rows (alike.h), so that a
+ * thousand recipients of four portions take about 80 KB.  Recipients of whom the facts speak one by
+ * one (approvals, openings) have rows of their own: a row is about 100 bytes, an open obligation
+ * 250.  A later decision has rows for each.  The arena's cap must allow for that.
  */
 MUST_USE bool policy_decide(const struct epoch *p, const struct facts *f, struct arena *a,
     struct decisions *out, struct err *e);
@@ -119,6 +119,10 @@ MUST_USE bool policy_banner(const struct epoch *p, const struct facts *f, struct
     struct bytes *out, struct err *e);
 MUST_USE bool policy_marking(const struct epoch *p, const struct facts *f,
     const struct recipient_decision *d, struct arena *a, struct bytes *out, struct err *e);
-/* The same of any selection: portion i counts if pick[i]. */
+/* What released it, as records have it: "name@version" of the agreements of portions that 'd'
+ * releases, byte order, LF between. */
+MUST_USE bool policy_released_by(const struct decisions *all, const struct recipient_decision *d,
+    struct arena *a, struct bytes *out, struct err *e);
+/* A marking of any selection: portion i counts if pick[i]. */
 MUST_USE bool policy_marking_of(const struct epoch *p, const struct facts *f, const bool *pick,
     struct arena *a, struct bytes *out, struct err *e);

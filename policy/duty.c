@@ -83,9 +83,9 @@ opened_at(const struct ask *q, const struct duty *d, bool *fresh)
 	const struct facts *f = q->facts;
 	uint64_t first = f->time;
 	*fresh = true;
-	for (size_t i = 0; i < f->opened_count; i++) {
-		const struct fact_opened *o = &f->opened[i];
-		if (o->portion != q->portion || !same(&o->what, &d->what) ||
+	for (size_t i = 0; i < q->opened.count; i++) {
+		const struct fact_opened *o = &f->opened[q->opened.at[i]];
+		if (!same(&o->what, &d->what) ||
 		    !bytes_equal(o->recipient, q->recipient->party->name))
 			continue;
 		if (*fresh || o->time < first)
@@ -100,9 +100,9 @@ stand(const struct ask *q, const struct duty *d)
 {
 	const struct facts *f = q->facts;
 	bool approved = false;
-	for (size_t i = 0; i < f->approval_count; i++) {
-		const struct fact_approval *p = &f->approvals[i];
-		if (p->portion != q->portion || !same(&p->what, &d->what) ||
+	for (size_t i = 0; i < q->approvals.count; i++) {
+		const struct fact_approval *p = &f->approvals[q->approvals.at[i]];
+		if (!same(&p->what, &d->what) ||
 		    !bytes_equal(p->recipient, q->recipient->party->name))
 			continue;
 		if (!p->approve)

@@ -11,45 +11,79 @@ static const struct text_setting settings[] = {
 	{ "party", "v", TEXT_BLOCK_REQUIRED, true, false, "party NAME { .. }" },
 	{ "agreement", "v", TEXT_BLOCK_REQUIRED, true, false, "agreement NAME { .. }" },
 	{ "suspend", "v", TEXT_BLOCK_NONE, true, false, "suspend AGREEMENT" },
+	{ "never", NULL, TEXT_BLOCK_NONE, true, false, NULL },
 };
 
 static bool
-load_text(struct compile *c, const char *path, struct text_block *top)
+load_files(struct compile *c, const char *path, struct text_block *top)
 {
 	struct text_reader reader = { c->src->read, c->src->list, c->src->ctx };
 	const char *slash = strrchr(path, '/');
 	c->folder = bytes_from(path, slash == NULL ? 0 : (size_t)(slash - path) + 1);
-	if (!text_load(c->a, path, &reader, c->errors, top))
-		return false;
-	c->top = top;
-	text_check(c->errors, "", top, settings, sizeof(settings) / sizeof(settings[0]));
-	return true;
+	return text_load(c->a, path, &reader, c->errors, top);
 }
 
 static bool
-compile_all(struct compile *c, const char *path)
+compile_all(struct compile *c, const struct text_block *top)
 {
-	struct text_block top;
-	if (!load_text(c, path, &top) || !compile_vocab_all(c) || !compile_party_all(c) ||
-	    !compile_agreement_all(c))
+	c->top = top;
+	text_check(c->errors, "", top, settings, sizeof(settings) / sizeof(settings[0]));
+	if (!compile_vocab_all(c) || !compile_party_all(c) || !compile_agreement_all(c))
 		return false;
 	if (c->errors->error_count > 0)
 		return false;
-	return export_all(c);
+	return export_all(c) && ((c->flags & EPOCH_EXPORTED) != 0 || compile_signatures(c));
+}
+
+static struct epoch *
+epoch_new(struct err *e)
+{
+	struct epoch *p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		(void)err_set(e, ERR_NOMEM, "policy");
+		return NULL;
+	}
+	arena_init(&p->arena, LIMIT_EPOCH_BYTES);
+	p->has_trust = true;
+	return p;
 }
 
 bool
 epoch_load(const struct epoch_source *src, const char *path, unsigned flags,
     struct text_errors *errors, struct epoch **out, struct err *e)
 {
-	SCOPED(epoch_free) struct epoch *p = calloc(1, sizeof(*p));
+	SCOPED(epoch_free) struct epoch *p = epoch_new(e);
+	struct text_block top;
 	if (p == NULL)
-		return err_set(e, ERR_NOMEM, "policy");
-	arena_init(&p->arena, LIMIT_EPOCH_BYTES);
-	p->has_trust = true;
+		return false;
 	struct compile c = { .e = p, .a = &p->arena, .errors = errors, .src = src, .flags = flags };
-	if (!compile_all(&c, path) || errors->error_count > 0)
+	if (!load_files(&c, path, &top) || !compile_all(&c, &top) || errors->error_count > 0)
 		return text_errors_to_err(errors, ERR_POLICY, e);
+	*out = MOVE(p);
+	return true;
+}
+
+bool
+epoch_load_export(const struct epoch_source *src, struct bytes text, struct text_errors *errors,
+    struct epoch **out, struct err *e)
+{
+	SCOPED(epoch_free) struct epoch *p = epoch_new(e);
+	struct text_block top;
+	struct bytes kept;
+	if (p == NULL)
+		return false;
+	struct compile c = { .e = p,
+		.a = &p->arena,
+		.errors = errors,
+		.src = src,
+		.flags = EPOCH_EXPORTED | EPOCH_NO_EXPECTS };
+	if (!arena_copy(&p->arena, text, &kept, e))
+		return false;
+	if (!text_parse_export(&p->arena, bytes_of("export"), kept, errors, &top) ||
+	    !compile_all(&c, &top) || errors->error_count > 0)
+		return text_errors_to_err(errors, ERR_POLICY, e);
+	if (!bytes_equal(p->export_text, text))
+		return err_set(e, ERR_DATA, "it is not the canonical export of what it says");
 	*out = MOVE(p);
 	return true;
 }
@@ -192,6 +226,28 @@ void
 epoch_refuse_agreement(struct epoch *p, size_t index, const char *why)
 {
 	p->agreements[index].refused = why;
+}
+
+bool
+epoch_accept_signatures(struct epoch *p, size_t index, struct bytes lines, struct err *e)
+{
+	struct agreement *a = &p->agreements[index];
+	if (!arena_copy(&p->arena, lines, &a->signed_by, e))
+		return false;
+	a->unsigned_ = false;
+	return true;
+}
+
+void
+epoch_refuse_signatures(struct epoch *p, size_t index)
+{
+	p->agreements[index].unsigned_ = true;
+}
+
+void
+epoch_defer_terms(struct epoch *p, size_t index)
+{
+	p->agreements[index].has_terms = false;
 }
 
 size_t

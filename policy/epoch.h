@@ -32,15 +32,18 @@ struct epoch_source {
 
 enum epoch_flag { /* bits */
 	/* check, eval: a bundle that is missing is a warning; then there are no terms, anchors are
-	 * not compared, and agreements that require signatures are judged as if they had them */
+	 * not compared, and agreements that require signatures are judged as if they had them;
+	 * otherwise they are not usable until epoch_accept_signatures */
 	EPOCH_TRUST_OPTIONAL = 1,
 	/* eval and other tools that only judge: 'hub', 'trust-domain' and 'trust-bundle' may be
 	 * missing from the text too */
 	EPOCH_PARTIAL = 4,
 	/* reload: a party whose bundle is unusable is shut out; otherwise an error */
 	EPOCH_TOLERANT = 2,
-	/* explain: the 'expect' statements are not judged; no broker loads so */
-	EPOCH_NO_EXPECTS = 8
+	/* explain: the 'expect' and 'never' statements are not judged; no broker loads so */
+	EPOCH_NO_EXPECTS = 8,
+	/* set by epoch_load_export alone: SPIFs and anchors are named by digest */
+	EPOCH_EXPORTED = 16
 };
 
 /*
@@ -49,6 +52,14 @@ enum epoch_flag { /* bits */
  * ERR_POLICY, 'e' telling the first one.
  */
 MUST_USE bool epoch_load(const struct epoch_source *src, const char *path, unsigned flags,
+    struct text_errors *errors, struct epoch **out, struct err *e);
+/*
+ * Loads a policy back from its canonical export, for a replay: 'read' of the source is asked for
+ * each SPIF by the hex of its SHA-256; of anchors there are only the digests.  ERR_POLICY with its
+ * errors, or ERR_DATA if what was loaded has another export.  As the log knows nothing here,
+ * agreements that require signatures are not usable until epoch_accept_signatures.
+ */
+MUST_USE bool epoch_load_export(const struct epoch_source *src, struct bytes text,
     struct text_errors *errors, struct epoch **out, struct err *e);
 void epoch_free(struct epoch *p);
 SCOPED_FOR(struct epoch, epoch_free)
@@ -72,6 +83,19 @@ const struct agreement *epoch_agreement(const struct epoch *p, struct bytes name
  * what agreement_takes_back gave.  The export and the digest stay what they are: what the log
  * accepted before tells a replay the same. */
 void epoch_refuse_agreement(struct epoch *p, size_t index, const char *why);
+
+/* Before the epoch is shared: agreement 'index', which requires signatures, has them ('lines' as in
+ * agreement.signed_by), or lacks them. */
+MUST_USE bool epoch_accept_signatures(
+    struct epoch *p, size_t index, struct bytes lines, struct err *e);
+void epoch_refuse_signatures(struct epoch *p, size_t index);
+/* ..or its terms wait for the trust files of a member: no publication can name them. */
+void epoch_defer_terms(struct epoch *p, size_t index);
+
+/* The text that the terms digest of 'a' is over; without 'anchors' the same but for these, which a
+ * load without trust files does not know.  NULL on shortage. */
+const char *epoch_terms(
+    const struct epoch *p, const struct agreement *a, bool anchors, struct arena *scratch);
 
 /* The vocabularies, in byte order of the (folded) names; names compare as DESIGN 3 says. */
 size_t epoch_vocab_count(const struct epoch *p);

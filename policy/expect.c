@@ -205,8 +205,9 @@ compare(struct compile *c, const struct expect *x, const struct decisions *d)
 		return text_error(c->errors, pos,
 		    text_note(c->errors, "%s%s%.*s", reason_text(p->reason),
 			p->rule.len > 0 ? ": rule " : "", SHOWN(p->rule)),
-		    "the expect does not hold: the verdict is %s, %s", verdict_name(p->verdict),
-		    reason_token(p->reason));
+		    "the expect does not hold: the verdict is %s%s%s", verdict_name(p->verdict),
+		    p->verdict == VERDICT_RELEASE ? "" : ", ",
+		    p->verdict == VERDICT_RELEASE ? "" : reason_token(p->reason));
 	}
 	return text_error(c->errors, pos, NULL,
 	    "the expect does not hold: '%.*s' receives nothing from '%.*s' under the agreement",

@@ -359,6 +359,8 @@ add_settings(struct page *p, const struct agreement *a)
 		ADD(p, "onward consent within %s", duration(p, a->consent_within));
 	else
 		ADD(p, "onward %s", onward[a->onward]);
+	if (a->require_cosign)
+		ADD(p, "%s", "require-cosign");
 	if (a->signers.count > 0)
 		ADD(p, "signatures required %s", list_of_names(p, &a->signers));
 	if (a->title.len > 0)
@@ -407,7 +409,7 @@ names_vocab(const struct epoch *e, const struct agreement *a, size_t vocab)
 }
 
 static void
-add_rests_on(struct page *p, const struct epoch *e, const struct agreement *a)
+add_rests_on(struct page *p, const struct epoch *e, const struct agreement *a, bool anchors)
 {
 	for (size_t i = 0; i < e->vocab_count; i++) {
 		const struct vocab *v = e->vocabs[i];
@@ -422,10 +424,22 @@ add_rests_on(struct page *p, const struct epoch *e, const struct agreement *a)
 	}
 	for (size_t i = 0; i < a->member_count; i++) {
 		const struct party *m = a->members[i].party;
-		for (size_t k = 0; k < m->anchor_count; k++)
+		if (!anchors && m->trust_domain.len > 0)
+			ADD(p, "anchor %s %s", quoted(p, m->name), quoted(p, m->trust_domain));
+		for (size_t k = 0; anchors && k < m->anchor_count; k++)
 			ADD(p, "anchor %s %s %s", quoted(p, m->name), quoted(p, m->trust_domain),
 			    hex(p, m->anchors[k].digest));
 	}
+}
+
+const char *
+epoch_terms(const struct epoch *e, const struct agreement *a, bool anchors, struct arena *scratch)
+{
+	struct page block = { .a = scratch }, lines = { .a = scratch };
+	add_agreement(&block, e, a, false);
+	add_rests_on(&lines, e, a, anchors);
+	const char *top = page_text(&block), *bottom = page_text(&lines);
+	return top == NULL || bottom == NULL ? NULL : arena_printf(scratch, "%s%s", top, bottom);
 }
 
 /* A member's bundle cannot be read now: terms that are in force stay, but new ones would change
@@ -446,14 +460,9 @@ must_wait(const struct compile *c, const struct agreement *a, const uint8_t term
 static bool
 write_terms(struct compile *c, struct arena *scratch, struct agreement *a)
 {
-	struct page block = { .a = scratch }, lines = { .a = scratch };
 	uint8_t terms[32];
 	struct err e;
-	add_agreement(&block, c->e, a, false);
-	add_rests_on(&lines, c->e, a);
-	const char *top = page_text(&block), *bottom = page_text(&lines);
-	char *text =
-	    top == NULL || bottom == NULL ? NULL : arena_printf(scratch, "%s%s", top, bottom);
+	const char *text = epoch_terms(c->e, a, true, scratch);
 	if (text == NULL)
 		return compile_no_memory(c);
 	SHA256((const uint8_t *)text, strlen(text), terms);

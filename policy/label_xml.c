@@ -1,8 +1,7 @@
 #include "policy/label_xml.h"
 
-#include "policy/xml.h"
+#include "policy/label_xml_parts.h"
 
-#define LABEL_NAMESPACE "urn:nato:stanag:4774:confidentialitymetadatalabel:1:0"
 #define SHOWN(b) (int)((b).len < 100 ? (b).len : 100), (const char *)(b).data
 
 struct reading {
@@ -56,19 +55,47 @@ check_alone(struct reading *r, const struct xml_element *x, const struct xml_ele
 	return ok;
 }
 
-static bool
-take_text(struct reading *r, const struct xml_element *x, struct bytes *out)
+bool
+label_xml_text(
+    struct arena *a, struct text_errors *l, const struct xml_element *x, struct bytes *out)
 {
 	if (x->child != NULL)
-		return text_error(r->errors, &x->child->pos, NULL,
+		return text_error(l, &x->child->pos, NULL,
 		    "an element inside '%.*s', which holds text", SHOWN(x->name));
 	if (vocab_same_name(x->text, bytes_of("")))
-		return text_error(r->errors, &x->pos, NULL, "'%.*s' is empty", SHOWN(x->name));
+		return text_error(l, &x->pos, NULL, "'%.*s' is empty", SHOWN(x->name));
 	if (x->text.len > LIMIT_NAME_BYTES)
-		return text_error(r->errors, &x->pos, NULL, "'%.*s' is longer than %u bytes",
+		return text_error(l, &x->pos, NULL, "'%.*s' is longer than %u bytes",
 		    SHOWN(x->name), LIMIT_NAME_BYTES);
-	return arena_copy(r->arena, x->text, out, NULL) ||
-	       text_error(r->errors, NULL, NULL, "out of memory");
+	return arena_copy(a, x->text, out, NULL) || text_error(l, NULL, NULL, "out of memory");
+}
+
+bool
+label_xml_type(
+    struct text_errors *l, const struct xml_element *x, struct bytes text, enum vocab_type *out)
+{
+	*out = 0;
+	for (enum vocab_type k = VOCAB_RESTRICTIVE; k <= VOCAB_INFORMATIVE; k++)
+		if (vocab_same_name(text, bytes_of(vocab_type_name(k))))
+			*out = k;
+	return *out != 0 || text_error(l, &x->pos, "RESTRICTIVE, PERMISSIVE or INFORMATIVE",
+				"unknown Type '%.*s'", SHOWN(text));
+}
+
+bool
+label_xml_policy(struct text_errors *l, const struct xml_element *x, const struct vocab *v)
+{
+	static const char scheme[] = "urn:oid:";
+	const struct bytes *uri = xml_attribute(x, "URI");
+	if (uri == NULL || v->id.len == 0)
+		return true;
+	struct bytes id = *uri;
+	if (id.len > sizeof(scheme) - 1 && memcmp(id.data, scheme, sizeof(scheme) - 1) == 0)
+		id = bytes_from(id.data + sizeof(scheme) - 1, id.len - (sizeof(scheme) - 1));
+	return bytes_equal(id, v->id) ||
+	       text_error(l, &x->pos, NULL,
+		   "the policy is '%.*s' here, and urn:oid:%.*s in the SPIF of '%.*s'", SHOWN(*uri),
+		   SHOWN(v->id), SHOWN(v->name));
 }
 
 /* The Type of a Category; 0 where it has none. */
@@ -77,15 +104,10 @@ take_type(struct reading *r, const struct xml_element *x, enum vocab_type *out)
 {
 	const struct bytes *t = xml_attribute(x, "Type");
 	*out = 0;
-	if (t == NULL) {
-		text_warning(r->errors, &x->pos, NULL, "a Category without Type");
-		return true;
-	}
-	for (enum vocab_type k = VOCAB_RESTRICTIVE; k <= VOCAB_INFORMATIVE; k++)
-		if (vocab_same_name(*t, bytes_of(vocab_type_name(k))))
-			*out = k;
-	return *out != 0 || text_error(r->errors, &x->pos, "RESTRICTIVE, PERMISSIVE or INFORMATIVE",
-				"unknown Type '%.*s'", SHOWN(*t));
+	if (t != NULL)
+		return label_xml_type(r->errors, x, *t, out);
+	text_warning(r->errors, &x->pos, NULL, "a Category without Type");
+	return true;
 }
 
 /* A value under a wrong type would be decided upon by another rule than its writer meant. */
@@ -126,7 +148,8 @@ take_values(
 			    "element '%.*s' in a Category", SHOWN(v->name));
 			continue;
 		}
-		if (!take_text(r, v, &text) || !check_type(r, v, c, text, type)) {
+		if (!label_xml_text(r->arena, r->errors, v, &text) ||
+		    !check_type(r, v, c, text, type)) {
 			ok = false;
 			continue;
 		}
@@ -209,11 +232,14 @@ take_information(struct reading *r, const struct vocab *const *set, size_t count
 			return text_error(
 			    r->errors, &x->pos, NULL, "unknown element '%.*s'", SHOWN(x->name));
 	}
-	if (!take_text(r, policy, &out->vocabulary) || !take_text(r, class_, &out->classification))
+	if (!label_xml_text(r->arena, r->errors, policy, &out->vocabulary) ||
+	    !label_xml_text(r->arena, r->errors, class_, &out->classification))
 		return false;
 	if (xml_attribute(policy, "URI") == NULL && xml_attribute(policy, "URL") != NULL)
 		text_warning(r->errors, &policy->pos, NULL, "the attribute is called URI, not URL");
 	r->vocab = vocab_find(set, count, out->vocabulary);
+	if (r->vocab != NULL && !label_xml_policy(r->errors, policy, r->vocab))
+		return false;
 	return take_categories(r, info, out);
 }
 
@@ -232,8 +258,8 @@ find_label(struct reading *r, const struct xml_element *root)
 		    r->errors, &root->pos, NULL, "there is no originatorConfidentialityLabel");
 		return NULL;
 	}
-	if (!bytes_is(x->ns, LABEL_NAMESPACE))
-		text_warning(r->errors, &x->pos, "xmlns=\"" LABEL_NAMESPACE "\"",
+	if (!bytes_is(x->ns, LABEL_XML_NAMESPACE))
+		text_warning(r->errors, &x->pos, "xmlns=\"" LABEL_XML_NAMESPACE "\"",
 		    "the label is not in the namespace of STANAG 4774");
 	if (find(x->child, "CreationDateTime") == NULL)
 		text_warning(r->errors, &x->pos, NULL, "CreationDateTime is missing");

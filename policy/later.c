@@ -144,7 +144,7 @@ later_decide(struct court *c, struct decisions *out)
 	struct recipient_decision *list = arena_zalloc(c->arena, f->before_count, sizeof(*list));
 	if (before == NULL || list == NULL)
 		return err_set(c->err, ERR_NOMEM, "decision");
-	if (!court_labels(c, &out->refusal))
+	if (!court_labels(c, &out->refusal) || !court_portions(c))
 		return false;
 	court_agreements(c);
 	for (size_t i = 0; i < c->named_count; i++)

@@ -103,6 +103,46 @@ asking_rule(const struct lint_case *c, const struct member *m)
 	return NULL;
 }
 
+/* The one agent with the role, if there is just one. */
+static const struct agent *
+sole(const struct party *p, unsigned role)
+{
+	const struct agent *found = NULL;
+	for (size_t i = 0; i < p->agent_count; i++) {
+		if ((p->agents[i].roles & role) == 0)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = &p->agents[i];
+	}
+	return found;
+}
+
+/* Nobody approves what it published itself.  Without a rule there is still what a signer signed
+ * that is revoked. */
+static void
+lint_self(const struct lint_case *c, const struct member *m)
+{
+	const struct agent *agent = sole(m->party, ROLE_APPROVE);
+	const struct rule *rule = NULL;
+	if (!m->may_originate || agent == NULL || agent != sole(m->party, ROLE_PUBLISH))
+		return;
+	for (size_t i = 0; i < c->of->rule_count && rule == NULL; i++) {
+		const struct rule *r = &c->of->rules[i];
+		if (r->verdict == VERDICT_HOLD && r->approver == APPROVER_ORIGINATOR && asks(r, m))
+			rule = r;
+	}
+	text_warning_named(c->linter->warnings, lint_name(LINT_SELF_APPROVER),
+	    lint_place(c->linter->top, "party", m->party->name),
+	    "give 'approve' to an agent that does not publish",
+	    "'%.*s' alone publishes and approves for party '%.*s', and nobody approves what it "
+	    "published itself: what %s%.*s%s of agreement '%.*s' is withheld in the end",
+	    SHOWN(agent->path), SHOWN(m->party->name), rule == NULL ? "a revoked signer" : "rule '",
+	    rule == NULL ? 0 : (int)rule->name.len,
+	    rule == NULL ? "" : (const char *)rule->name.data, rule == NULL ? " signed" : "' holds",
+	    SHOWN(c->of->name));
+}
+
 void
 lint_approvers(const struct lint_case *c)
 {
@@ -112,6 +152,7 @@ lint_approvers(const struct lint_case *c)
 		const struct member *m = &c->of->members[i];
 		const struct rule *rule = asking_rule(c, m);
 		const struct text_pos *pos = lint_place(c->linter->top, "party", m->party->name);
+		lint_self(c, m);
 		if (has_role(m->party, ROLE_APPROVE))
 			continue;
 		if (rule != NULL)

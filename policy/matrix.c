@@ -1,13 +1,8 @@
 #include "policy/matrix.h"
 
+#include "policy/contents.h"
 #include "policy/matrix_scan.h"
 #include "policy/topics.h"
-
-enum { CONTENTS = 64 };
-
-struct content {
-	struct bytes name, witness;
-};
 
 struct making {
 	const struct matrix_ask *ask;
@@ -24,7 +19,7 @@ struct ledger {
 	const struct agreement *agreement;
 	const struct topic_class *topics;
 	size_t topic_count;
-	struct content contents[CONTENTS];
+	const struct content_class *contents;
 	size_t content_count;
 	bool precedence[PRECEDENCE_FLASH + 2]; /* a rule treats it otherwise than the one below */
 };
@@ -54,34 +49,6 @@ add_row(struct making *m, const struct matrix_row *row)
 
 /* ---- the classes of topics, content types and precedences ---- */
 
-static bool
-content_known(const struct ledger *l, struct bytes name)
-{
-	for (size_t i = 0; i < l->content_count; i++)
-		if (vocab_same_name(l->contents[i].name, name)) /* case does not count */
-			return true;
-	return false;
-}
-
-/* A content type that the pattern matches and no narrower one names. */
-static bool
-add_content(struct ledger *l, struct bytes pattern)
-{
-	struct making *m = l->m;
-	if (content_known(l, pattern))
-		return true;
-	if (l->content_count == CONTENTS)
-		return err_set(m->err, ERR_LIMIT, "agreement '%.*s' has more than %d content types",
-		    (int)l->agreement->name.len, (const char *)l->agreement->name.data, CONTENTS);
-	bool open = pattern.data[pattern.len - 1] == '*';
-	char *type = arena_printf(m->arena, "%.*s%s", (int)pattern.len - open,
-	    (const char *)pattern.data, open ? "x-relto-any" : "");
-	if (type == NULL)
-		return no_memory(m);
-	l->contents[l->content_count++] = (struct content){ pattern, bytes_of(type) };
-	return true;
-}
-
 static void
 precedence_matters(struct ledger *l, const struct condition *c)
 {
@@ -92,18 +59,11 @@ static bool
 find_classes(struct ledger *l)
 {
 	const struct agreement *a = l->agreement;
-	l->contents[l->content_count++] =
-	    (struct content){ bytes_of("other"), bytes_of("x-relto-any/x-relto-any") };
-	for (size_t i = 0; i < a->rule_count; i++) {
-		for (size_t k = 0; k < a->rules[i].condition_count; k++) {
-			const struct condition *c = &a->rules[i].conditions[k];
-			if (c->kind == CONDITION_CONTENT_TYPE && !add_content(l, c->pattern))
-				return false;
-			if (c->kind == CONDITION_PRECEDENCE)
-				precedence_matters(l, c);
-		}
-	}
-	return true;
+	for (size_t i = 0; i < a->rule_count; i++)
+		for (size_t k = 0; k < a->rules[i].condition_count; k++)
+			if (a->rules[i].conditions[k].kind == CONDITION_PRECEDENCE)
+				precedence_matters(l, &a->rules[i].conditions[k]);
+	return contents_classes(l->m->arena, &a, 1, &l->contents, &l->content_count, l->m->err);
 }
 
 /* The classes of topics, or the one that was asked for. */
@@ -111,9 +71,16 @@ static bool
 find_topics(struct ledger *l)
 {
 	struct bytes one = l->m->ask->topic;
+	if (one.data == NULL &&
+	    topics_classes(l->m->arena, &l->agreement, 1, &l->topics, &l->topic_count, l->m->err))
+		return true;
 	if (one.data == NULL)
-		return topics_classes(
-		    l->m->arena, l->agreement, &l->topics, &l->topic_count, l->m->err);
+		return l->m->err->code == ERR_LIMIT
+			   ? err_set(l->m->err, ERR_LIMIT,
+				 "the topics of agreement '%.*s' fall into too many classes: say "
+				 "which with --topic",
+				 (int)l->agreement->name.len, (const char *)l->agreement->name.data)
+			   : false;
 	struct topic_class *only = arena_zalloc(l->m->arena, 1, sizeof(*only));
 	if (only == NULL)
 		return no_memory(l->m);

@@ -24,17 +24,16 @@ enums_are_good(const struct facts *f)
 	       (f->signer == SIGNER_GOOD || f->signer == SIGNER_REVOKED);
 }
 
-bool
+void
 refuse_malformed(const struct facts *f, struct refusal *out)
 {
 	if (!enums_are_good(f))
-		return refuse(out, ERR_MALFORMED, "", "a code has no meaning");
-	if (topic_check(f->topic) == TOPIC_BAD)
-		return refuse(out, ERR_MALFORMED, "topic",
+		(void)refuse(out, ERR_MALFORMED, "", "a code has no meaning");
+	else if (topic_check(f->topic) == TOPIC_BAD)
+		(void)refuse(out, ERR_MALFORMED, "topic",
 		    "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots");
-	if (f->portion_count == 0)
-		return refuse(out, ERR_MALFORMED, "portions", "a report has a portion at least");
-	return true;
+	else if (f->portion_count == 0)
+		(void)refuse(out, ERR_MALFORMED, "portions", "a report has a portion at least");
 }
 
 /* ---- limits ---- */
@@ -45,23 +44,24 @@ by_bytes(const void *x, const void *y)
 	return bytes_compare(*(const struct bytes *)x, *(const struct bytes *)y);
 }
 
-/* How many different reports are named, directly or at all; SIZE_MAX on shortage. */
-static size_t
-count_sources(const struct facts *f, struct arena *a, bool direct)
+/* How many different reports are named, directly or at all; false on shortage. */
+static bool
+count_sources(const struct facts *f, struct arena *a, bool direct, size_t *different)
 {
 	struct bytes *ids = arena_zalloc(a, f->source_count, sizeof(*ids));
-	size_t n = 0, different = 0;
+	size_t n = 0;
 	if (ids == NULL)
-		return SIZE_MAX;
+		return false;
 	for (size_t i = 0; i < f->source_count; i++)
 		if (!direct || f->sources[i].via.data == NULL)
 			ids[n++] = f->sources[i].id;
 	if (n > 1)
 		qsort(ids, n, sizeof(*ids), by_bytes);
+	*different = 0;
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || !bytes_equal(ids[i - 1], ids[i]))
-			different++;
-	return different;
+			(*different)++;
+	return true;
 }
 
 /* The lengths of names and content types are the wire's to limit: too long is unknown here. */
@@ -90,6 +90,9 @@ portion_is_over(const struct fact_portion *p)
 bool
 refuse_limit(const struct facts *f, struct arena *a, struct refusal *out)
 {
+	size_t named, all;
+	if (!count_sources(f, a, true, &named) || !count_sources(f, a, false, &all))
+		return false;
 	if (topic_check(f->topic) == TOPIC_TOO_LONG)
 		return refuse(out, ERR_LIMIT, "topic", "a topic has 255 bytes and 16 tokens");
 	if (f->agreement_count > LIMIT_AGREEMENTS_PER_REPORT)
@@ -98,8 +101,7 @@ refuse_limit(const struct facts *f, struct arena *a, struct refusal *out)
 		return refuse(out, ERR_LIMIT,
 		    f->only_to.count > LIMIT_AUDIENCE ? "only_to" : "not_to",
 		    "an audience list has 256 names");
-	if (count_sources(f, a, true) > LIMIT_SOURCES_NAMED ||
-	    count_sources(f, a, false) > LIMIT_SOURCES_ALL)
+	if (named > LIMIT_SOURCES_NAMED || all > LIMIT_SOURCES_ALL)
 		return refuse(
 		    out, ERR_LIMIT, "sources", "a report names 32 sources and rests on 256");
 	if (f->portion_count > LIMIT_PORTIONS)

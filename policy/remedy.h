@@ -31,7 +31,7 @@ struct remedy {
 	const struct raw_label *labels; /* as many as the portion has */
 	enum precedence precedence;
 	enum mode mode;
-	struct bytes refused; /* present: the policy's own expects forbid it, and which */
+	struct bytes refused; /* present: the policy's own expects or nevers forbid it, and which */
 };
 
 struct remedies {

@@ -1,6 +1,8 @@
 /* Changes of the policy, each as its writer would make it in the text. */
 #include "policy/remedy_try.h"
 
+#include "policy/compile.h"
+
 #define SHOWN(b) (int)(b).len, (const char *)(b).data
 
 /* Where a change is made. */
@@ -155,7 +157,7 @@ try_reading(struct spot *s, const struct reading *x)
 	if (k == NULL)
 		return try_clearance(s, x);
 	const struct text_statement *c = edit_find(&s->to->block, "clearance", v->name, true);
-	if (c == NULL)
+	if (c == NULL || compile_clearance_file(c) != NULL) /* a file is somebody else's word */
 		return true;
 	for (uint32_t i = 0; i < v->value_count; i++)
 		if (vocab_has(x->label.values, i) && !vocab_has(k->values, i) &&

@@ -24,8 +24,8 @@ because_label(struct ask *q, struct why *why, enum reason reason, size_t label)
 	return because(why, VERDICT_WITHHOLD, reason);
 }
 
-static bool
-listed(const struct names *list, struct bytes name)
+bool
+rules_listed(const struct names *list, struct bytes name)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (bytes_equal(list->items[i], name))
@@ -46,7 +46,7 @@ rules_live(const struct rule *rule, const struct facts *f)
 {
 	for (size_t i = 0; i < rule->condition_count; i++) {
 		const struct condition *c = &rule->conditions[i];
-		if (c->kind == CONDITION_FROM && !listed(&c->parties, f->originator))
+		if (c->kind == CONDITION_FROM && !rules_listed(&c->parties, f->originator))
 			return false;
 		if (c->kind == CONDITION_TOPIC && !topic_matches(c->pattern, f->topic))
 			return false;
@@ -61,7 +61,7 @@ rules_to(const struct rule *rule, struct bytes recipient)
 {
 	for (size_t i = 0; i < rule->condition_count; i++)
 		if (rule->conditions[i].kind == CONDITION_TO &&
-		    !listed(&rule->conditions[i].parties, recipient))
+		    !rules_listed(&rule->conditions[i].parties, recipient))
 			return false;
 	return true;
 }
@@ -176,7 +176,7 @@ rules_audience(struct ask *q, struct why *why)
 {
 	const struct facts *f = q->facts;
 	struct bytes r = q->recipient->party->name;
-	if ((f->has_only_to && !listed(&f->only_to, r)) || listed(&f->not_to, r))
+	if ((f->has_only_to && !rules_listed(&f->only_to, r)) || rules_listed(&f->not_to, r))
 		return because(why, VERDICT_WITHHOLD, REASON_AUDIENCE);
 	return VERDICT_RELEASE;
 }
@@ -195,6 +195,11 @@ lacks_releasability(const struct label *l)
 	return l->vocab->releasability != VOCAB_NONE && !label_has_releasability(l);
 }
 
+/* Nothing but ACDF_PERMIT permits. */
+static const enum reason by_acdf[] = { REASON_NO_CLEARANCE, [ACDF_PERMIT] = REASON_NONE,
+	[ACDF_VOCABULARY] = REASON_NO_CLEARANCE, [ACDF_CLASSIFICATION] = REASON_CLASSIFICATION,
+	[ACDF_RESTRICTIVE] = REASON_RESTRICTIVE, [ACDF_PERMISSIVE] = REASON_PERMISSIVE };
+
 /* One label; *seen is the label as mapped. */
 static enum reason
 label_reason(const struct ask *q, const struct seen_label *s, const struct label **seen)
@@ -211,19 +216,9 @@ label_reason(const struct ask *q, const struct seen_label *s, const struct label
 			return REASON_NO_EQUIVALENCE;
 	}
 	*seen = l;
-	switch (clearance_acdf(c, l)) {
-	case ACDF_CLASSIFICATION:
-		return REASON_CLASSIFICATION;
-	case ACDF_RESTRICTIVE:
-		return REASON_RESTRICTIVE;
-	case ACDF_PERMISSIVE:
-		return REASON_PERMISSIVE;
-	case ACDF_PERMIT:
-		break;
-	case ACDF_VOCABULARY:
-	default:
-		return REASON_NO_CLEARANCE;
-	}
+	enum reason reason = by_acdf[clearance_acdf(c, l)];
+	if (reason != REASON_NONE)
+		return reason;
 	if (!q->agreement->unmarked_labels &&
 	    (lacks_releasability(s->written) || lacks_releasability(l)))
 		return REASON_NO_RELEASABILITY;
@@ -308,9 +303,9 @@ rules_forbidden(struct ask *q, struct why *why)
 
 /* A pair of source and agreement whose originator is neither the publisher nor the recipient. */
 static bool
-may_go_on(struct ask *q, const struct fact_source *s)
+may_go_on(struct ask *q, const struct fact_source *s, const struct ask_source *about)
 {
-	const struct agreement *from = epoch_agreement(q->epoch, s->agreement);
+	const struct agreement *from = about->from;
 	if (from == NULL || from->unsigned_ || from->refused != NULL)
 		return false; /* its text is not what the parties agreed */
 	switch (from->onward) {
@@ -320,8 +315,7 @@ may_go_on(struct ask *q, const struct fact_source *s)
 		duty_consent(q, s, from->consent_within);
 		return true;
 	case ONWARD_MEMBERS:
-		if (!agreement_in_force(from, q->facts->time) ||
-		    !listed(&s->onward_to, q->recipient->party->name))
+		if (!agreement_in_force(from, q->facts->time) || !about->had)
 			return false;
 		if (from->valid_until < q->in_force_until)
 			q->in_force_until = from->valid_until;
@@ -343,10 +337,7 @@ rules_sources(struct ask *q, struct why *why)
 			onward = false; /* a source of a source that is no longer known */
 			continue;
 		}
-		if (bytes_equal(s->originator, f->originator) ||
-		    bytes_equal(s->originator, q->recipient->party->name))
-			continue;
-		if (!may_go_on(q, s))
+		if (!q->sources[i].own && !may_go_on(q, s, &q->sources[i]))
 			onward = false;
 	}
 	return onward ? VERDICT_RELEASE : because(why, VERDICT_WITHHOLD, REASON_ONWARD);

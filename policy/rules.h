@@ -91,13 +91,26 @@ struct duty { /* an obligation as it arises, before it is known how it stands */
 
 /* ---- one question: this agreement, this recipient, this portion ---- */
 
+/* What check 6 asks of a source and is the same for all portions of a recipient. */
+struct ask_source {
+	const struct agreement *from; /* NULL: it is gone, or nothing is known of the source */
+	bool own;		      /* it is the publisher's or the recipient's */
+	bool had;		      /* members: everything of it was released to the recipient */
+};
+/* Entries of a list of the facts, by their places in it. */
+struct ask_list {
+	const uint32_t *at;
+	size_t count;
+};
 struct ask {
 	const struct epoch *epoch;
 	const struct facts *facts;
+	const struct ask_source *sources; /* one for each of the facts' */
 	const struct agreement *agreement;
 	const struct member *recipient;
 	const struct view *view;
 	uint32_t portion;
+	struct ask_list opened, approvals; /* of this portion */
 	struct arena *arena;
 
 	/* found out on the way */
@@ -116,6 +129,7 @@ struct why {
 #define CHECK(name, source) enum verdict rules_##name(struct ask *q, struct why *why);
 #include "policy/rules.def"
 
+bool rules_listed(const struct names *list, struct bytes name);
 /* Whether a rule's condition on the recipient holds. */
 bool rules_to(const struct rule *rule, struct bytes recipient);
 /* Whether the conditions that ask neither recipient nor portion hold. */

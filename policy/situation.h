@@ -34,3 +34,7 @@ situation_recipient(const struct situations *all, const struct situation *s, siz
 	const struct member *const *two = all->receivers[group];
 	return two[0] != NULL && two[0]->party == s->only ? two[1] : two[0];
 }
+
+/* Whether a rule's conditions on the content type, or on the originator, hold. */
+bool situation_content(const struct rule *rule, struct bytes type);
+bool situation_from(const struct rule *rule, struct bytes originator);

@@ -96,8 +96,8 @@ spif_boolean(struct spif *s, const struct xml_element *x, const char *name, bool
 	return true;
 }
 
-static struct bytes
-trim(struct bytes in)
+struct bytes
+spif_trim(struct bytes in)
 {
 	while (in.len != 0 && strchr(" \t\r\n", in.data[0]) != NULL && in.data[0] != 0)
 		in = (struct bytes){ in.data + 1, in.len - 1 };
@@ -108,15 +108,19 @@ trim(struct bytes in)
 }
 
 struct bytes
-spif_lacv(const struct xml_element *x)
+spif_lacv_text(struct bytes text)
 {
-	const struct bytes *t = xml_attribute(x, "lacv");
-	if (t == NULL)
-		return (struct bytes){ NULL, 0 };
-	struct bytes out = trim(*t);
+	struct bytes out = spif_trim(text);
 	while (out.len > 1 && out.data[0] == '0' && out.data[1] >= '0' && out.data[1] <= '9')
 		out = (struct bytes){ out.data + 1, out.len - 1 };
 	return out;
+}
+
+struct bytes
+spif_lacv(const struct xml_element *x)
+{
+	const struct bytes *t = xml_attribute(x, "lacv");
+	return t == NULL ? (struct bytes){ NULL, 0 } : spif_lacv_text(*t);
 }
 
 /* A decimal integer of at most 18 digits, as XML Schema writes it. */
@@ -126,7 +130,7 @@ take_integer(struct spif *s, const struct xml_element *x, const char *name, int6
 	const struct bytes *t = xml_attribute(x, name);
 	if (t == NULL)
 		return spif_error(s, x, "%s is missing", name);
-	struct bytes in = trim(*t);
+	struct bytes in = spif_trim(*t);
 	bool negative = in.len != 0 && in.data[0] == '-';
 	if (negative || (in.len != 0 && in.data[0] == '+'))
 		in = (struct bytes){ in.data + 1, in.len - 1 };
@@ -142,11 +146,13 @@ take_integer(struct spif *s, const struct xml_element *x, const char *name, int6
 	return true;
 }
 
+/* "unbounded" is what the schema takes for granted; *out is untouched then. */
 static bool
 take_count(struct spif *s, const struct xml_element *x, const char *name, uint32_t *out)
 {
 	int64_t n;
-	if (xml_attribute(x, name) == NULL)
+	const struct bytes *t = xml_attribute(x, name);
+	if (t == NULL || bytes_is(spif_trim(*t), "unbounded"))
 		return true;
 	if (!take_integer(s, x, name, &n))
 		return false;
@@ -164,13 +170,25 @@ take_name(struct spif *s, const struct xml_element *x, struct bytes *out)
 	size_t at;
 	if (t == NULL)
 		return spif_error(s, x, "the name is missing");
-	if (trim(*t).len == 0)
+	if (spif_trim(*t).len == 0)
 		return spif_error(s, x, "the name is empty");
 	if (t->len > LIMIT_NAME_BYTES)
 		return spif_error(s, x, "a name of more than %u bytes", LIMIT_NAME_BYTES);
 	if (!text_is_clean(*t, &at) || memchr(t->data, '\n', t->len) != NULL)
 		return spif_error(s, x, "a name with a control or invisible character");
 	return arena_copy(s->arena, *t, out, NULL) || spif_no_memory(s);
+}
+
+/* What is only told to people; one that could not be shown is left out. */
+static bool
+take_remark(struct spif *s, const struct xml_element *x, const char *name, struct bytes *out)
+{
+	const struct bytes *t = xml_attribute(x, name);
+	struct bytes in = t == NULL ? (struct bytes){ NULL, 0 } : spif_trim(*t);
+	size_t at;
+	if (in.len == 0 || in.len > LIMIT_NAME_BYTES || !text_is_clean(in, &at))
+		return true;
+	return arena_copy(s->arena, in, out, NULL) || spif_no_memory(s);
 }
 
 static bool
@@ -188,60 +206,6 @@ take_number(
 	    SHOWN(name));
 }
 
-/* ---- times ---- */
-
-/* YYYYMMDDHHMMSS[.f]Z, as in X.509, rewritten for text_to_time. */
-static bool
-from_generalized(struct bytes in, uint64_t *us)
-{
-	char text[40];
-	for (size_t i = 0; i < in.len; i++)
-		if (i < 14 && (in.data[i] < '0' || in.data[i] > '9'))
-			return false;
-	if (in.len < 15 || in.len > 24)
-		return false;
-	const char *t = (const char *)in.data;
-	(void)snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s%.*s", t, t + 4, t + 6,
-	    t + 8, t + 10, t + 12, (int)in.len - 14, t + 14);
-	return text_to_time(bytes_of(text), us);
-}
-
-/* Cuts "+HH:MM" or "-HH:MM" off the end; *minutes is how far it is ahead of UTC. */
-static bool
-cut_offset(struct bytes *in, int *minutes)
-{
-	if (in->len < 6)
-		return false;
-	const uint8_t *t = in->data + in->len - 6;
-	if ((t[0] != '+' && t[0] != '-') || t[3] != ':')
-		return false;
-	for (size_t i = 1; i < 6; i++)
-		if (i != 3 && (t[i] < '0' || t[i] > '9'))
-			return false;
-	int n = ((t[1] - '0') * 10 + t[2] - '0') * 60 + (t[4] - '0') * 10 + t[5] - '0';
-	*minutes = t[0] == '+' ? n : -n;
-	in->len -= 6;
-	return n <= 14 * 60;
-}
-
-/* xs:dateTime with an offset, or without any, which we take for UTC. */
-static bool
-from_local(struct bytes in, bool *without, uint64_t *us)
-{
-	char text[40];
-	int minutes = 0;
-	uint64_t t;
-	*without = !cut_offset(&in, &minutes);
-	if (in.len > 30)
-		return false;
-	(void)snprintf(text, sizeof(text), "%.*sZ", (int)in.len, (const char *)in.data);
-	if (!text_to_time(bytes_of(text), &t))
-		return false;
-	int64_t shifted = (int64_t)t - (int64_t)minutes * 60000000;
-	*us = shifted < 0 ? 0 : (uint64_t)shifted;
-	return true;
-}
-
 /* 'late': a day without a time ends with its last microsecond. */
 static bool
 take_moment(struct spif *s, const struct xml_element *x, const char *name, bool late, uint64_t *out)
@@ -250,16 +214,10 @@ take_moment(struct spif *s, const struct xml_element *x, const char *name, bool 
 	bool without = false;
 	if (t == NULL)
 		return true;
-	struct bytes in = trim(*t);
-	uint64_t us;
-	if (text_to_date(in, &us))
-		us += late ? UINT64_C(86400000000) - 1 : 0;
-	else if (!text_to_time(in, &us) && !from_generalized(in, &us) &&
-		 !from_local(in, &without, &us))
+	if (!spif_moment(*t, late, &without, out))
 		return spif_error(s, x, "%s is not a time: '%.*s'", name, SHOWN(*t));
 	if (without)
 		spif_warn(s, x, "%s has no time zone; it is taken for UTC", name);
-	*out = us;
 	return true;
 }
 
@@ -276,6 +234,7 @@ take_class(struct spif *s, const struct xml_element *x)
 	if (!take_name(s, x, &c->name) || !take_integer(s, x, "lacv", &c->lacv) ||
 	    !take_integer(s, x, "hierarchy", &c->hierarchy) ||
 	    !spif_boolean(s, x, "obsolete", &c->obsolete) || !spif_marks(s, x, &c->marks) ||
+	    !take_remark(s, x, "color", &c->colour) ||
 	    !take_number(s, x, VOCAB_SCOPE_CLASS, c->name, number))
 		return false;
 	for (uint32_t i = 0; i < number; i++)
@@ -373,9 +332,11 @@ take_tagset(struct spif *s, const struct xml_element *x)
 {
 	uint32_t number = s->v.tagset_count;
 	struct vocab_tagset *t = &s->tagsets[number];
+	s->tagset_at[number] = x;
 	for (size_t i = 0; i < 4; i++)
 		t->category[i] = VOCAB_NONE;
-	if (!take_name(s, x, &t->name) || !take_number(s, x, VOCAB_SCOPE_TAGSET, t->name, number))
+	if (!take_name(s, x, &t->name) || !take_remark(s, x, "id", &t->id) ||
+	    !take_number(s, x, VOCAB_SCOPE_TAGSET, t->name, number))
 		return false;
 	s->v.tagset_count++;
 	bool ok = true;
@@ -450,13 +411,14 @@ make_room(struct spif *s)
 	s->tags = arena_zalloc(s->arena, tags, sizeof(*s->tags));
 	s->values = arena_zalloc(s->arena, values, sizeof(*s->values));
 	s->class_at = arena_zalloc(s->work, classes, sizeof(struct xml_element *));
+	s->tagset_at = arena_zalloc(s->work, tagsets, sizeof(struct xml_element *));
 	s->tag_at = arena_zalloc(s->work, tags, sizeof(struct xml_element *));
 	s->value_at = arena_zalloc(s->work, values, sizeof(struct xml_element *));
 	s->value_encoding = arena_zalloc(s->work, values, sizeof(*s->value_encoding));
 	s->index = vocab_index_new(s->arena, classes + tagsets + values);
 	if (s->classes == NULL || s->tagsets == NULL || s->categories == NULL || s->tags == NULL ||
-	    s->values == NULL || s->class_at == NULL || s->tag_at == NULL || s->value_at == NULL ||
-	    s->value_encoding == NULL || s->index == NULL)
+	    s->values == NULL || s->class_at == NULL || s->tagset_at == NULL || s->tag_at == NULL ||
+	    s->value_at == NULL || s->value_encoding == NULL || s->index == NULL)
 		return spif_no_memory(s);
 	s->v.classes = s->classes;
 	s->v.tagsets = s->tagsets;
@@ -475,8 +437,11 @@ take_policy(struct spif *s)
 		return spif_error(s, s->root, "securityPolicyId is missing");
 	if (spif_next(x->next, "securityPolicyId") != NULL)
 		return spif_error(s, x, "securityPolicyId stands twice");
-	return take_name(s, x, &s->v.name) && spif_marks(s, s->root, &s->v.marks) &&
-	       spif_marks(s, x, &s->v.name_marks);
+	return take_name(s, x, &s->v.name) && take_remark(s, x, "id", &s->v.id) &&
+	       take_remark(s, s->root, "version", &s->v.version) &&
+	       take_remark(s, s->root, "schemaVersion", &s->v.schema) &&
+	       take_remark(s, s->root, "creationDate", &s->v.created) &&
+	       spif_marks(s, s->root, &s->v.marks) && spif_marks(s, x, &s->v.name_marks);
 }
 
 /* Each pass needs what the one before has found; inside a pass all faults are gathered. */
@@ -488,7 +453,7 @@ build(struct spif *s)
 	bool ok = take_policy(s);
 	ok = take_classes(s) && ok;
 	ok = take_tagsets(s) && ok;
-	return ok && make_masks(s) && spif_rules(s) && spif_lint(s);
+	return ok && make_masks(s) && spif_rules(s) && spif_groups(s) && spif_lint(s);
 }
 
 static bool

@@ -18,6 +18,48 @@ is_stray(struct bytes name)
 	return space;
 }
 
+/* The colours of the schema, its spelling of the fourth included, or "#RRGGBB". */
+static bool
+is_colour(struct bytes text)
+{
+	static const char *const names[] = { "aqua", "black", "blue", "fuschia", "gray", "green",
+		"lime", "maroon", "navy", "olive", "purple", "red", "silver", "teal", "white",
+		"yellow" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (bytes_is(text, names[i]))
+			return true;
+	bool ok = text.len == 7 && text.data[0] == '#';
+	for (size_t i = 1; ok && i < 7; i++)
+		ok = text.data[i] != 0 && strchr("0123456789abcdefABCDEF", text.data[i]) != NULL;
+	return ok;
+}
+
+/* The schema lets a name have 256 characters. */
+static void
+lint_length(struct spif *s, const struct xml_element *x, struct bytes name)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < name.len; i++)
+		n += (name.data[i] & 0xc0) != 0x80;
+	if (n > 256)
+		spif_warn(s, x, "a name of %zu characters; the schema lets it have 256", n);
+}
+
+static void
+lint_colour(struct spif *s, uint32_t i)
+{
+	const struct vocab_class *c = &s->classes[i];
+	if (c->colour.len == 0)
+		return;
+	if (!is_colour(c->colour))
+		spif_warn(
+		    s, s->class_at[i], "color '%.*s' is none of the schema", SHOWN(c->colour));
+	for (uint32_t j = 0; j < i; j++)
+		if (bytes_equal(s->classes[j].colour, c->colour))
+			spif_warn(s, s->class_at[i], "'%.*s' and '%.*s' have one color",
+			    SHOWN(s->classes[j].name), SHOWN(c->name));
+}
+
 static void
 lint_classes(struct spif *s)
 {
@@ -26,6 +68,8 @@ lint_classes(struct spif *s)
 		if (is_stray(c->name))
 			spif_warn(s, s->class_at[i], "stray white space in the name '%.*s'",
 			    SHOWN(c->name));
+		lint_length(s, s->class_at[i], c->name);
+		lint_colour(s, i);
 		for (uint32_t j = 0; j < i; j++)
 			if (s->classes[j].hierarchy == c->hierarchy)
 				spif_warn(s, s->class_at[i],
@@ -64,6 +108,47 @@ lint_values(struct spif *s)
 		if (v->not_before > v->not_after)
 			spif_warn(
 			    s, s->value_at[i], "'%.*s' ends before it begins", SHOWN(v->name));
+	}
+	return true;
+}
+
+/* "1.2.3", as the schema wants the names of policies and tag sets among machines. */
+static bool
+is_oid(struct bytes id)
+{
+	bool digit = false;
+	bool dots = false;
+	for (size_t i = 0; i < id.len; i++) {
+		bool now = id.data[i] >= '0' && id.data[i] <= '9';
+		if (!now && (id.data[i] != '.' || !digit))
+			return false;
+		dots = dots || !now;
+		digit = now;
+	}
+	return digit && dots && id.data[0] <= '2';
+}
+
+static bool
+lint_tagsets(struct spif *s)
+{
+	struct vocab_index *ids = vocab_index_new(s->work, s->v.tagset_count);
+	if (ids == NULL)
+		return spif_no_memory(s);
+	for (uint32_t i = 0; i < s->v.tagset_count; i++) {
+		const struct vocab_tagset *t = &s->tagsets[i];
+		uint32_t before = VOCAB_NONE;
+		if (is_stray(t->name))
+			spif_warn(s, s->tagset_at[i], "stray white space in the name '%.*s'",
+			    SHOWN(t->name));
+		lint_length(s, s->tagset_at[i], t->name);
+		if (t->id.len != 0 && !is_oid(t->id))
+			spif_warn(
+			    s, s->tagset_at[i], "id '%.*s' is no object identifier", SHOWN(t->id));
+		if (t->id.len != 0 && !seen(s, ids, 0, t->id, i, &before))
+			return false;
+		if (before != VOCAB_NONE)
+			spif_warn(s, s->tagset_at[i], "id %.*s is that of '%.*s', too",
+			    SHOWN(t->id), SHOWN(s->tagsets[before].name));
 	}
 	return true;
 }
@@ -148,7 +233,12 @@ spif_lint(struct spif *s)
 	if (xml_attribute(s->root, "notBefore") != NULL ||
 	    xml_attribute(s->root, "notAfter") != NULL)
 		spif_warn(s, s->root, "notBefore and notAfter of the whole SPIF are not looked at");
+	lint_length(s, s->root, s->v.name);
+	if (s->v.id.len != 0 && !is_oid(s->v.id))
+		spif_warn(
+		    s, s->root, "the policy's id '%.*s' is no object identifier", SHOWN(s->v.id));
 	lint_classes(s);
 	lint_tags(s);
-	return lint_values(s) && lint_phrases(s, &s->v.readable) && lint_headers(s, &s->v.readable);
+	return lint_tagsets(s) && lint_values(s) && lint_phrases(s, &s->v.readable) &&
+	       lint_headers(s, &s->v.readable);
 }

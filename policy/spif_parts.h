@@ -31,7 +31,7 @@ struct spif {
 	struct vocab_category *categories;
 	struct vocab_tag *tags;
 	struct vocab_value *values;
-	const struct xml_element **class_at, **tag_at, **value_at;
+	const struct xml_element **class_at, **tagset_at, **tag_at, **value_at;
 	enum spif_encoding *value_encoding;
 };
 
@@ -39,6 +39,8 @@ struct spif {
 bool spif_shape(struct spif *s);
 /* Constraints of classes and values, once all names are known. */
 bool spif_rules(struct spif *s);
+/* The membership lists of the extensions; false on shortage or past a limit. */
+MUST_USE bool spif_groups(struct spif *s);
 /* What a linter says; adds warnings only, and finds out whether markings can be read back. */
 MUST_USE bool spif_lint(struct spif *s);
 /* The phrases and qualifiers under an element; *out is NULL if there are none.  False on error. */
@@ -58,5 +60,12 @@ MUST_USE bool spif_type(struct spif *s, const struct xml_element *x, enum spif_e
 /* A boolean attribute; *out is untouched without one. */
 MUST_USE bool spif_boolean(
     struct spif *s, const struct xml_element *x, const char *name, bool *out);
+/* Without white space at both ends. */
+struct bytes spif_trim(struct bytes in);
+/* A moment in µs since 1970; 'late': a day without a time is its last microsecond.  *without says
+ * that no zone was given: it is UTC then.  False (*out untouched) if it is none. */
+MUST_USE bool spif_moment(struct bytes text, bool late, bool *without, uint64_t *out);
 /* 'lacv' as text without white space and leading zeros; absent if there is none. */
 struct bytes spif_lacv(const struct xml_element *x);
+/* The same of a text. */
+struct bytes spif_lacv_text(struct bytes text);

@@ -5,7 +5,7 @@
 
 struct shape {
 	const char *element;
-	const char *children;	/* separated by blanks; NULL: not looked into */
+	const char *children;	/* in the order of the schema; NULL: not looked into */
 	const char *needs;	/* attributes that the schema requires; some of them we do, too */
 	const char *attributes; /* more that it knows */
 	bool strict;		/* an unknown attribute is an error */
@@ -18,33 +18,34 @@ static const struct shape shapes[] = {
 	    "extensions",
 	    "schemaVersion creationDate originatorDN keyIdentifier privilegeId rbacId",
 	    "version userRefURI docRefURI notBefore notAfter", false },
-	{ "defaultSecurityPolicyId", NULL, "", "", false },
+	{ "defaultSecurityPolicyId", NULL, "name id", "", false },
 	{ "securityPolicyId", "markingData markingQualifier", "name id", "", false },
 	{ "updateInfo", NULL, "", "", false },
-	{ "securityClassifications", "securityClassification markingData markingQualifier", "", "",
-	    false },
+	{ "securityClassifications", "securityClassification markingData markingQualifier", "",
+	    "name", false },
 	{ "securityClassification",
 	    "equivalentClassification markingData markingQualifier requiredCategory",
 	    "name lacv hierarchy", "color obsolete", true },
-	{ "equivalentClassification", NULL, "", "", false },
+	{ "equivalentClassification", NULL, "policyRef lacv applied", "", false },
 	{ "securityCategoryTagSets", "securityCategoryTagSet", "", "", false },
 	{ "securityCategoryTagSet",
 	    "securityCategoryTag equivalentSecurityCategoryTagSet markingData markingQualifier",
 	    "name id", "", false },
-	{ "equivalentSecurityCategoryTagSet", NULL, "", "", false },
-	{ "securityCategoryTag", "tagCategory markingData markingQualifier", "name tagType",
-	    "enumType tag7Encoding singleSelection maxSelection minSelection", true },
+	{ "equivalentSecurityCategoryTagSet", NULL, "policyRef", "name id", false },
+	{ "securityCategoryTag", "tagCategory markingData markingQualifier", "tagType",
+	    "name enumType tag7Encoding singleSelection maxSelection minSelection", true },
 	{ "tagCategory",
 	    "equivalentSecCategoryTag markingData markingQualifier excludedClass requiredClass "
 	    "requiredCategory excludedCategory",
 	    "name lacv", "requiredClass obsolete userInput dateFormat notBefore notAfter", true },
-	{ "equivalentSecCategoryTag", NULL, "", "", false },
+	{ "equivalentSecCategoryTag", NULL, "policyRef tagSetId tagType lacv applied",
+	    "enumType action", false },
 	{ "excludedClass", "", "", "", true },
 	{ "requiredClass", "", "", "", true },
 	{ "requiredCategory", "categoryGroup", "operation", "", true },
 	{ "categoryGroup", "", "tagSetRef tagType", "enumType lacv all", true },
 	{ "excludedCategory", "", "tagSetRef tagType", "enumType lacv all", true },
-	{ "privacyMarks", NULL, "", "", false },
+	{ "privacyMarks", NULL, "", "maxSelection minSelection", false },
 	{ "equivalentPolicies", NULL, "", "", false },
 	{ "markingData", "code", "", "phrase", false },
 	{ "code", "", "", "", false },
@@ -53,17 +54,23 @@ static const struct shape shapes[] = {
 	{ "extensions", NULL, "", "", false },
 };
 
-/* Whether 'word' is one of the words of 'list'. */
+/* Which word of 'list' it is, from 1; 0: none. */
+static unsigned
+place_in(const char *list, struct bytes word)
+{
+	for (unsigned i = 1; *list != 0; i++) {
+		size_t n = strcspn(list, " ");
+		if (word.len == n && memcmp(list, word.data, n) == 0)
+			return i;
+		list += n + strspn(list + n, " ");
+	}
+	return 0;
+}
+
 static bool
 listed(const char *list, struct bytes word)
 {
-	while (*list != 0) {
-		size_t n = strcspn(list, " ");
-		if (word.len == n && memcmp(list, word.data, n) == 0)
-			return true;
-		list += n + strspn(list + n, " ");
-	}
-	return false;
+	return place_in(list, word) != 0;
 }
 
 static const struct shape *
@@ -110,6 +117,23 @@ check_needs(struct spif *s, const struct xml_element *x, const struct shape *sha
 	}
 }
 
+/* The order of elements means nothing here, and something to a validator. */
+static void
+check_order(struct spif *s, const struct xml_element *x, const struct shape *shape)
+{
+	unsigned last = 0;
+	for (const struct xml_element *c = x->child; c != NULL; c = c->next) {
+		unsigned place =
+		    bytes_is(c->ns, SPIF_NAMESPACE) ? place_in(shape->children, c->name) : 0;
+		if (place != 0 && place < last) {
+			spif_warn(s, c, "%s: the schema wants '%.*s' earlier", shape->element,
+			    (int)c->name.len, (const char *)c->name.data);
+			return;
+		}
+		last = place > last ? place : last;
+	}
+}
+
 static bool
 is_marking(struct bytes name)
 {
@@ -123,6 +147,7 @@ check_element(struct spif *s, const struct xml_element *x, const struct shape *s
 	check_needs(s, x, shape);
 	if (shape->children == NULL)
 		return ok;
+	check_order(s, x, shape);
 	for (const struct xml_element *c = x->child; c != NULL; c = c->next) {
 		int n = (int)c->name.len;
 		const char *name = (const char *)c->name.data;

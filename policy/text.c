@@ -302,17 +302,37 @@ parse_statements(struct parser *p, struct text_block *out)
 	return ok && !p->lex.out_of_memory && gather_statements(p, first, count, out);
 }
 
+static struct text_file *
+file_of(struct arena *a, struct bytes name, struct bytes source, struct text_errors *l)
+{
+	struct text_file *file = arena_zalloc(a, 1, sizeof(*file));
+	if (file == NULL)
+		(void)text_error(l, NULL, NULL, "out of memory");
+	else
+		*file = (struct text_file){ name, source };
+	return file;
+}
+
 bool
 text_parse(struct arena *a, struct bytes name, struct bytes source, struct text_errors *l,
     struct text_block *out)
 {
-	struct text_file *file = arena_zalloc(a, 1, sizeof(*file));
-	if (file == NULL)
-		return text_error(l, NULL, NULL, "out of memory");
-	*file = (struct text_file){ name, source };
+	struct text_file *file = file_of(a, name, source, l);
 	struct text_pos whole = { file, 0, 0 };
+	if (file == NULL)
+		return false;
 	if (source.len > LIMIT_POLICY_FILE_BYTES)
 		return text_error(l, &whole, NULL, "larger than %u bytes", LIMIT_POLICY_FILE_BYTES);
+	return text_parse_export(a, name, source, l, out);
+}
+
+bool
+text_parse_export(struct arena *a, struct bytes name, struct bytes source, struct text_errors *l,
+    struct text_block *out)
+{
+	struct text_file *file = file_of(a, name, source, l);
+	if (file == NULL)
+		return false;
 	if (!text_lex_check(l, file))
 		return false;
 	struct parser p = { .lex = text_lexer_over(a, l, file) };

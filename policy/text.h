@@ -138,6 +138,9 @@ MUST_USE bool text_load(struct arena *a, const char *path, const struct text_rea
  * schema to refuse).  'source' and 'name' must outlive the tree.  False if an error was added. */
 MUST_USE bool text_parse(struct arena *a, struct bytes name, struct bytes source,
     struct text_errors *l, struct text_block *out);
+/* The same of a canonical export, which is all files of a policy in one: of any size. */
+MUST_USE bool text_parse_export(struct arena *a, struct bytes name, struct bytes source,
+    struct text_errors *l, struct text_block *out);
 
 /* ---- schemas ---- */
 

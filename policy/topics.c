@@ -10,16 +10,21 @@ struct split { /* a pattern or topic by its tokens */
 	size_t count;
 };
 
+struct which { /* some of the patterns */
+	uint64_t bits[TOPICS_PATTERNS / 64];
+};
+
 struct topics {
 	struct arena *arena;
-	const struct agreement *of;
-	struct bytes patterns[TOPICS_PATTERNS]; /* the agreement's, then the rules' */
+	const struct agreement *const *of;
+	size_t of_count;
+	struct bytes patterns[TOPICS_PATTERNS]; /* the agreements', then the rules' */
 	size_t pattern_count, own_count;
 	struct bytes closed[TOPICS_CLASSES]; /* all of them, and what they have in common */
 	size_t closed_count, longest;
 	const char *fresh; /* a token that no pattern has */
 	struct topic_class *classes;
-	uint64_t *seen; /* by class: the patterns that match it */
+	struct which *seen; /* by class: the patterns that match it */
 	size_t class_count;
 	struct err *err;
 };
@@ -33,9 +38,12 @@ no_memory(struct topics *t)
 static bool
 too_many(struct topics *t)
 {
+	struct bytes name = { NULL, 0 };
+	for (size_t i = 0; i < t->of_count; i++)
+		name = t->of[i] == NULL ? name : t->of[i]->name;
 	return err_set(t->err, ERR_LIMIT,
-	    "the topics of agreement '%.*s' fall into too many classes: say which with --topic",
-	    (int)t->of->name.len, (const char *)t->of->name.data);
+	    "the topics of agreement '%.*s' fall into too many classes", (int)name.len,
+	    (const char *)name.data);
 }
 
 static void
@@ -113,19 +121,27 @@ add_pattern(struct topics *t, struct bytes pattern)
 }
 
 static bool
+gather_rule(struct topics *t, const struct rule *r)
+{
+	for (size_t k = 0; k < r->condition_count; k++)
+		if (r->conditions[k].kind == CONDITION_TOPIC &&
+		    !add_pattern(t, r->conditions[k].pattern))
+			return false;
+	return true;
+}
+
+static bool
 gather(struct topics *t)
 {
-	for (size_t i = 0; i < t->of->topics.count; i++)
-		if (!add_pattern(t, t->of->topics.items[i]))
-			return false;
-	t->own_count = t->pattern_count;
-	for (size_t i = 0; i < t->of->rule_count; i++) {
-		const struct rule *r = &t->of->rules[i];
-		for (size_t k = 0; k < r->condition_count; k++)
-			if (r->conditions[k].kind == CONDITION_TOPIC &&
-			    !add_pattern(t, r->conditions[k].pattern))
+	for (size_t n = 0; n < t->of_count; n++)
+		for (size_t i = 0; t->of[n] != NULL && i < t->of[n]->topics.count; i++)
+			if (!add_pattern(t, t->of[n]->topics.items[i]))
 				return false;
-	}
+	t->own_count = t->pattern_count;
+	for (size_t n = 0; n < t->of_count; n++)
+		for (size_t i = 0; t->of[n] != NULL && i < t->of[n]->rule_count; i++)
+			if (!gather_rule(t, &t->of[n]->rules[i]))
+				return false;
 	return true;
 }
 
@@ -175,12 +191,12 @@ find_fresh(struct topics *t)
 
 /* The pattern of all topics that these patterns match. */
 static bool
-common(struct topics *t, uint64_t which, struct bytes *out)
+common(struct topics *t, const struct which *which, struct bytes *out)
 {
 	struct split all = { .count = 0 };
 	for (size_t i = 0; i < t->pattern_count; i++) {
 		struct split s, both = { .count = 0 };
-		if ((which >> i & 1) == 0)
+		if ((which->bits[i / 64] >> (i % 64) & 1) == 0)
 			continue;
 		split(t->patterns[i], &s);
 		if (all.count == 0)
@@ -196,24 +212,27 @@ common(struct topics *t, uint64_t which, struct bytes *out)
 static bool
 add_class(struct topics *t, struct bytes topic)
 {
-	uint64_t which = 0;
+	struct which which = { { 0 } };
+	bool own = false;
 	if (topic_check(topic) != TOPIC_GOOD)
 		return true;
-	for (size_t i = 0; i < t->pattern_count; i++)
-		if (topic_matches(t->patterns[i], topic))
-			which |= UINT64_C(1) << i;
-	uint64_t own = t->own_count == 64 ? UINT64_MAX : (UINT64_C(1) << t->own_count) - 1;
-	if ((which & own) == 0)
+	for (size_t i = 0; i < t->pattern_count; i++) {
+		if (!topic_matches(t->patterns[i], topic))
+			continue;
+		which.bits[i / 64] |= UINT64_C(1) << (i % 64);
+		own = own || i < t->own_count;
+	}
+	if (!own)
 		return true;
 	for (size_t i = 0; i < t->class_count; i++)
-		if (t->seen[i] == which)
+		if (memcmp(&t->seen[i], &which, sizeof(which)) == 0)
 			return true;
 	if (t->class_count == TOPICS_CLASSES)
 		return too_many(t);
 	t->seen[t->class_count] = which;
 	struct topic_class *c = &t->classes[t->class_count++];
 	c->witness = topic;
-	return common(t, which, &c->pattern);
+	return common(t, &which, &c->pattern);
 }
 
 /* Topics of a pattern that have nothing more in common with any other, one of each length that
@@ -249,13 +268,13 @@ by_pattern(const void *x, const void *y)
 }
 
 bool
-topics_classes(struct arena *a, const struct agreement *of, const struct topic_class **out,
-    size_t *count, struct err *e)
+topics_classes(struct arena *a, const struct agreement *const *of, size_t of_count,
+    const struct topic_class **out, size_t *count, struct err *e)
 {
 	struct topics *t = arena_zalloc(a, 1, sizeof(*t));
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "topics");
-	*t = (struct topics){ .arena = a, .of = of, .err = e };
+	*t = (struct topics){ .arena = a, .of = of, .of_count = of_count, .err = e };
 	t->classes = arena_zalloc(a, TOPICS_CLASSES, sizeof(*t->classes));
 	t->seen = arena_zalloc(a, TOPICS_CLASSES, sizeof(*t->seen));
 	if (t->classes == NULL || t->seen == NULL)

@@ -1,6 +1,6 @@
 /*
- * topics.h - the topics of an agreement in classes: those of a class match the same of its topic
- * patterns, its own and its rules', so that every decision treats them alike.
+ * topics.h - the topics of agreements in classes: those of a class match the same of their topic
+ * patterns, their own and their rules', so that every decision treats them alike.
  * Threads: values.
  */
 #pragma once
@@ -8,7 +8,7 @@
 #include "proto/arena.h"
 #include "proto/err.h"
 
-enum { TOPICS_PATTERNS = 64, TOPICS_CLASSES = 1024 };
+enum { TOPICS_PATTERNS = 256 /* of 64 a word */, TOPICS_CLASSES = 1024 };
 
 struct topic_class {
 	struct bytes pattern; /* what all of its topics match; a class with a narrower pattern takes
@@ -16,7 +16,7 @@ struct topic_class {
 	struct bytes witness; /* a topic of it */
 };
 
-/* All classes that the agreement covers, by pattern.  ERR_LIMIT past TOPICS_PATTERNS different
- * patterns in it or TOPICS_CLASSES classes. */
-MUST_USE bool topics_classes(struct arena *a, const struct agreement *of,
+/* All classes that any of the agreements (NULL: none) covers, by pattern.  ERR_LIMIT past
+ * TOPICS_PATTERNS different patterns in them or TOPICS_CLASSES classes. */
+MUST_USE bool topics_classes(struct arena *a, const struct agreement *const *of, size_t of_count,
     const struct topic_class **out, size_t *count, struct err *e);

@@ -22,13 +22,15 @@ struct vocab_index; /* names -> numbers */
 struct vocab_class {
 	struct bytes name; /* as in the SPIF */
 	int64_t lacv;
-	int64_t hierarchy; /* rank comes from it alone; two may share one */
+	int64_t hierarchy;   /* rank comes from it alone; two may share one */
+	struct bytes colour; /* absent: none; for people */
 	bool obsolete;
 	const struct vocab_rules *rules; /* NULL: none */
 	const struct vocab_marks *marks; /* NULL: none */
 };
 struct vocab_tagset {
 	struct bytes name;
+	struct bytes id;      /* absent: none */
 	uint32_t category[4]; /* by enum vocab_type; VOCAB_NONE: no tag of that type */
 };
 struct vocab_category {
@@ -53,8 +55,17 @@ struct vocab_value {
 	const struct vocab_marks *marks; /* NULL: none */
 };
 
+/* "In this category, whoever holds 'value' belongs to the group, from .. to": both moments count.
+ * From the membership lists of the SPIF's extensions; both are permissive values. */
+struct vocab_member {
+	uint32_t group, value;
+	uint64_t not_before, not_after; /* µs since 1970; 0, UINT64_MAX: none */
+};
+
 struct vocab {
-	struct bytes name;  /* the policy name */
+	struct bytes name;		       /* the policy name */
+	struct bytes id;		       /* an OID, as written; absent: none */
+	struct bytes version, schema, created; /* as written; absent: none; for people */
 	struct bytes spif;  /* the bytes it was loaded from, borrowed from the caller */
 	uint8_t digest[32]; /* SHA-256 of them */
 	const struct vocab_class *classes;
@@ -67,6 +78,8 @@ struct vocab {
 	uint32_t tag_count;
 	const struct vocab_value *values;
 	uint32_t value_count;
+	const struct vocab_member *members; /* by group */
+	uint32_t member_count;
 	uint32_t words;		     /* 64-bit words of a set of values */
 	const uint64_t *restrictive; /* the values of all restrictive categories, 'words' words */
 	uint32_t releasability;	     /* category, permissive; VOCAB_NONE: the vocabulary has none */

@@ -1,6 +1,6 @@
 /*
- * vocab_parts.h - the insides of a vocabulary, for the files of policy/ that build and use them:
- * constraints (label_check.c), phrases (marking.c), names (vocab.c).
+ * vocab_parts.h - the insides of a vocabulary, for the files of policy/ that build and use them and
+ * for 'relto vocab show': constraints (label_check.c), phrases (marking.c), names (vocab.c).
  */
 #pragma once
 #include "policy/vocab.h"

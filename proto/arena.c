@@ -8,6 +8,16 @@
 
 #include "proto/dry.h"
 
+/* Under AddressSanitizer what was not handed out may not be touched. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define HIDE(at, len) ASAN_POISON_MEMORY_REGION(at, len)
+#define SHOW(at, len) ASAN_UNPOISON_MEMORY_REGION(at, len)
+#else
+#define HIDE(at, len) ((void)(at), (void)(len))
+#define SHOW(at, len) ((void)(at), (void)(len))
+#endif
+
 enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 65536 };
 
 struct arena_block {
@@ -26,6 +36,7 @@ arena_init(struct arena *a, size_t cap)
 static void
 drop_block(struct arena_block *b)
 {
+	SHOW(b->data, b->size);
 	explicit_bzero(b->data, b->used);
 	free(b);
 }
@@ -56,7 +67,9 @@ arena_reset(struct arena *a, size_t cap)
 	*a = (struct arena){ .blocks = b, .cap = cap };
 	if (b == NULL)
 		return;
+	SHOW(b->data, b->used);
 	explicit_bzero(b->data, b->used);
+	HIDE(b->data, b->size);
 	b->used = 0;
 	b->next = NULL;
 	a->cap -= sizeof(*b) + b->size;
@@ -76,6 +89,7 @@ take_block(struct arena *a, size_t size)
 	a->cap -= sizeof(*b) + size;
 	b->size = size;
 	b->used = 0;
+	HIDE(b->data, size);
 	return b;
 }
 
@@ -104,6 +118,7 @@ arena_alloc(struct arena *a, size_t size)
 {
 	if (size > SIZE_MAX - ALIGN)
 		return NULL;
+	size_t asked = size;
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	struct arena_block *b = a->blocks;
 	if (b == NULL || size > b->size - b->used)
@@ -111,6 +126,7 @@ arena_alloc(struct arena *a, size_t size)
 	if (b == NULL)
 		return NULL;
 	void *out = b->data + b->used;
+	SHOW(out, asked);
 	b->used += size;
 	a->used += size;
 	return out;

@@ -55,6 +55,12 @@ fault(struct chain_verdict *v, enum chain_fault f, const char *why)
 /* ---- the leaf ---- */
 
 static bool
+signs(enum chain_use use)
+{
+	return use == CHAIN_SIGNER || use == CHAIN_TERMS;
+}
+
+static bool
 key_is_accepted(const EVP_PKEY *key, enum chain_use use)
 {
 	char group[32];
@@ -67,8 +73,7 @@ key_is_accepted(const EVP_PKEY *key, enum chain_use use)
 		       (strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0);
 	case EVP_PKEY_RSA:
 	case EVP_PKEY_RSA_PSS:
-		return EVP_PKEY_get_bits(key) >=
-		       (use == CHAIN_SIGNER ? SIGNER_RSA_BITS : TLS_RSA_BITS);
+		return EVP_PKEY_get_bits(key) >= (signs(use) ? SIGNER_RSA_BITS : TLS_RSA_BITS);
 	default:
 		return false;
 	}
@@ -89,7 +94,11 @@ leaf_use(enum chain_use use, struct chain_verdict *v)
 	if (use == CHAIN_SIGNER && !c->eku_document)
 		return fault(
 		    v, CHAIN_EKU, "no extended key usage documentSigning (1.3.6.1.5.5.7.3.36)");
-	bool absent_is_fine = use != CHAIN_SIGNER && !c->has_key_usage;
+	if (use == CHAIN_TERMS && !c->eku_document && !c->eku_email)
+		return fault(v, CHAIN_EKU,
+		    "no extended key usage documentSigning (1.3.6.1.5.5.7.3.36) or "
+		    "emailProtection");
+	bool absent_is_fine = !signs(use) && !c->has_key_usage;
 	if (!c->digital_signature && !absent_is_fine)
 		return fault(v, CHAIN_KEY_USAGE, "no key usage digitalSignature");
 	return true;
@@ -110,8 +119,8 @@ chain_leaf(X509 *leaf, enum chain_use use, struct chain_verdict *out)
 	const EVP_PKEY *key = X509_get0_pubkey(leaf);
 	if (key == NULL || !key_is_accepted(key, use))
 		return fault(out, CHAIN_KEY,
-		    use == CHAIN_SIGNER ? "not P-256, P-384, Ed25519 or RSA from 3072 bits"
-					: "not P-256, P-384, Ed25519 or RSA from 2048 bits");
+		    signs(use) ? "not P-256, P-384, Ed25519 or RSA from 3072 bits"
+			       : "not P-256, P-384, Ed25519 or RSA from 2048 bits");
 	int bits = 0;
 	if (X509_get_signature_info(leaf, NULL, NULL, &bits, NULL) != 1 || bits < SECURITY_BITS)
 		return fault(out, CHAIN_KEY, "signed with a weak algorithm");
@@ -146,9 +155,9 @@ path_params(X509_STORE_CTX *ctx, const struct chain_anchors *a, enum chain_use u
 	(void)X509_VERIFY_PARAM_set_purpose(p, purpose);
 }
 
-/* An issuer whose certificate names extended key usages must have that of signing too. */
+/* An issuer whose certificate names extended key usages must have that which the leaf uses. */
 static bool
-issuer_may_sign(X509 *x)
+issuer_may_sign(X509 *x, const struct cert *leaf, enum chain_use use)
 {
 	EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
 	if (eku == NULL)
@@ -157,7 +166,10 @@ issuer_may_sign(X509 *x)
 	char oid[64];
 	for (int i = 0; i < sk_ASN1_OBJECT_num(eku); i++) {
 		(void)OBJ_obj2txt(oid, sizeof(oid), sk_ASN1_OBJECT_value(eku, i), 1);
-		may |= strcmp(oid, "1.3.6.1.5.5.7.3.36") == 0 || strcmp(oid, "2.5.29.37.0") == 0;
+		may |= strcmp(oid, "2.5.29.37.0") == 0 ||
+		       (leaf->eku_document && strcmp(oid, "1.3.6.1.5.5.7.3.36") == 0) ||
+		       (use == CHAIN_TERMS && leaf->eku_email &&
+			   strcmp(oid, "1.3.6.1.5.5.7.3.4") == 0);
 	}
 	EXTENDED_KEY_USAGE_free(eku);
 	return may;
@@ -169,15 +181,18 @@ path_found(X509_STORE_CTX *ctx, enum chain_use use, struct chain_verdict *v)
 	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(ctx);
 	int count = sk_X509_num(path);
 	v->not_after = v->cert.not_after_s;
+	v->not_before = v->cert.not_before_s;
 	for (int i = 1; i < count; i++) {
 		X509 *x = sk_X509_value(path, i);
 		/* OpenSSL also takes version 1 roots and keyUsage alone for a CA */
 		if (X509_check_ca(x) != 1)
 			return fault(v, CHAIN_UNTRUSTED, "an issuer is no certification authority");
-		if (use == CHAIN_SIGNER && !issuer_may_sign(x))
+		if (signs(use) && !issuer_may_sign(x, &v->cert, use))
 			return fault(v, CHAIN_UNTRUSTED, "an issuer may not sign for signers");
 		int64_t end = cert_time(X509_get0_notAfter(x));
+		int64_t begin = cert_time(X509_get0_notBefore(x));
 		v->not_after = end < v->not_after ? end : v->not_after;
+		v->not_before = begin > v->not_before ? begin : v->not_before;
 	}
 	if (count < 2) /* a leaf that is its own anchor: anchors are CAs, leaves are not */
 		return fault(v, CHAIN_UNTRUSTED, "no issuer");

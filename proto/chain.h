@@ -17,7 +17,8 @@
 enum chain_use {
 	CHAIN_CLIENT = 1, /* a TLS client: EKU clientAuth */
 	CHAIN_SERVER,	  /* a broker: EKU serverAuth */
-	CHAIN_SIGNER	  /* signs reports: EKU documentSigning, keyUsage digitalSignature */
+	CHAIN_SIGNER,	  /* signs reports: EKU documentSigning, keyUsage digitalSignature */
+	CHAIN_TERMS	  /* signs terms: EKU documentSigning or emailProtection, the same usage */
 };
 enum chain_fault {
 	CHAIN_GOOD = 0,
@@ -34,9 +35,10 @@ const char *chain_fault_text(enum chain_fault fault);
 /* What a judgement found.  On a fault only 'fault' and 'why' mean something. */
 struct chain_verdict {
 	enum chain_fault fault;
-	char why[160];	    /* for our own log: which certificate, what OpenSSL said */
-	struct cert cert;   /* the leaf, as far as it could be read (not to be copied: cert.h) */
-	int64_t not_after;  /* s since 1970: the earliest of the verified chain, anchor included */
+	char why[160];	   /* for our own log: which certificate, what OpenSSL said */
+	struct cert cert;  /* the leaf, as far as it could be read (not to be copied: cert.h) */
+	int64_t not_after; /* s since 1970: the earliest of the verified chain, anchor included.. */
+	int64_t not_before; /* ..and the latest */
 	uint8_t anchor[32]; /* SHA-256 of the certificate of the bundle that the chain ended in */
 };
 
@@ -67,6 +69,9 @@ SCOPED_FOR(struct chain_anchors, chain_anchors_free)
 /* SHA-256 (DER) of each certificate of the bundle, ascending; borrowed. */
 size_t chain_anchors_count(const struct chain_anchors *a);
 const uint8_t *chain_anchors_digest(const struct chain_anchors *a, size_t i);
+/* The end of the first certificate of the bundle that ends (s since 1970); 0 if it cannot be read.
+ */
+int64_t chain_anchors_until(const struct chain_anchors *a);
 /* thisUpdate and nextUpdate (s since 1970), the earliest over the lists; INT64_MAX if there are
  * none. */
 int64_t chain_crl_made(const struct chain_anchors *a);

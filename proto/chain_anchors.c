@@ -2,6 +2,8 @@
  */
 #include "proto/chain_anchors.h"
 
+#include "proto/cert.h"
+
 #include <assert.h>
 #include <limits.h>
 #include <openssl/err.h>
@@ -40,6 +42,8 @@ anchor_add(struct chain_anchors *a, X509 *x, struct err *e)
 	if (X509_digest(x, EVP_sha256(), more[a->count], NULL) != 1 ||
 	    X509_STORE_add_cert(a->store, x) != 1)
 		return err_set(e, ERR_NOMEM, "anchors");
+	int64_t ends = cert_time(X509_get0_notAfter(x));
+	a->until = ends < a->until ? ends : a->until;
 	a->count++;
 	return true;
 }
@@ -226,7 +230,7 @@ anchors_empty(void)
 		chain_anchors_free(a);
 		return NULL;
 	}
-	a->crl_made = a->crl_next = INT64_MAX;
+	a->until = a->crl_made = a->crl_next = INT64_MAX;
 	return a;
 }
 
@@ -285,6 +289,12 @@ chain_anchors_digest(const struct chain_anchors *a, size_t i)
 {
 	assert(i < a->count);
 	return a->digests[i];
+}
+
+int64_t
+chain_anchors_until(const struct chain_anchors *a)
+{
+	return a->until;
 }
 
 int64_t

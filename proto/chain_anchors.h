@@ -10,5 +10,6 @@ struct chain_anchors {
 	STACK_OF(X509_CRL) * crls; /* of each authority the newest */
 	uint8_t (*digests)[32];	   /* ascending */
 	size_t count;
+	int64_t until; /* s: the first certificate of the bundle that ends */
 	int64_t crl_made, crl_next;
 };

@@ -32,12 +32,12 @@ refuse(struct spot *s, const char *part, struct err *e)
 }
 
 static bool
-read_part(struct spot *s, enum schema_type type, struct bytes in, void *out, struct err *e)
+read_part(struct spot *s, enum parts_type type, struct bytes in, void *out, struct err *e)
 {
-	static const char *const names[] = { [SCHEMA_MANIFEST] = "manifest",
-		[SCHEMA_ROUTING] = "routing",
-		[SCHEMA_NOTICE] = "notice",
-		[SCHEMA_SEAL] = "seal" };
+	static const char *const names[] = { [PARTS_MANIFEST] = "manifest",
+		[PARTS_ROUTING] = "routing",
+		[PARTS_NOTICE] = "notice",
+		[PARTS_SEAL] = "seal" };
 	return parts_read(type, in, &s->at, out, e) || blame(s, names[type], e);
 }
 
@@ -56,7 +56,7 @@ envelope_manifest_decode(
 {
 	struct parts_place at = { .arena = a };
 	struct envelope_manifest m;
-	if (!parts_read(SCHEMA_MANIFEST, in, &at, &m, e) || !check_class(&m, e))
+	if (!parts_read(PARTS_MANIFEST, in, &at, &m, e) || !check_class(&m, e))
 		return err_wrap(e, "manifest");
 	*out = m;
 	return true;
@@ -68,7 +68,7 @@ envelope_routing_decode(
 {
 	struct parts_place at = { .arena = a };
 	struct envelope_routing r;
-	if (!parts_read(SCHEMA_ROUTING, in, &at, &r, e))
+	if (!parts_read(PARTS_ROUTING, in, &at, &r, e))
 		return err_wrap(e, "routing");
 	*out = r;
 	return true;
@@ -79,7 +79,7 @@ envelope_notice_decode(struct bytes in, struct arena *a, struct envelope_notice 
 {
 	struct parts_place at = { .arena = a };
 	struct envelope_notice n;
-	if (!parts_read(SCHEMA_NOTICE, in, &at, &n, e))
+	if (!parts_read(PARTS_NOTICE, in, &at, &n, e))
 		return err_wrap(e, "notice");
 	*out = n;
 	return true;
@@ -90,7 +90,7 @@ envelope_seal_decode(struct bytes in, struct arena *a, struct seal *out, struct 
 {
 	struct parts_place at = { .arena = a };
 	struct seal s;
-	if (!parts_read(SCHEMA_SEAL, in, &at, &s, e) || !seal_check(&s, e))
+	if (!parts_read(PARTS_SEAL, in, &at, &s, e) || !seal_check(&s, e))
 		return err_wrap(e, "seal");
 	*out = s;
 	return true;
@@ -104,10 +104,10 @@ read_portion(struct parts_place *at, const struct msg_portion *in, struct envelo
 	struct parts_head h;
 	struct parts_body b = { 0 };
 	*place = "head";
-	if (!parts_read(SCHEMA_PORTION_HEAD, in->head, at, &h, e))
+	if (!parts_read(PARTS_PORTION_HEAD, in->head, at, &h, e))
 		return false;
 	*place = "body";
-	if (in->body.len != 0 && !parts_read(SCHEMA_PORTION_BODY, in->body, at, &b, e))
+	if (in->body.len != 0 && !parts_read(PARTS_PORTION_BODY, in->body, at, &b, e))
 		return false;
 	*out = (struct envelope_portion){ in->head, in->body, h.order, h.labels, h.label_count,
 		h.content_type, h.body_length, h.body_digest, b.title, b.content };
@@ -176,14 +176,14 @@ open_common(struct spot *s, const struct msg_portion *portions, struct envelope 
 	if (total > LIMIT_REPORT_BYTES)
 		return err_set(e, ERR_LIMIT, "a report of %zu bytes, not at most %u", total,
 		    LIMIT_REPORT_BYTES);
-	if (!read_part(s, SCHEMA_MANIFEST, v->manifest_bytes, &v->manifest, e))
+	if (!read_part(s, PARTS_MANIFEST, v->manifest_bytes, &v->manifest, e))
 		return false;
 	if (!check_class(&v->manifest, e))
 		return refuse(s, "manifest.commitments", e);
 	v->has_notice = v->notice_bytes.len != 0;
-	if (v->has_notice && !read_part(s, SCHEMA_NOTICE, v->notice_bytes, &v->notice, e))
+	if (v->has_notice && !read_part(s, PARTS_NOTICE, v->notice_bytes, &v->notice, e))
 		return false;
-	if (!read_part(s, SCHEMA_SEAL, v->seal_bytes, &v->seal, e))
+	if (!read_part(s, PARTS_SEAL, v->seal_bytes, &v->seal, e))
 		return false;
 	if (!seal_check(&v->seal, e))
 		return refuse(s, "seal.path", e);
@@ -226,7 +226,7 @@ envelope_open(const struct msg_publish *p, struct arena *a, struct envelope *out
 		.has_routing = true,
 		.portion_count = p->portion_count };
 	if (!open_common(&s, p->portions, &v, e) ||
-	    !read_part(&s, SCHEMA_ROUTING, v.routing_bytes, &v.routing, e) ||
+	    !read_part(&s, PARTS_ROUTING, v.routing_bytes, &v.routing, e) ||
 	    !check_recall(&s, &v, e))
 		return false;
 	*out = v;

@@ -126,13 +126,13 @@ build_portion(const struct envelope_maker *by, struct arena *a,
 	memcpy(&h.order, out->head.data, sizeof(h.order)); /* left there by build_portions */
 	if (!make(by, a, SALT_LEN, &b.salt, e) || !make(by, a, SALT_LEN, &h.salt, e))
 		return false;
-	if (!parts_write(SCHEMA_PORTION_BODY, &b, a, &out->body, e))
+	if (!parts_write(PARTS_PORTION_BODY, &b, a, &out->body, e))
 		return err_wrap(e, "body");
 	h.body_length = out->body.len;
 	h.body_digest = bytes_from(digest, sizeof(digest));
 	if (!envelope_body_digest(by->hash, out->body, digest, e))
 		return false;
-	return parts_write(SCHEMA_PORTION_HEAD, &h, a, &out->head, e) || err_wrap(e, "head");
+	return parts_write(PARTS_PORTION_HEAD, &h, a, &out->head, e) || err_wrap(e, "head");
 }
 
 static bool
@@ -166,9 +166,9 @@ build_routing(const struct envelope_maker *by, const struct envelope_draft *d, s
 	struct envelope_notice n = d->notice;
 	if (!make(by, a, SALT_LEN, &r.salt, e) || !make(by, a, SALT_LEN, &n.salt, e))
 		return false;
-	if (!parts_write(SCHEMA_ROUTING, &r, a, &p->routing, e))
+	if (!parts_write(PARTS_ROUTING, &r, a, &p->routing, e))
 		return err_wrap(e, "routing");
-	if (d->has_notice && !parts_write(SCHEMA_NOTICE, &n, a, &p->notice, e))
+	if (d->has_notice && !parts_write(PARTS_NOTICE, &n, a, &p->notice, e))
 		return err_wrap(e, "notice");
 	return true;
 }
@@ -192,7 +192,7 @@ build_manifest(const struct envelope_maker *by, const struct envelope_draft *d, 
 			    : fill(by, notice, sizeof(notice), e)) ||
 	    !make_commitments(by, a, p, &m, e))
 		return false;
-	return parts_write(SCHEMA_MANIFEST, &m, a, &p->manifest, e) || err_wrap(e, "manifest");
+	return parts_write(PARTS_MANIFEST, &m, a, &p->manifest, e) || err_wrap(e, "manifest");
 }
 
 static size_t
@@ -282,25 +282,8 @@ grow(const struct envelope_maker *by, const struct envelope_batch *b, struct tre
 static bool
 sign_root(EVP_PKEY *key, const uint8_t root[32], struct arena *a, struct bytes *out, struct err *e)
 {
-	struct seal_scheme s = { NULL, false };
 	uint8_t message[SEAL_MESSAGE_MAX];
-	size_t len = seal_message(root, message), n = LIMIT_SIGNATURE_BYTES;
-	if (!seal_key_scheme(key, &s, e))
-		return false;
-	uint8_t *signature = arena_alloc(a, n);
-	if (signature == NULL)
-		return err_set(e, ERR_NOMEM, "signature");
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *inner = NULL; /* belongs to ctx */
-	bool ok = ctx != NULL &&
-		  EVP_DigestSignInit_ex(ctx, &inner, s.digest, NULL, NULL, key, NULL) == 1 &&
-		  seal_set_padding(inner, &s) &&
-		  EVP_DigestSign(ctx, signature, &n, message, len) == 1;
-	EVP_MD_CTX_free(ctx);
-	if (!ok)
-		return err_set(e, ERR_CRYPTO, "the key does not sign");
-	*out = bytes_from(signature, n);
-	return true;
+	return seal_sign(key, bytes_from(message, seal_message(root, message)), a, out, e);
 }
 
 static bool
@@ -311,7 +294,7 @@ write_seal(const struct tree *t, uint32_t place, struct bytes signature, struct 
 	for (unsigned l = 0; l < SEAL_PATH; l++)
 		path[l] = bytes_from(t->node[l][(place >> l) ^ 1].hash, SHA256_LEN);
 	struct seal s = { place, { path, SEAL_PATH }, signature };
-	return parts_write(SCHEMA_SEAL, &s, a, out, NULL);
+	return parts_write(PARTS_SEAL, &s, a, out, NULL);
 }
 
 static bool
@@ -322,7 +305,7 @@ seal_single(const struct envelope_maker *by, struct msg_publish *p, EVP_PKEY *ke
 	struct seal s = { 0 };
 	return envelope_leaf(by->hash, p->manifest, leaf, e) &&
 	       sign_root(key, leaf, a, &s.signature, e) &&
-	       parts_write(SCHEMA_SEAL, &s, a, &p->seal, e);
+	       parts_write(PARTS_SEAL, &s, a, &p->seal, e);
 }
 
 bool

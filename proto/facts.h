@@ -28,6 +28,15 @@ struct names {
 	const struct bytes *items;
 	size_t count;
 };
+/* The same names in the same order. */
+static inline bool
+names_equal(const struct names *x, const struct names *y)
+{
+	bool same = x->count == y->count;
+	for (size_t i = 0; same && i < x->count; i++)
+		same = bytes_equal(x->items[i], y->items[i]);
+	return same;
+}
 
 /* A label as written by its originator; nothing in it is resolved or trusted (STANAG 4774). */
 struct raw_category {
@@ -123,3 +132,6 @@ MUST_USE bool facts_encode(const struct facts *f, const uint8_t salt[16], struct
  * or ERR_LIMIT.  Arrays live in 'a', views borrow from 'in'.
  */
 MUST_USE bool facts_decode(struct bytes in, struct arena *a, struct facts *out, struct err *e);
+/* The table of the message, for tests that hold it against the schema. */
+struct codec_shape;
+const struct codec_shape *facts_shape(void);

@@ -30,6 +30,8 @@
 #define LIMIT_AUDIENCE 256u	       /* names in only-to, and in not-to */
 #define LIMIT_SOURCES_NAMED 32u
 #define LIMIT_SOURCES_ALL 256u /* transitively */
+#define LIMIT_SOURCES_BYTES \
+	(48u << 20) /* read of the store for the sources of one report: some 32,000 recipients */
 #define LIMIT_TITLE_BYTES 1024u
 #define LIMIT_CONTENT_TYPE_BYTES 255u
 #define LIMIT_NAME_BYTES 1024u	    /* vocabulary, classification, category, value */
@@ -54,7 +56,7 @@
 #define LIMIT_BARRED_MS 500u	/* the same for whoever is no longer allowed: within S9's second */
 #define LIMIT_LINGER_MS 2000u	/* after an Error or alert: so long a peer has to read it */
 #define LIMIT_OUTPUT_BYTES \
-	65536u /* output buffer of a connection: pull from the queue only below it */
+	65536u /* output buffer of a connection's lane: pull from the queue only below it */
 #define LIMIT_NOTSENT_LOWAT \
 	16384			   /* TCP_NOTSENT_LOWAT, so that FLASH does not wait in the kernel \
 				    */
@@ -80,11 +82,17 @@
 #define LIMIT_SUBSCRIPTIONS_PER_PARTY 256u /* [subscriptions-per-party] */
 #define LIMIT_QUEUE_REPORTS 100000u	   /* [queue-reports] per party */
 #define LIMIT_QUEUE_BYTES (2ull << 30)	   /* [queue-bytes] per party */
+#define LIMIT_NACK_DELAY_MS 86400000u	   /* one day */
+#define LIMIT_PUT_OFF 4096u		   /* deliveries of a subscription that Nacks put off */
 #define LIMIT_ACK_WAIT_MS 30000u	   /* [ack-wait] */
 #define LIMIT_MAX_DELIVERIES 16u	   /* [max-deliveries] */
-#define LIMIT_AGING_FLOOR 16u /* at least 1 in 16 deliveries is ROUTINE while it waits */
+#define LIMIT_AGING_FLOOR 16u /* a lane that waits has 1 in 16 deliveries, and bytes, at least */
 
 /* The store and the log. */
+/* Records that a party causes at once by reading the log, answering, giving feedback, deleting
+ * subscriptions: each makes the log grow by some 700 bytes.  One more in so long. */
+#define LIMIT_AUDIT_READS 120u
+#define LIMIT_AUDIT_READ_MS 1000u
 #define LIMIT_BATCH_RECORDS 1024u    /* a commit takes at most so many records.. */
 #define LIMIT_BATCH_BYTES (8u << 20) /* ..or bytes; one report alone is always admitted */
 #define LIMIT_CHUNK_BYTES 1900u	     /* of a part in LMDB: no overflow pages (FACTS 9) */
@@ -96,6 +104,13 @@
 #define LIMIT_COVER_MS 120000u
 /* ..so heads go out in time for what comes right behind a PARTY_HEAD, with 15 s to spare. */
 #define LIMIT_HEADS_EVERY_MS (LIMIT_COVER_MS - LIMIT_PARTY_HEAD_MS - 15000u)
+#define LIMIT_ERASE_RECORDS 1000u /* in one request: they are one transaction */
+#define LIMIT_BACKUP_MS 14400000u /* [backup-within] a copy pins what is deleted meanwhile */
+#define LIMIT_ATTEST_MS 60000u	  /* a client attests its party's tree at most so often (AUDIT 2) */
+#define LIMIT_WITNESS_MS 5000u	  /* a witness's whole answer, absolute */
+#define LIMIT_WITNESS_TOLD_MS 60000u /* a failure that lasts is logged so often */
+#define LIMIT_SEGMENT_RECORDS 65536u /* [archive-segment] some hundred MB of records.. */
+#define LIMIT_SEGMENT_LEAST 1024u    /* ..and one file of them */
 #define LIMIT_CLOCK_AHEAD_S 60u
 #define LIMIT_CLOCK_GAP_S 86400u /* [clock-gap] */
 #define LIMIT_CRL_AGE_S 86400u	 /* [crl-max-age] */
@@ -105,14 +120,17 @@
 #define LIMIT_PARTIES 10000u
 #define LIMIT_ANCHORS 64u /* that differ, of one party */
 #define LIMIT_MEMBERS_PER_AGREEMENT 1024u
+#define LIMIT_TERMS_SIGNERS 64u /* 'signatures required': each AGREEMENT record names them */
+#define LIMIT_TERMS_SIGNATURE_BYTES 65536u /* a CMS file: four certificates, and room */
 #define LIMIT_POLICY_FILE_BYTES (1u << 20)
 #define LIMIT_POLICY_DEPTH 8u
 #define LIMIT_POLICY_ERRORS 20u	  /* reported in one run */
 #define LIMIT_POLICY_FILES 16384u /* includes of one load: a tree of includes must end */
 #define LIMIT_SPIF_BYTES (4u << 20)
-#define LIMIT_SPIF_DEPTH 32u	/* elements within elements */
-#define LIMIT_SPIF_CLASSES 64u	/* a set of classifications is one word */
-#define LIMIT_SPIF_VALUES 4096u /* of a vocabulary: a label is at most 64 words */
+#define LIMIT_SPIF_DEPTH 32u	  /* elements within elements */
+#define LIMIT_SPIF_CLASSES 64u	  /* a set of classifications is one word */
+#define LIMIT_SPIF_VALUES 4096u	  /* of a vocabulary: a label is at most 64 words */
+#define LIMIT_SPIF_MEMBERS 65536u /* of all groups: the whole world in 256 of them */
 #define LIMIT_LABEL_XML_BYTES (1u << 20)
 #define LIMIT_POLICY_DURATION_MS (36500ull * 86400000) /* 'within': a hundred years */
 /* one compiled policy: 4,096 agreements of 1,024 members */

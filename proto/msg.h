@@ -14,14 +14,19 @@ struct arena;
 
 enum msg_type { /* the zero is none of them */
 	MSG_NONE = 0,
-#define M(NAME, member, number, from) MSG_##NAME,
+#define M(NAME, member, number, from, since) MSG_##NAME,
 #include "proto/msg.def"
 #undef M
 	MSG_COUNT
 };
 
+enum { MSG_VERSION_LEAST = 1, MSG_VERSION_MOST = 2 }; /* of the protocol */
 enum msg_from { MSG_FROM_CLIENT = 1, MSG_FROM_BROKER = 2, MSG_FROM_BOTH = 3 };
 
+enum msg_answer { MSG_APPROVE = 1, MSG_REJECT };
+enum { MSG_SUBSCRIPTIONS_MAX = 256, MSG_DEAD_LETTERS_MAX = 100 }; /* in one message */
+enum msg_subscription_act { MSG_SUBSCRIPTION_LIST_THEM = 1, MSG_SUBSCRIPTION_DELETE };
+enum msg_dead_act { MSG_DEAD_LIST = 1, MSG_DEAD_RETRY, MSG_DEAD_DROP };
 enum msg_agreement_state { MSG_STATE_DRAFT = 1, MSG_STATE_IN_FORCE, MSG_STATE_TERMINATED };
 
 struct msg_u32s {
@@ -58,6 +63,7 @@ struct msg_subscribe {
 	enum mode mode;
 	uint32_t credit; /* 1..LIMIT_CREDIT */
 	bool from_start;
+	bool proof; /* version 2: every Deliver brings its proof */
 };
 struct msg_ack {
 	uint32_t subscription;	    /* as Subscribed numbered it */
@@ -79,6 +85,61 @@ struct msg_attest {
 	uint64_t size;
 	struct bytes root; /* 32 */
 	struct bytes signature;
+};
+struct msg_holds {
+	struct bytes from; /* 16, or empty: from the beginning */
+	uint32_t count;	   /* 1..100 */
+};
+struct msg_decide {
+	struct bytes hold;	  /* 16 */
+	struct msg_u32s portions; /* strictly ascending; none: all that it waits for */
+	enum msg_answer answer;
+	struct bytes because; /* text, 1..1,024 bytes */
+};
+struct msg_nack {
+	uint32_t subscription;
+	struct msg_u64s deliveries; /* strictly ascending, at least one */
+	uint32_t delay_ms;
+};
+struct msg_subscriptions {
+	enum msg_subscription_act act;
+	struct bytes party; /* empty: one's own */
+	struct bytes name;  /* of the one to delete.. */
+	bool exercise;	    /* ..and its mode */
+	uint32_t from;
+};
+struct msg_dead_letters {
+	enum msg_dead_act act;
+	bool all; /* an operator's */
+	struct bytes party;
+	struct bytes report; /* 16, or empty */
+	uint64_t from;
+};
+struct msg_prove {
+	struct bytes report; /* 16 */
+	uint64_t from;	     /* 0, or where the last answer ended */
+};
+struct msg_backup {
+	struct bytes name; /* of a new folder in the broker's backup-dir */
+};
+struct msg_recall_answer {
+	struct bytes report; /* 16 */
+	struct bytes answer; /* text: a closed code */
+};
+struct msg_feedback {
+	struct bytes report; /* 16 */
+	struct bytes code;   /* text: closed */
+	uint64_t sighted;    /* µs, 0: none */
+};
+struct msg_recall_status {
+	struct bytes report; /* 16 */
+};
+struct msg_erase {
+	struct msg_u64s records; /* main indices, strictly ascending, 1..1,000 */
+	struct bytes because;	 /* text, 1..1,024 bytes */
+};
+struct msg_sessions {
+	uint64_t from; /* 0, or where the last answer ended */
 };
 
 /* ---- broker to client ---- */
@@ -149,6 +210,11 @@ struct msg_signer {
 	struct bytes digest; /* 32: SHA-256 of the DER certificates, one after the other */
 	struct names chain;  /* 1..4, DER, leaf first */
 };
+struct msg_proof {
+	uint64_t index;
+	struct bytes opening;	/* RLO1 */
+	struct names inclusion; /* 32 each */
+};
 struct msg_deliver { /* the parts are checked by envelope_open_delivery */
 	uint32_t subscription;
 	uint64_t delivery;
@@ -160,6 +226,9 @@ struct msg_deliver { /* the parts are checked by envelope_open_delivery */
 	struct bytes chain;	 /* 32 */
 	struct names agreements; /* text name@version, strictly ascending */
 	struct msg_evidence evidence;
+	bool has_proof; /* version 2, if it was subscribed to so.. */
+	struct msg_proof proof;
+	struct bytes checkpoint; /* ..in the tree of this */
 };
 struct msg_open_obligation {
 	enum obligation_kind kind;
@@ -222,7 +291,89 @@ struct msg_error {
 	uint32_t retry_ms;
 };
 
-struct msg_empty { /* Whoami, Status, Reload, AcceptClock, Ping, Bye, Pong */
+struct msg_hold_portion {
+	uint32_t portion;
+	struct bytes marking; /* text, one line a vocabulary */
+	uint64_t size;	      /* bytes of its body */
+};
+struct msg_hold {	   /* of a consent: the first six, the mode, nothing else (section 8) */
+	struct bytes hold; /* 16 */
+	enum obligation_kind kind;
+	struct bytes publisher, recipient; /* parties */
+	uint64_t deadline;		   /* µs */
+	struct bytes source;		   /* 16, or empty: it is no consent */
+	struct bytes report;		   /* 16, or empty */
+	struct bytes agreement, rule;	   /* text, may be empty */
+	bool own;			   /* published by this very agent: another one decides */
+	const struct msg_hold_portion *portions;
+	size_t portion_count;
+	enum mode mode;
+};
+struct msg_hold_list {
+	const struct msg_hold *holds;
+	size_t hold_count;
+	struct bytes next; /* 16: where to go on; empty at the end */
+};
+struct msg_subscription {
+	struct bytes name, topic;
+	enum mode mode;
+	uint64_t waiting; /* entries of its queue */
+};
+struct msg_subscription_list {
+	const struct msg_subscription *subscriptions;
+	size_t subscription_count;
+	bool more;
+};
+struct msg_dead_letter {
+	struct bytes party, publisher; /* text; no publisher where there is no report */
+	struct bytes report;	       /* 16; empty: nothing of it reached the party, which asks */
+	struct bytes subscription;     /* name; empty: there is none, or not any more */
+	enum mode mode;
+	enum precedence precedence;
+	struct bytes reason; /* text */
+	uint32_t attempts;
+	uint64_t time; /* µs */
+};
+struct msg_dead_letter_list {
+	const struct msg_dead_letter *letters;
+	size_t letter_count;
+	uint64_t next; /* 0: the end */
+};
+struct msg_decided {
+	struct bytes hold;	  /* 16 */
+	struct msg_u32s portions; /* that were decided now; of a consent none are told */
+};
+
+struct msg_proof_list {
+	struct bytes checkpoint; /* signed note */
+	const struct msg_proof *proofs;
+	size_t proof_count;
+	uint64_t next; /* where to go on; 0: nothing follows */
+};
+struct msg_recall_recipient {
+	struct bytes recipient;
+	bool withdrawn;
+	uint64_t notified, received; /* µs, 0: not */
+	struct bytes answer;	     /* a closed code, or empty */
+	uint64_t answered;	     /* µs, 0: not yet */
+};
+struct msg_recall_status_reply {
+	struct bytes report; /* 16 */
+	struct bytes topic;
+	enum precedence precedence;
+	enum mode mode;
+	struct bytes notice; /* 16, or empty: it was not recalled */
+	struct bytes reason; /* a closed code, or empty */
+	uint64_t recalled;   /* µs */
+	const struct msg_recall_recipient *recipients;
+	size_t recipient_count;
+	bool more;
+};
+struct msg_progress {
+	uint64_t done, total; /* bytes; the total is an estimate */
+};
+
+struct msg_empty { /* Whoami, Status, Reload, AcceptClock, Drain, Ping, Bye, Pong */
 	char none;
 };
 
@@ -238,6 +389,20 @@ struct msg {
 		struct msg_audit_list audit_list;
 		struct msg_audit_pull audit_pull;
 		struct msg_attest attest;
+		struct msg_holds holds;
+		struct msg_decide decide;
+		struct msg_nack nack;
+		struct msg_subscriptions subscriptions;
+		struct msg_dead_letters dead_letters;
+		struct msg_subscription_list subscription_list;
+		struct msg_dead_letter_list dead_letter_list;
+		struct msg_prove prove;
+		struct msg_backup backup;
+		struct msg_erase erase;
+		struct msg_recall_answer recall_answer;
+		struct msg_feedback feedback;
+		struct msg_recall_status recall_status;
+		struct msg_sessions sessions;
 		struct msg_welcome welcome;
 		struct msg_heads heads;
 		struct msg_receipt receipt;
@@ -249,7 +414,12 @@ struct msg {
 		struct msg_audit_part audit_part;
 		struct msg_status_reply status_reply;
 		struct msg_error error;
-		struct msg_empty whoami, status, reload, accept_clock, ping, bye, pong;
+		struct msg_hold_list hold_list;
+		struct msg_decided decided;
+		struct msg_proof_list proof_list;
+		struct msg_progress progress;
+		struct msg_recall_status_reply recall_status_reply;
+		struct msg_empty whoami, status, reload, accept_clock, drain, ping, bye, pong;
 	};
 };
 
@@ -283,6 +453,11 @@ MUST_USE bool msg_encode(const struct msg *m, struct arena *a, struct bytes *out
 
 /* True if that side may send messages of this type (msg.def); check it right after msg_decode. */
 bool msg_is_from(enum msg_type type, enum msg_from from);
+/* The first version of the protocol that has it; in a session of an older one it is
+ * ERR_UNKNOWN_MESSAGE. */
+unsigned msg_since(enum msg_type type);
+/* The same with its fields: a message of an older version may have got one later. */
+unsigned msg_needs(const struct msg *m);
 /* For logs: "publish", "audit_list".  Never NULL. */
 const char *msg_name(enum msg_type type);
 

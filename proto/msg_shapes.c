@@ -17,6 +17,9 @@ enum {
 	WORDS_MAX = 1024,
 	PLACE_MAX = 4096, /* file:line of a rule */
 	ROLES_MAX = 16,
+	HOLDS_MAX = 100,
+	PROOFS_MAX = 64,
+	MARKING_MAX = 65536,
 };
 
 /* ---- client to broker ---- */
@@ -62,23 +65,50 @@ static const struct codec_field subscribe_fields[] = {
 	F_ENUM(struct msg_subscribe, 3, mode, MODE_EXERCISE),
 	F_U32(struct msg_subscribe, 4, credit, 1, LIMIT_CREDIT),
 	F_BOOL(struct msg_subscribe, 5, from_start),
+	F_BOOL(struct msg_subscribe, 6, proof),
 };
 static const struct codec_shape subscribe =
     SHAPE(struct msg_subscribe, "subscribe", subscribe_fields);
 
+#define F_DELIVERIES(T) \
+	{ \
+		.name = "deliveries", .number = 2, .kind = CODEC_U64S, \
+		.at = offsetof(T, deliveries.items), .aside = offsetof(T, deliveries.count), \
+		.least = 1, .most = LIMIT_CREDIT, .max = UINT64_MAX, .ascending = true \
+	}
+
 static const struct codec_field ack_fields[] = {
 	F_U32(struct msg_ack, 1, subscription, 0, UINT32_MAX),
-	{ .name = "deliveries",
-	    .number = 2,
-	    .kind = CODEC_U64S,
-	    .at = offsetof(struct msg_ack, deliveries.items),
-	    .aside = offsetof(struct msg_ack, deliveries.count),
-	    .least = 1,
-	    .most = LIMIT_CREDIT,
-	    .max = UINT64_MAX,
-	    .ascending = true },
+	F_DELIVERIES(struct msg_ack),
 };
 static const struct codec_shape ack = SHAPE(struct msg_ack, "ack", ack_fields);
+
+static const struct codec_field nack_fields[] = {
+	F_U32(struct msg_nack, 1, subscription, 0, UINT32_MAX),
+	F_DELIVERIES(struct msg_nack),
+	F_U32(struct msg_nack, 3, delay_ms, 0, LIMIT_NACK_DELAY_MS),
+};
+static const struct codec_shape nack = SHAPE(struct msg_nack, "nack", nack_fields);
+
+static const struct codec_field subscriptions_fields[] = {
+	F_ENUM(struct msg_subscriptions, 1, act, MSG_SUBSCRIPTION_DELETE),
+	F_TEXT(struct msg_subscriptions, 2, party, 0, LIMIT_PARTY_NAME_BYTES),
+	F_SPELT(struct msg_subscriptions, 3, name, 0, LIMIT_PARTY_NAME_BYTES, syntax_name),
+	F_BOOL(struct msg_subscriptions, 4, exercise),
+	F_U32(struct msg_subscriptions, 5, from, 0, UINT32_MAX),
+};
+static const struct codec_shape subscriptions =
+    SHAPE(struct msg_subscriptions, "subscriptions", subscriptions_fields);
+
+static const struct codec_field dead_letters_fields[] = {
+	F_ENUM(struct msg_dead_letters, 1, act, MSG_DEAD_DROP),
+	F_BOOL(struct msg_dead_letters, 2, all),
+	F_TEXT(struct msg_dead_letters, 3, party, 0, LIMIT_PARTY_NAME_BYTES),
+	F_BLOB_OR_NONE(struct msg_dead_letters, 4, report, ID_BYTES, ID_BYTES),
+	F_U64(struct msg_dead_letters, 5, from, 0, INDEX_MAX),
+};
+static const struct codec_shape dead_letters =
+    SHAPE(struct msg_dead_letters, "dead_letters", dead_letters_fields);
 
 static const struct codec_field explain_fields[] = {
 	F_BLOB(struct msg_explain, 1, report, ID_BYTES, ID_BYTES),
@@ -106,6 +136,77 @@ static const struct codec_field attest_fields[] = {
 	F_BLOB(struct msg_attest, 4, signature, 1, LIMIT_SIGNATURE_BYTES),
 };
 static const struct codec_shape attest = SHAPE(struct msg_attest, "attest", attest_fields);
+
+static const struct codec_field holds_fields[] = {
+	F_BLOB_OR_NONE(struct msg_holds, 1, from, ID_BYTES, ID_BYTES),
+	F_U32(struct msg_holds, 2, count, 1, HOLDS_MAX),
+};
+static const struct codec_shape holds = SHAPE(struct msg_holds, "holds", holds_fields);
+
+/* Portions of a report by their numbers, rising. */
+#define F_PORTION_NUMBERS(T, no, m) \
+	{ \
+		.name = #m, .number = (no), .kind = CODEC_U32S, .at = offsetof(T, m.items), \
+		.aside = offsetof(T, m.count), .most = LIMIT_PORTIONS, .max = LIMIT_PORTIONS - 1, \
+		.ascending = true \
+	}
+
+static const struct codec_field decide_fields[] = {
+	F_BLOB(struct msg_decide, 1, hold, ID_BYTES, ID_BYTES),
+	F_PORTION_NUMBERS(struct msg_decide, 2, portions),
+	F_ENUM(struct msg_decide, 3, answer, MSG_REJECT),
+	F_TEXT(struct msg_decide, 4, because, 1, WORDS_MAX),
+};
+static const struct codec_shape decide = SHAPE(struct msg_decide, "decide", decide_fields);
+
+static const struct codec_field prove_fields[] = {
+	F_BLOB(struct msg_prove, 1, report, ID_BYTES, ID_BYTES),
+	F_U64(struct msg_prove, 2, from, 0, INDEX_MAX),
+};
+static const struct codec_shape prove = SHAPE(struct msg_prove, "prove", prove_fields);
+
+static const struct codec_field backup_fields[] = {
+	F_SPELT(struct msg_backup, 1, name, 1, LIMIT_PARTY_NAME_BYTES, syntax_name),
+};
+static const struct codec_shape backup = SHAPE(struct msg_backup, "backup", backup_fields);
+
+static const struct codec_field erase_fields[] = {
+	{ .name = "records",
+	    .number = 1,
+	    .kind = CODEC_U64S,
+	    .at = offsetof(struct msg_erase, records.items),
+	    .aside = offsetof(struct msg_erase, records.count),
+	    .least = 1,
+	    .most = LIMIT_ERASE_RECORDS,
+	    .max = INDEX_MAX,
+	    .ascending = true },
+	F_TEXT(struct msg_erase, 2, because, 1, WORDS_MAX),
+};
+static const struct codec_shape erase = SHAPE(struct msg_erase, "erase", erase_fields);
+
+static const struct codec_field recall_answer_fields[] = {
+	F_BLOB(struct msg_recall_answer, 1, report, ID_BYTES, ID_BYTES),
+	F_TEXT(struct msg_recall_answer, 2, answer, 1, CODE_MAX),
+};
+static const struct codec_shape recall_answer =
+    SHAPE(struct msg_recall_answer, "recall_answer", recall_answer_fields);
+
+static const struct codec_field feedback_fields[] = {
+	F_BLOB(struct msg_feedback, 1, report, ID_BYTES, ID_BYTES),
+	F_TEXT(struct msg_feedback, 2, code, 1, CODE_MAX),
+	F_U64(struct msg_feedback, 3, sighted, 0, TIME_US_MAX),
+};
+static const struct codec_shape feedback = SHAPE(struct msg_feedback, "feedback", feedback_fields);
+
+static const struct codec_field recall_status_fields[] = {
+	F_BLOB(struct msg_recall_status, 1, report, ID_BYTES, ID_BYTES),
+};
+static const struct codec_shape recall_status =
+    SHAPE(struct msg_recall_status, "recall_status", recall_status_fields);
+static const struct codec_field sessions_fields[] = {
+	F_U64(struct msg_sessions, 1, from, 0, UINT64_MAX),
+};
+static const struct codec_shape sessions = SHAPE(struct msg_sessions, "sessions", sessions_fields);
 
 /* ---- broker to client ---- */
 
@@ -210,6 +311,13 @@ static const struct codec_field signer_fields[] = {
 };
 static const struct codec_shape signer = SHAPE(struct msg_signer, "signer", signer_fields);
 
+static const struct codec_field proof_fields[] = {
+	F_U64(struct msg_proof, 1, index, 0, INDEX_MAX),
+	F_BLOB(struct msg_proof, 2, opening, 1, OPENING_MAX),
+	F_BLOBS(struct msg_proof, 3, inclusion, PROOF_MAX, DIGEST_BYTES, DIGEST_BYTES),
+};
+static const struct codec_shape proof = SHAPE(struct msg_proof, "proof", proof_fields);
+
 static const struct codec_field deliver_fields[] = {
 	F_U32(struct msg_deliver, 1, subscription, 0, UINT32_MAX),
 	F_U64(struct msg_deliver, 2, delivery, 0, UINT64_MAX),
@@ -223,6 +331,8 @@ static const struct codec_field deliver_fields[] = {
 	{ FIELD_(struct msg_deliver, 10, agreements, CODEC_TEXTS),
 	    .most = LIMIT_AGREEMENTS_PER_REPORT, .min = 1, .max = WORDS_MAX, .ascending = true },
 	F_PART(struct msg_deliver, 12, evidence, &evidence),
+	F_MAYBE(struct msg_deliver, 13, proof, has_proof, &proof),
+	F_TEXT(struct msg_deliver, 14, checkpoint, 0, NOTE_MAX),
 };
 static const struct codec_shape deliver = SHAPE(struct msg_deliver, "deliver", deliver_fields);
 
@@ -320,17 +430,133 @@ static const struct codec_field error_fields[] = {
 };
 static const struct codec_shape error = SHAPE(struct msg_error, "error", error_fields);
 
+static const struct codec_field hold_portion_fields[] = {
+	F_U32(struct msg_hold_portion, 1, portion, 0, LIMIT_PORTIONS - 1),
+	F_TEXT(struct msg_hold_portion, 2, marking, 0, MARKING_MAX),
+	F_U64(struct msg_hold_portion, 3, size, 0, LIMIT_MESSAGE_BYTES),
+};
+static const struct codec_shape hold_portion =
+    SHAPE(struct msg_hold_portion, "portion", hold_portion_fields);
+
+static const struct codec_field hold_fields[] = {
+	F_BLOB(struct msg_hold, 1, hold, ID_BYTES, ID_BYTES),
+	F_ENUM(struct msg_hold, 2, kind, OBLIGATION_SIGNER),
+	F_TEXT(struct msg_hold, 3, publisher, 1, LIMIT_PARTY_NAME_BYTES),
+	F_TEXT(struct msg_hold, 4, recipient, 1, LIMIT_PARTY_NAME_BYTES),
+	F_U64(struct msg_hold, 5, deadline, 1, TIME_US_MAX),
+	F_BLOB_OR_NONE(struct msg_hold, 6, source, ID_BYTES, ID_BYTES),
+	F_BLOB_OR_NONE(struct msg_hold, 7, report, ID_BYTES, ID_BYTES),
+	F_TEXT(struct msg_hold, 8, agreement, 0, LIMIT_PARTY_NAME_BYTES),
+	F_TEXT(struct msg_hold, 9, rule, 0, LIMIT_PARTY_NAME_BYTES),
+	F_BOOL(struct msg_hold, 10, own),
+	F_PARTS(struct msg_hold, 11, portions, portion_count, LIMIT_PORTIONS, &hold_portion),
+	F_ENUM(struct msg_hold, 12, mode, MODE_EXERCISE),
+};
+static const struct codec_shape hold = SHAPE(struct msg_hold, "hold", hold_fields);
+
+static const struct codec_field hold_list_fields[] = {
+	F_PARTS(struct msg_hold_list, 1, holds, hold_count, HOLDS_MAX, &hold),
+	F_BLOB_OR_NONE(struct msg_hold_list, 2, next, ID_BYTES, ID_BYTES),
+};
+static const struct codec_shape hold_list =
+    SHAPE(struct msg_hold_list, "hold_list", hold_list_fields);
+
+static const struct codec_field decided_fields[] = {
+	F_BLOB(struct msg_decided, 1, hold, ID_BYTES, ID_BYTES),
+	F_PORTION_NUMBERS(struct msg_decided, 2, portions),
+};
+static const struct codec_shape decided = SHAPE(struct msg_decided, "decided", decided_fields);
+
+static const struct codec_field proof_list_fields[] = {
+	F_TEXT(struct msg_proof_list, 1, checkpoint, 1, NOTE_MAX),
+	F_PARTS(struct msg_proof_list, 2, proofs, proof_count, PROOFS_MAX, &proof),
+	F_U64(struct msg_proof_list, 3, next, 0, INDEX_MAX),
+};
+static const struct codec_shape proof_list =
+    SHAPE(struct msg_proof_list, "proof_list", proof_list_fields);
+
+static const struct codec_field progress_fields[] = {
+	F_U64(struct msg_progress, 1, done, 0, INDEX_MAX),
+	F_U64(struct msg_progress, 2, total, 0, INDEX_MAX),
+};
+static const struct codec_shape progress = SHAPE(struct msg_progress, "progress", progress_fields);
+
+static const struct codec_field subscription_fields[] = {
+	F_SPELT(struct msg_subscription, 1, name, 1, LIMIT_PARTY_NAME_BYTES, syntax_name),
+	F_SPELT(struct msg_subscription, 2, topic, 1, LIMIT_TOPIC_BYTES, syntax_pattern),
+	F_ENUM(struct msg_subscription, 3, mode, MODE_EXERCISE),
+	F_U64(struct msg_subscription, 4, waiting, 0, INDEX_MAX),
+};
+static const struct codec_shape subscription =
+    SHAPE(struct msg_subscription, "subscription", subscription_fields);
+
+static const struct codec_field subscription_list_fields[] = {
+	F_PARTS(struct msg_subscription_list, 1, subscriptions, subscription_count,
+	    MSG_SUBSCRIPTIONS_MAX, &subscription),
+	F_BOOL(struct msg_subscription_list, 2, more),
+};
+static const struct codec_shape subscription_list =
+    SHAPE(struct msg_subscription_list, "subscription_list", subscription_list_fields);
+
+static const struct codec_field dead_letter_fields[] = {
+	F_TEXT(struct msg_dead_letter, 1, party, 1, LIMIT_PARTY_NAME_BYTES),
+	F_TEXT(struct msg_dead_letter, 2, publisher, 0, LIMIT_PARTY_NAME_BYTES),
+	F_BLOB_OR_NONE(struct msg_dead_letter, 3, report, ID_BYTES, ID_BYTES),
+	F_SPELT(struct msg_dead_letter, 4, subscription, 0, LIMIT_PARTY_NAME_BYTES, syntax_name),
+	F_ENUM(struct msg_dead_letter, 5, mode, MODE_EXERCISE),
+	F_ENUM(struct msg_dead_letter, 6, precedence, PRECEDENCE_FLASH),
+	F_TEXT(struct msg_dead_letter, 7, reason, 1, CODE_MAX),
+	F_U32(struct msg_dead_letter, 8, attempts, 0, UINT32_MAX),
+	F_U64(struct msg_dead_letter, 9, time, 0, TIME_US_MAX),
+};
+static const struct codec_shape dead_letter =
+    SHAPE(struct msg_dead_letter, "dead_letter", dead_letter_fields);
+
+static const struct codec_field dead_letter_list_fields[] = {
+	F_PARTS(struct msg_dead_letter_list, 1, letters, letter_count, MSG_DEAD_LETTERS_MAX,
+	    &dead_letter),
+	F_U64(struct msg_dead_letter_list, 2, next, 0, INDEX_MAX),
+};
+static const struct codec_shape dead_letter_list =
+    SHAPE(struct msg_dead_letter_list, "dead_letter_list", dead_letter_list_fields);
+static const struct codec_field recall_recipient_fields[] = {
+	F_TEXT(struct msg_recall_recipient, 1, recipient, 1, LIMIT_PARTY_NAME_BYTES),
+	F_BOOL(struct msg_recall_recipient, 2, withdrawn),
+	F_U64(struct msg_recall_recipient, 3, notified, 0, TIME_US_MAX),
+	F_U64(struct msg_recall_recipient, 4, received, 0, TIME_US_MAX),
+	F_TEXT(struct msg_recall_recipient, 5, answer, 0, CODE_MAX),
+	F_U64(struct msg_recall_recipient, 6, answered, 0, TIME_US_MAX),
+};
+static const struct codec_shape recall_recipient =
+    SHAPE(struct msg_recall_recipient, "recipient", recall_recipient_fields);
+
+static const struct codec_field recall_status_reply_fields[] = {
+	F_BLOB(struct msg_recall_status_reply, 1, report, ID_BYTES, ID_BYTES),
+	F_SPELT(struct msg_recall_status_reply, 2, topic, 1, LIMIT_TOPIC_BYTES, syntax_topic),
+	F_ENUM(struct msg_recall_status_reply, 3, precedence, PRECEDENCE_FLASH),
+	F_ENUM(struct msg_recall_status_reply, 4, mode, MODE_EXERCISE),
+	F_BLOB_OR_NONE(struct msg_recall_status_reply, 5, notice, ID_BYTES, ID_BYTES),
+	F_TEXT(struct msg_recall_status_reply, 6, reason, 0, CODE_MAX),
+	F_U64(struct msg_recall_status_reply, 7, recalled, 0, TIME_US_MAX),
+	F_PARTS(struct msg_recall_status_reply, 8, recipients, recipient_count, MANY,
+	    &recall_recipient),
+	F_BOOL(struct msg_recall_status_reply, 9, more),
+};
+static const struct codec_shape recall_status_reply =
+    SHAPE(struct msg_recall_status_reply, "recall_status_reply", recall_status_reply_fields);
+
 static const struct codec_shape whoami = { .name = "whoami", .size = sizeof(struct msg_empty) };
 static const struct codec_shape status = { .name = "status", .size = sizeof(struct msg_empty) };
 static const struct codec_shape reload = { .name = "reload", .size = sizeof(struct msg_empty) };
 static const struct codec_shape accept_clock = { .name = "accept_clock",
 	.size = sizeof(struct msg_empty) };
+static const struct codec_shape drain = { .name = "drain", .size = sizeof(struct msg_empty) };
 static const struct codec_shape ping = { .name = "ping", .size = sizeof(struct msg_empty) };
 static const struct codec_shape bye = { .name = "bye", .size = sizeof(struct msg_empty) };
 static const struct codec_shape pong = { .name = "pong", .size = sizeof(struct msg_empty) };
 
 static const struct codec_shape *const shapes[MSG_COUNT] = {
-#define M(NAME, member, number, from) [MSG_##NAME] = &member,
+#define M(NAME, member, number, from, since) [MSG_##NAME] = &member,
 #include "proto/msg.def"
 #undef M
 };

@@ -105,42 +105,39 @@ static const struct codec_field body_fields[] = {
 };
 
 static const struct codec_shape shapes[KINDS] = {
-	[SCHEMA_MANIFEST] = SHAPE(struct envelope_manifest, "manifest", manifest_fields),
-	[SCHEMA_ROUTING] = SHAPE(struct envelope_routing, "routing", routing_fields),
-	[SCHEMA_NOTICE] = SHAPE(struct envelope_notice, "notice", notice_fields),
-	[SCHEMA_SEAL] = SHAPE(struct seal, "seal", seal_fields),
-	[SCHEMA_PORTION_HEAD] = SHAPE(struct parts_head, "head", head_fields),
-	[SCHEMA_PORTION_BODY] = SHAPE(struct parts_body, "body", body_fields),
+	[PARTS_MANIFEST] = SHAPE(struct envelope_manifest, "manifest", manifest_fields),
+	[PARTS_ROUTING] = SHAPE(struct envelope_routing, "routing", routing_fields),
+	[PARTS_NOTICE] = SHAPE(struct envelope_notice, "notice", notice_fields),
+	[PARTS_SEAL] = SHAPE(struct seal, "seal", seal_fields),
+	[PARTS_PORTION_HEAD] = SHAPE(struct parts_head, "head", head_fields),
+	[PARTS_PORTION_BODY] = SHAPE(struct parts_body, "body", body_fields),
 };
 
 const struct codec_shape *
-parts_shape(enum schema_type type)
+parts_shape(enum parts_type type)
 {
-	assert(type >= SCHEMA_MANIFEST && type <= SCHEMA_PORTION_BODY);
+	assert(type >= PARTS_MANIFEST && type <= PARTS_PORTION_BODY);
 	return &shapes[type];
 }
 
 bool
-parts_read(enum schema_type type, struct bytes in, struct parts_place *at, void *out, struct err *e)
+parts_read(enum parts_type type, struct bytes in, struct parts_place *at, void *out, struct err *e)
 {
 	struct codec c;
 	struct err local;
 	struct err *why = e == NULL ? &local : e;
 	codec_init(&c, at->arena, LIMIT_MESSAGE_ELEMENTS);
 	at->where[0] = 0;
-	bool read = codec_read(&c, parts_shape(type), in, out, why);
-	if (!read)
-		codec_where(&c, at->where, sizeof(at->where));
-	if (read && schema_agrees(type, in, LIMIT_MESSAGE_ELEMENTS - c.elements, why))
+	if (codec_read(&c, parts_shape(type), in, out, why))
 		return true;
+	codec_where(&c, at->where, sizeof(at->where));
 	if (why->code == ERR_NOT_CANONICAL || why->code == ERR_UNKNOWN_MESSAGE)
 		why->code = ERR_MALFORMED;
 	return at->where[0] == 0 ? false : err_wrap(why, "%s", at->where);
 }
 
 bool
-parts_write(
-    enum schema_type type, const void *in, struct arena *a, struct bytes *out, struct err *e)
+parts_write(enum parts_type type, const void *in, struct arena *a, struct bytes *out, struct err *e)
 {
 	struct codec_frame frame = { a, LIMIT_MESSAGE_ELEMENTS, { NULL, 0 } };
 	return codec_write(parts_shape(type), in, &frame, out, e);

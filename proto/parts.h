@@ -5,7 +5,15 @@
 #pragma once
 #include "proto/codec.h"
 #include "proto/envelope.h"
-#include "proto/schema.h"
+
+enum parts_type {
+	PARTS_MANIFEST = 1,
+	PARTS_ROUTING,
+	PARTS_NOTICE,
+	PARTS_SEAL,
+	PARTS_PORTION_HEAD,
+	PARTS_PORTION_BODY
+};
 
 struct parts_head {
 	struct bytes salt;
@@ -20,8 +28,7 @@ struct parts_body {
 	struct bytes salt, title, content;
 };
 
-/* Of the types SCHEMA_MANIFEST .. SCHEMA_PORTION_BODY. */
-const struct codec_shape *parts_shape(enum schema_type type);
+const struct codec_shape *parts_shape(enum parts_type type);
 /* Label of relto.proto -> struct raw_label; NameList -> struct names. */
 extern const struct codec_shape parts_label;
 extern const struct codec_shape parts_name_list;
@@ -36,7 +43,7 @@ struct parts_place {
 	char where[96];
 };
 MUST_USE bool parts_read(
-    enum schema_type type, struct bytes in, struct parts_place *at, void *out, struct err *e);
+    enum parts_type type, struct bytes in, struct parts_place *at, void *out, struct err *e);
 /* Writes one part into 'a'. */
 MUST_USE bool parts_write(
-    enum schema_type type, const void *in, struct arena *a, struct bytes *out, struct err *e);
+    enum parts_type type, const void *in, struct arena *a, struct bytes *out, struct err *e);

@@ -1,5 +1,7 @@
 #include "proto/seal.h"
 
+#include "proto/arena.h"
+#include "proto/limits.h"
 #include "proto/sha256.h"
 
 #include <openssl/evp.h>
@@ -67,10 +69,16 @@ digest_for_curve(const EVP_PKEY *key)
 	return nid == NID_X9_62_prime256v1 ? "SHA256" : nid == NID_secp384r1 ? "SHA384" : NULL;
 }
 
-bool
-seal_key_scheme(const EVP_PKEY *key, struct seal_scheme *out, struct err *e)
+/* How a key signs: the digest's name (NULL: none, Ed25519), and whether with RSA-PSS. */
+struct scheme {
+	const char *digest;
+	bool pss;
+};
+
+static bool
+key_scheme(const EVP_PKEY *key, struct scheme *out, struct err *e)
 {
-	struct seal_scheme s = { NULL, false };
+	struct scheme s = { NULL, false };
 	bool ok = false;
 	if (EVP_PKEY_is_a(key, "ED25519")) {
 		ok = true;
@@ -78,7 +86,7 @@ seal_key_scheme(const EVP_PKEY *key, struct seal_scheme *out, struct err *e)
 		s.digest = digest_for_curve(key);
 		ok = s.digest != NULL;
 	} else if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
-		s = (struct seal_scheme){ "SHA256", true };
+		s = (struct scheme){ "SHA256", true };
 		ok = EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
 	}
 	if (!ok)
@@ -87,8 +95,9 @@ seal_key_scheme(const EVP_PKEY *key, struct seal_scheme *out, struct err *e)
 	return true;
 }
 
-bool
-seal_set_padding(EVP_PKEY_CTX *ctx, const struct seal_scheme *s)
+/* Sets PSS padding where the scheme has it; true if that worked or is not needed. */
+static bool
+set_padding(EVP_PKEY_CTX *ctx, const struct scheme *s)
 {
 	return !s->pss || (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
 			      EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, "SHA256", NULL) == 1 &&
@@ -96,23 +105,51 @@ seal_set_padding(EVP_PKEY_CTX *ctx, const struct seal_scheme *s)
 }
 
 bool
-seal_signature(EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e)
+seal_holds(EVP_PKEY *key, struct bytes message, struct bytes signature, struct err *e)
 {
-	struct seal_scheme s = { NULL, false };
-	uint8_t message[SEAL_MESSAGE_MAX];
-	size_t len = seal_message(root, message);
-	if (!seal_key_scheme(key, &s, e))
+	struct scheme s = { NULL, false };
+	if (!key_scheme(key, &s, e))
 		return false;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *inner = NULL; /* belongs to ctx */
 	bool ready = ctx != NULL &&
 		     EVP_DigestVerifyInit_ex(ctx, &inner, s.digest, NULL, NULL, key, NULL) == 1 &&
-		     seal_set_padding(inner, &s);
+		     set_padding(inner, &s);
 	/* anything but 1 is "no": a malformed signature gives a negative number */
-	bool good =
-	    ready && EVP_DigestVerify(ctx, signature.data, signature.len, message, len) == 1;
+	bool good = ready && EVP_DigestVerify(ctx, signature.data, signature.len, message.data,
+				 message.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	if (!ready)
 		return err_set(e, ERR_CRYPTO, "verifying cannot begin");
 	return good || err_set(e, ERR_BAD_SIGNATURE, "the signature does not hold");
+}
+
+bool
+seal_signature(EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e)
+{
+	uint8_t message[SEAL_MESSAGE_MAX];
+	return seal_holds(key, bytes_from(message, seal_message(root, message)), signature, e);
+}
+
+bool
+seal_sign(EVP_PKEY *key, struct bytes message, struct arena *a, struct bytes *out, struct err *e)
+{
+	struct scheme s = { NULL, false };
+	size_t n = LIMIT_SIGNATURE_BYTES;
+	if (!key_scheme(key, &s, e))
+		return false;
+	uint8_t *signature = arena_alloc(a, n);
+	if (signature == NULL)
+		return err_set(e, ERR_NOMEM, "signature");
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *inner = NULL; /* belongs to ctx */
+	bool ok = ctx != NULL &&
+		  EVP_DigestSignInit_ex(ctx, &inner, s.digest, NULL, NULL, key, NULL) == 1 &&
+		  set_padding(inner, &s) &&
+		  EVP_DigestSign(ctx, signature, &n, message.data, message.len) == 1;
+	EVP_MD_CTX_free(ctx);
+	if (!ok)
+		return err_set(e, ERR_CRYPTO, "the key does not sign");
+	*out = bytes_from(signature, n);
+	return true;
 }

@@ -10,6 +10,7 @@
 
 #include <openssl/types.h>
 
+struct arena;
 struct sha256;
 
 enum { SEAL_BATCH_MAX = 64, SEAL_PATH = 6, SEAL_MESSAGE_MAX = 128 };
@@ -32,13 +33,13 @@ MUST_USE bool seal_root(
 MUST_USE bool seal_signature(
     EVP_PKEY *key, const uint8_t root[32], struct bytes signature, struct err *e);
 
+/* The same over any message: what an agent's key signs besides begins with another word. */
+MUST_USE bool seal_holds(
+    EVP_PKEY *key, struct bytes message, struct bytes signature, struct err *e);
+/* Signs, into 'a'.  ERR_BAD_SIGNATURE: a key of a kind that does not sign; ERR_CRYPTO, ERR_NOMEM.
+ */
+MUST_USE bool seal_sign(
+    EVP_PKEY *key, struct bytes message, struct arena *a, struct bytes *out, struct err *e);
+
 /* What is signed: 64 spaces, "relto/1 batch", NUL, the root.  Returns the length. */
 size_t seal_message(const uint8_t root[32], uint8_t out[SEAL_MESSAGE_MAX]);
-/* How a key signs: the digest's name (NULL: none, Ed25519), and whether with RSA-PSS. */
-struct seal_scheme {
-	const char *digest;
-	bool pss;
-};
-MUST_USE bool seal_key_scheme(const EVP_PKEY *key, struct seal_scheme *out, struct err *e);
-/* Sets PSS padding where the scheme has it; true if that worked or is not needed. */
-bool seal_set_padding(EVP_PKEY_CTX *ctx, const struct seal_scheme *s);

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import re
 import time
+import uuid
 from types import SimpleNamespace
 
 
@@ -197,17 +198,18 @@ def moment(tag, data):
 
 
 CONSTRAINTS, KEY_USAGE, USES, NAMES = map(bytes.fromhex, ("551d13", "551d0f", "551d25", "551d11"))  # extensions
-SIGN_DOCUMENTS, ANY_USE = bytes.fromhex("2b06010505070324"), b"\x55\x1d\x25\0"
+SIGN_DOCUMENTS, SIGN_MAIL, BE_CLIENT = map(bytes.fromhex, ("2b06010505070324", "2b06010505070304", "2b06010505070302"))
+ANY_USE = b"\x55\x1d\x25\0"
 DIGITAL_SIGNATURE, SIGN_CERTIFICATES, SIGN_LISTS = 0x80, 0x04, 0x02
 
 
 class Certificate:
     def __init__(self, data):
         (_, fields, self.signed), (_, algorithm, _), (_, bits, _) = inside(data)
-        version, _, inner, issuer, validity, subject, key, *more = der(fields)
+        version, serial, inner, issuer, validity, subject, key, *more = der(fields)
         need(version[0] == 0xA0 and inner[1] == algorithm, "not a certificate of version 3")
         self.digest, self.algorithm, self.signature = sha(data), der(algorithm)[0][1], bits[1:]
-        self.issuer, self.subject, self.key = issuer[1], subject[1], key[2]
+        self.issuer, self.subject, self.key, self.serial = issuer[1], subject[1], key[2], serial[1]
         self.begin, self.end = (moment(tag, text) for tag, text, _ in der(validity[1]))
         self.extensions, self.strange = {}, None
         for _, extension, _ in inside(more[-1][1]) if more and more[-1][0] == 0xA3 else ():
@@ -226,19 +228,21 @@ class Certificate:
         """What is in a sequence."""
         return inside(self.extensions.get(name, b"0\0"))
 
-    def check_leaf(self, agent):
-        """May it sign reports as this agent?"""
+    def agents(self):
+        return [value for tag, value, _ in self.extension(NAMES) if tag == 0x86]
+
+    def check_leaf(self, agent, uses):
+        """May it sign as this agent?"""
         need(not self.is_authority and (self.usage or 0) & DIGITAL_SIGNATURE, "the leaf may not sign")
         need(not self.usage & (SIGN_CERTIFICATES | SIGN_LISTS), "the leaf may sign for others")
-        need(SIGN_DOCUMENTS in self.uses, "the leaf may not sign documents")
-        names = [value for tag, value, _ in self.extension(NAMES) if tag == 0x86]
-        need(names == [agent.encode()], "the leaf is that of another agent")
+        need(self.uses & uses, "the leaf may not sign documents")
+        need(self.agents() == [agent.encode()], "the leaf is that of another agent")
 
-    def check_issuer(self, below):
+    def check_issuer(self, below, uses):
         """May it issue certificates of signers, with so many authorities between?"""
         need(self.is_authority and (not self.most or below <= self.most[0]), "an issuer is no authority for such paths")
         need(self.usage is None or self.usage & SIGN_CERTIFICATES, "an issuer may not sign certificates")
-        need(USES not in self.extensions or self.uses & {SIGN_DOCUMENTS, ANY_USE}, "an issuer may not sign for signers")
+        need(USES not in self.extensions or self.uses & (uses | {ANY_USE}), "an issuer may not sign for signers")
 
     def issued(self, other):
         if self.subject != other.issuer:
@@ -248,10 +252,10 @@ class Certificate:
         return signature_good(self.key, HASHES[other.algorithm], other.signature, other.signed)
 
 
-def check_chain(chain, anchors, agent, when):
+def check_chain(chain, anchors, agent, when, uses=frozenset([SIGN_DOCUMENTS])):
     """The leaf (first of the DER certificates in 'chain', joined), if it leads to one of the anchors at that time."""
     leaf, *others = [Certificate(whole) for _, _, whole in der(chain)]
-    leaf.check_leaf(agent)
+    leaf.check_leaf(agent, uses)
     anchors, path = [Certificate(a) for a in anchors], [leaf]
     while path[-1] not in anchors:
         issuers = [c for c in anchors + others if c not in path and c.issued(path[-1])]
@@ -259,7 +263,7 @@ def check_chain(chain, anchors, agent, when):
         path.append(issuers[0])
     need(all(c.begin <= when <= c.end for c in path), "a certificate of the chain was not valid then")
     for below, c in enumerate(path[1:]):
-        c.check_issuer(below)
+        c.check_issuer(below, leaf.uses & uses)
     for c in path:
         if c.strange:
             raise Unknown("the critical extension " + c.strange)
@@ -279,7 +283,56 @@ def check_seal(seal, leaf_hash, signer):
     need(good, "the signature of the seal does not hold")
 
 
+def check_attestation(chain, anchors, r, origin, block):
+    """What an ACK says that an agent of the party signed: audit format, section 2."""
+    agent = Certificate(der(chain)[0][2]).agents()[0].decode()
+    need("trust-domain " + agent.split("/")[2] in block, "the trust domain of another party")
+    leaf = check_chain(chain, anchors, agent, r.time // 1000000, frozenset([BE_CLIENT]))
+    need(leaf.digest == r.certificate, "another certificate than that of its session")
+    texts = [len(text).to_bytes(4, "big") + text for text in (origin, r.recipient.encode())]
+    text = b" " * 64 + b"relto/1 attest\0" + b"".join(texts) + r.body["size"].to_bytes(8, "big") + r.body["root"]
+    hash_ = "sha384" if read_key(leaf.key)[1] == P384 else "sha256"
+    need(signature_good(leaf.key, hash_, r.body["signature"], text, pss=True), "the attestation is not signed so")
+
+
+# ---- a detached CMS signature over terms (RFC 5652) ----
+DATA, SIGNED_DATA, CONTENT_TYPE, DIGEST = (bytes.fromhex("2a864886f70d01" + n) for n in ("0701", "0702", "0903", "0904"))
+SHA2 = {bytes.fromhex("6086480165030402%02x" % n): name for n, name in enumerate(("sha256", "sha384", "sha512"), 1)}
+PSS = bytes.fromhex("2a864886f70d01010a")
+SIGNS = {bytes.fromhex(n): name for n, name in (  # kinds of signatures -> the hash; PKCS #1 without one takes the signer's
+    ("2a8648ce3d040302", "sha256"), ("2a8648ce3d040303", "sha384"), ("2a8648ce3d040304", "sha512"),
+    ("2a864886f70d01010b", "sha256"), ("2a864886f70d01010c", "sha384"), ("2a864886f70d01010d", "sha512"),
+    ("2a864886f70d010101", None), ("2a864886f70d01010a", "sha256"))}
+
+
+def check_terms(data, terms, domain, anchors, when):
+    """One signature of a party over the terms of an agreement, by an agent of that trust domain."""
+    (_, kind, _), (_, wrapped, _) = inside(data)
+    need(kind == SIGNED_DATA, "not a CMS signature")
+    (_, fields, _), = der(wrapped)
+    _, _, (_, content, _), *more, (_, signers, _) = der(fields)
+    need([value for _, value, _ in der(content)] == [DATA], "the text is attached, or is no data")
+    certificates = [der(body) for tag, body, _ in more if tag == 0xA0]
+    (_, signer, _), = der(signers)
+    _, (_, who, _), (_, hash_, _), (tag, attributes, whole), (_, algorithm, _), (_, signature, _), *_ = der(signer)
+    need(tag == 0xA0 and len(certificates) == 1 and len(certificates[0]) <= 4, "no signed attributes, or no certificates")
+    said = {der(attribute)[0][1]: der(der(attribute)[1][1]) for _, attribute, _ in der(attributes)}
+    hash_, algorithm = SHA2[der(hash_)[0][1]], der(algorithm)[0][1]
+    need([v for _, v, _ in said[CONTENT_TYPE]] == [DATA], "it signs another type")
+    need([v for _, v, _ in said[DIGEST]] == [hashlib.new(hash_, terms).digest()], "it signs another text")
+    need(SIGNS[algorithm] in (None, hash_), "signed with another hash")
+    issuer, serial = (value for _, value, _ in der(who))
+    leaf = [c for _, _, c in certificates[0] if (Certificate(c).issuer, Certificate(c).serial) == (issuer, serial)][0]
+    key, agent = Certificate(leaf).key, Certificate(leaf).agents()[0].decode()
+    need(agent.split("/")[:3] == ["spiffe:", "", domain], "the certificate is of another trust domain")
+    need(read_key(key)[0] != RSA or big(inside(read_key(key)[2])[0][1]).bit_length() >= 3072, "a weak key")
+    need(signature_good(key, hash_, signature, b"\x31" + whole[1:], algorithm == PSS), "the signature does not hold")
+    chain = leaf + b"".join(whole for _, _, whole in certificates[0] if whole != leaf)
+    check_chain(chain, anchors, agent, when, frozenset([SIGN_DOCUMENTS, SIGN_MAIL]))
+
+
 # ---- protobuf ----
+CONSENT, APPROVE, REJECT = 2, 1, 2  # kind of an obligation; answers
 VARINT = re.compile(rb"[\x80-\xff]{0,9}[\0-\x7f]")
 
 
@@ -310,12 +363,22 @@ def read_manifest(data):
     return SimpleNamespace(id=m[2][0], originator=m[4][0], signer=m[5][0], routing=m[12], notice=m[13], head=m[14])
 
 
+def read_approval(a):
+    """(kind, agreement, subject, approver, recipient, portion, answer); a source's id as text."""
+    o = proto(a[1][0])
+    kind, (agreement, subject, approver) = (o[1] or [0])[-1], ((o[n] or [b""])[-1] for n in (2, 3, 4))
+    subject = str(uuid.UUID(bytes=subject)) if kind == CONSENT else subject.decode()
+    return (kind, agreement.decode(), subject, approver.decode(), a[2][0].decode(), (a[3] or [0])[-1],
+            APPROVE if a[4] else REJECT)
+
+
 def read_facts(data):
-    """Of Facts: times in µs, and the names of the agreements."""
+    """Of Facts: times in µs, the names of the agreements, and what was approved or rejected."""
     f = proto(data)
     judged, accepted, expires = ((f[n] or [0])[-1] for n in (6, 7, 8))
     return SimpleNamespace(time=judged, accepted=accepted, expires=expires,
-                           agreements=[proto(a)[1][0].decode() for a in f[10]])
+                           recall=bool(data) and not f[10] and not f[18], agreements=[proto(a)[1][0].decode() for a in f[10]],
+                           approvals=[read_approval(proto(a)) for a in f[14]])
 
 
 # ---- the canonical export of a policy: a statement is a line, four spaces a level ----

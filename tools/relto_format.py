@@ -89,8 +89,8 @@ def read_slot(data, spec):
     return out
 
 
-def unlock(opening, leaf):
-    """Section 5: {slot: value} of what is opened; the commitments of all eight slots must give the leaf."""
+def unlock(opening):
+    """Section 5: {slot: value} of what is opened, and the leaf that the commitments of all eight slots give."""
     hashes, values, at = [], {}, 6
     for n in range(1, 9):
         flag, salt, end = opening[at:at + 1], opening[at + 1:at + 17], at + 33
@@ -101,15 +101,15 @@ def unlock(opening, leaf):
         hashes.append(sha(b"\2\0%c" % n, salt, values[n]) if n in values else opening[at + 1:end])
         at = end
     need(opening[:6] == b"RLO1\0\x08" and at == len(opening), "no opening", CONTENT)
-    need(sha(b"\0RLT1\0\x08", sha(b"\3\0\x08", *hashes)) == leaf, "does not give its leaf", CONTENT)
-    return values
+    return values, sha(b"\0RLT1\0\x08", sha(b"\3\0\x08", *hashes))
 
 
 class Record:
     """Fields of slots 1 to 6 and 8 are attributes, None where absent or closed; those of slot 7 are in 'body'."""
 
     def __init__(self, at, opening, leaf):
-        values = unlock(opening, leaf)
+        values, given = unlock(opening)
+        need(given == leaf, "does not give its leaf", CONTENT)
         self.at, self.leaf, self.open, self.body = at, leaf, set(values), {}
         vars(self).update(dict.fromkeys(FIELDS))
         need(values.get(1), "slot 1 is closed or empty")
@@ -131,6 +131,8 @@ class Record:
             own = self.body["approver"] == self.party
             always, besides = (always, besides - {"place"}) if own else (always | {"place"}, besides)
         always = always | {"node", "clock"} if "5" in self.may else always
+        if self.name == "APPROVAL":  # a person in a session, always
+            always = always | {"connection", "certificate", "justification" if self.justification else "actor"}
         said = {name for name in FIELDS if getattr(self, name) is not None}
         free = {"type", "time", "connection", "certificate", "actor", "justification"}  # for these 'may' is enough
         wrong = said - always - besides - free | {name for name in always - said if FIELDS[name] in self.open}
@@ -201,6 +203,19 @@ def read_checkpoint(note, vkey):
     text = re.fullmatch(rb"(.+)\n(0|[1-9]\d{0,19})\n(.{44})\n", form[1])
     need(text and text[1] == vkey[0] and int(text[2]) < 2**64, "checkpoint: its three lines")
     return int(text[2]), unbase64(text[3])
+
+
+def read_head(note, key):
+    """(name, generation, size, root) of a head of another generation, and whether this key signed it under that name:
+    None if it did not, False if what stands there for it is wrong."""
+    form = NOTE.fullmatch(note)
+    text = form and re.fullmatch(rb"((.+)/g(\d+))\n(0|[1-9]\d{0,19})\n(.{44})\n", form[1])
+    need(text and len(note) <= 65536, "its head is no checkpoint")
+    key_id = sha(text[1], b"\n\1", key)[:4]
+    lines = [(name, unbase64(blob)) for _, name, blob in (line.split(b" ") for line in form[2].splitlines())]
+    ours = [blob[4:] for name, blob in lines if (name, blob[:4]) == (text[1], key_id)]
+    signed = (len(ours) == 1 and ed25519_good(key, ours[0], form[1])) if ours else None
+    return text[2], int(text[3]), int(text[4]), unbase64(text[5]), signed
 
 
 class Bundle:

@@ -16,16 +16,17 @@ from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
 import relto_foreign as foreign  # noqa: E402
+from relto_approval import Approvals  # noqa: E402
 from relto_format import (  # noqa: E402
     CONSISTENCY, CONTENT, GAP, HEX, INCLUSION, MALFORMED, RELEASED, SIGNATURE, TIME, Bundle, Record, Tree, need,
-    read_vkey, sha)
+    read_head, read_vkey, sha)
 
 USAGE, GRAVEST = 1, (SIGNATURE, MALFORMED, INCLUSION, CONSISTENCY, CONTENT, GAP, TIME)
-UNCHECKED = "cosignatures, forks, age, what a client kept, revocation, attestations' signatures"
+UNCHECKED = "cosignatures, forks, age, what a client kept, revocation"
 ADDED, REMOVED, LOG, ANCHOR, SIGNER = 1, 2, 1, 2, 3  # acts and purposes of KEY
 
 
-class Verifier(Bundle):
+class Verifier(Approvals, Bundle):
     """Section 9: every record against those before it, and against the contents."""
 
     def __init__(self, folder, vkey):
@@ -35,14 +36,18 @@ class Verifier(Bundle):
         self.intakes, self.deliveries = {}, {}  # report key -> INTAKE; index -> (recipient, publisher)
         self.current = {}  # key -> the current decision of a report for a recipient
         self.trees, self.stated = {}, {}  # by party; (party, size) -> root that a PARTY_HEAD states
+        self.attested = 0  # attestations whose signature holds
+        self.agreements, self.terms_signed = set(), 0  # what AGREEMENT records said; signatures that hold
         self.keys = {}  # (party, purpose, key) -> the last act of KEY
+        self.recovered = []  # of RECOVER: size restored, size and root of its head
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
 
     def verify(self, party, first):
         if not self.guard(self.load):
             return
         self.must(self.party == party and self.first <= first, GAP, "not the view that was expected")
-        self.guard(self.walk)
+        if self.guard(self.walk):
+            self.told()
         self.guard(self.end_of_run)
         wrong = self.closed ^ {i for i in self.erased if i >= self.first}
         self.must(self.party or not wrong, GAP, "slot 6 closed without an ERASE, or open in spite of one: %s" % wrong)
@@ -57,6 +62,7 @@ class Verifier(Bundle):
                 self.opened += 1
                 self.guard(self.record, r, line)
             self.grown.add(self.leaves[self.at])
+        return True
 
     def record(self, r, line):
         self.must(r.time >= self.time, TIME, "its time is before that of the record before")
@@ -83,8 +89,7 @@ class Verifier(Bundle):
     def grow(self, r):
         """The party trees."""
         places = r.places(self.party)
-        mine = not self.party or r.name == "PARTY_HEAD" or self.party in dict(places)
-        self.must(mine, GAP, "it is in no tree of this party")
+        self.must(not self.party or r.name == "PARTY_HEAD" or self.party in dict(places), GAP, "in no tree of this party")
         for party, n in places:
             tree = self.trees.setdefault(party, Tree())
             self.must(n == tree.size, GAP, "number %d of %s after %d others" % (n, party, tree.size))
@@ -94,17 +99,18 @@ class Verifier(Bundle):
         """INTAKE and decisions: under the last policy, by facts that came in time."""
         good = r.policy == self.policy or self.first and not self.policy
         self.must(good or self.party or 4 not in r.open, GAP, "not under the last policy")
-        r.expires, data = None, self.content("facts", r.facts)
+        r.expires, r.approvals, data = None, None, self.content("facts", r.facts)
         if data is not None:
             facts = foreign.read_facts(data)
             self.must(facts.accepted <= facts.time <= r.time, TIME, "accepted, judged, recorded: not in this order")
             self.must(not facts.time < facts.expires <= r.time, TIME, "judged before it expired, recorded after")
-            r.expires = facts.expires
+            r.expires, r.approvals = facts.expires, facts.approvals
 
     # ---- an INTAKE, and the run of first decisions behind it: nobody is passed over ----
     def intake(self, r):
         self.must(r.report_key not in self.intakes, GAP, "this report was accepted before")
         self.intakes[r.report_key], self.run, r.portions, r.heads = r, [r], None, None
+        r.alone = False  # a notice, and nothing else
 
     def contents(self, r, line):
         """What an INTAKE and its line name; manifest and parts; who signed."""
@@ -114,6 +120,7 @@ class Verifier(Bundle):
         if line is True:
             return
         manifest, routing, notice, heads = line
+        r.alone = bool(notice and not heads)
         r.portions, data = len(heads), self.content("manifest", manifest[0])
         if data is None or r.manifest is None:
             return
@@ -149,7 +156,7 @@ class Verifier(Bundle):
         names = {name for r in run[1:] for _, name in r.reasons or ()}
         if len(run) == 1:
             facts = foreign.read_facts(self.content("facts", intake.facts) or b"")
-            alone = any(receivers.get(name, {""}) <= {intake.party} for name in facts.agreements)
+            alone = any(receivers.get(name, {""}) <= {intake.party} for name in facts.agreements) or facts.recall and intake.alone
             self.must(alone, GAP, "no decision follows INTAKE %d" % intake.at)
         self.must("-" not in names and len(names) <= 8, GAP, "judged under no agreement, or a ninth")
         self.must(not export or names - {"-"} <= set(receivers), CONTENT, "judged under what its policy has not")
@@ -185,13 +192,13 @@ class Verifier(Bundle):
             old = self.current.get(key := r.report_key + (name,))
             good = not old if self.run else old.r.at == r.link and kept <= old.kept if old else self.first
             self.must(good, GAP, "it does not follow from the decision before, or the INTAKE")
-            if r.name != "APPROVAL":  # there slot 8 is the approver's
-                self.placed(r, old, False)
-            self.current[key] = SimpleNamespace(r=r, kept=kept, ended=False, delivered=False, ever=old and old.ever)
+            self.placed(r, old, False)
+            self.current[key] = SimpleNamespace(r=r, kept=kept, ended=False, delivered=False, ever=old and old.ever,
+                                                answers=self.answers(r, name, old, intake))
 
     def placed(self, r, old, ever):
         """What ends or narrows a delivery is in its recipient's history, and nothing else is."""
-        if old and 8 in r.open:
+        if old and 8 in r.open and r.name != "APPROVAL":  # there slot 8 is the approver's
             good = r.place is not None if old.delivered else r.place is None or ever and old.ever
             self.must(good, GAP, "another slot 8 than its delivery asks for")
 
@@ -223,14 +230,28 @@ class Verifier(Bundle):
             stated = self.stated.setdefault((r.recipient, r.body["size"]))
             self.must(stated, GAP, "attests what no head before it states")
             self.must(stated in (None, r.body["root"]), CONSISTENCY, "attests another tree than the head")
+        if "root" in r.body and not self.party and self.policy and {2, 5} <= r.open:
+            self.guard(self.attestation, r, code=SIGNATURE)
         for n in r.body.get("deliveries", ()):
             good = self.deliveries.get(n) == (r.recipient, r.party) or n not in self.deliveries and n < self.first
             self.must(good or 2 not in r.open, GAP, "acknowledges what is no delivery to it")
 
+    def attestation(self, r):
+        """Signed by an agent of the party, as section 2 says, by the anchors that the policy has for the party."""
+        chain, export = self.content("chain", r.body["certificate"]), self.export(self.policy)
+        if chain is None or not export:
+            return
+        block = export.parties.get(r.recipient, set())
+        anchors = [self.content("anchor", bytes.fromhex(line[7:])) for line in sorted(block) if line.startswith("anchor ")]
+        if None in anchors:
+            return
+        foreign.check_attestation(chain, anchors, r, self.vkey[0], block)
+        self.attested += 1
+
     # ---- policies, keys, trees ----
     def rules(self, r):
-        before = r.body.get("previous")
-        self.must(before == self.policy or self.first and not self.policy, GAP, "does not name the policy before")
+        good = r.body.get("previous") == self.policy or self.first and not self.policy
+        self.must(good, GAP, "does not name the policy before")
         self.policy, export = r.body["policy"], self.export(r.body["policy"])
         if export:
             for digest in export.spifs:
@@ -244,7 +265,9 @@ class Verifier(Bundle):
     def key(self, r):
         key, act = tuple(r.body[name] for name in ("party", "purpose", "key")), r.body["act"]
         if key[1] == LOG:
-            self.must(key[2].encode() == self.vkey[3] and act == ADDED, CONTENT, "not the log's key")
+            ours = key[2].encode() == self.vkey[3]
+            self.must(act == ADDED or act == REMOVED and not ours, CONTENT, "takes back the log's key, or revokes one")
+            self.guard(self.log_key, key[2])
         else:
             self.must(re.fullmatch(HEX, key[2]), MALFORMED, "no SHA-256 in hex")
         if not self.first:
@@ -252,6 +275,65 @@ class Verifier(Bundle):
             news = act != was if key[1] == SIGNER else act == ADDED != was or (act, was) == (REMOVED, ADDED)
             self.must(news, GAP, "tells nothing new of a key")
             self.keys[key] = act
+
+    def log_key(self, text):
+        need(read_vkey(text.encode())[0] == self.vkey[0], "no key of this log")
+
+    def told(self):
+        """At the end: whoever was told of a key of the log was told of the one that signed."""
+        parties = {key[0] for key in self.keys if key[1] == LOG}
+        ours = {key[0] for key in self.keys if key[1:] == (LOG, self.vkey[3].decode())}
+        self.must(self.first or parties == ours, CONTENT, "a party was not told of the key that signed")
+
+    def recover(self, r):
+        """The heads of the log before this one: at the beginning, the largest first."""
+        self.must(self.first or r.at == len(self.recovered), GAP, "a RECOVER behind another record")
+        self.must(sha(r.body["head"]) == r.body["digest"], CONTENT, "not the digest of its head")
+        stem, generation, size, root, signed = read_head(r.body["head"], self.vkey[2])
+        need(signed is not False, "its head is not signed as it says", SIGNATURE)
+        ours = re.fullmatch(rb"(.+)/g(\d+)", self.vkey[0])
+        good = ours and stem == ours[1] and generation < int(ours[2]) and r.body["size"] <= size
+        self.must(good, CONTENT, "its head is of no earlier generation, or of less than was restored")
+        if self.recovered:
+            restored, before, was = self.recovered[-1]
+            self.must(restored == r.body["size"], CONTENT, "another size was restored")
+            self.must(size <= before, GAP, "a larger head than the one before")
+            self.must(size != before or root == was, CONSISTENCY, "two heads of one size")
+        self.recovered.append((r.body["size"], size, root))
+
+    def agreement(self, r):
+        """Who signed it: what records say alike is looked at with the first of them."""
+        lines = re.findall(r"([^\0- \x7f]+) %s\n" % HEX, r.body.get("signers", ""))
+        parties = [party.encode() for party, _ in lines]
+        good = "".join("%s %s\n" % line for line in lines) == r.body.get("signers", "")
+        self.must(good and parties == sorted(set(parties)), MALFORMED, "signers that are no lines of party and digest")
+        said = tuple(r.body[name] for name in ("name", "version", "terms")) + (r.body.get("signers"),)
+        if self.party or not good or said in self.agreements:
+            return
+        self.agreements.add(said)
+        terms = self.content("policy", r.body["terms"])
+        if terms is None:
+            return
+        block, anchors = terms.decode().split("\n}\n", 1)
+        head = "agreement %s {\n" % r.body["name"]
+        good = block.startswith(head) and "\n    version %d\n" % r.body["version"] in block + "\n"
+        self.must(good, CONTENT, "the terms of another agreement or version")
+        wanted = re.search(r"\n    signatures required \[ (.*) \]\n", block)
+        same = [party for party, _ in lines] == (wanted[1].split() if wanted else [])
+        self.must(same, CONTENT, "other signers than the terms require")
+        if not good or not same or self.first:
+            return
+        for party, digest in lines:
+            self.guard(self.signature, r, terms, party, digest, anchors, code=SIGNATURE)
+
+    def signature(self, r, terms, party, digest, anchors):
+        data = self.content("policy", bytes.fromhex(digest))
+        rows = re.findall(r"^anchor %s (\S+) %s$" % (re.escape(party), HEX), anchors, re.M)
+        need(data is None or rows, "the terms have no anchor of " + party)
+        known = [self.content("anchor", bytes.fromhex(anchor)) for _, anchor in rows]
+        if data is not None and None not in known:
+            foreign.check_terms(data, terms, rows[0][0], known, r.time // 1000000)
+            self.terms_signed += 1
 
     def head(self, r):
         if not self.first:
@@ -269,7 +351,7 @@ RULES = (  # of types, if these slots are open: what a closed one would say is h
     ("POLICY", {7}, Verifier.rules), ("KEY", {7}, Verifier.key), ("PARTY_HEAD", {7}, Verifier.head),
     ("START STOP", {7}, lambda v, r: v.must(
         (r.body["size"], r.body["root"]) == (r.at, v.grown.root()), CONSISTENCY, "states another tree")),
-    ("AGREEMENT", {7}, lambda v, r: v.content("policy", r.body["terms"])),
+    ("AGREEMENT", {7}, Verifier.agreement), ("RECOVER", {7}, Verifier.recover),
     ("ERASE", {7}, lambda v, r: v.erased.update(r.body["records"])))
 
 
@@ -291,7 +373,8 @@ def main(args):
     code = next((c for c in GRAVEST if c in {finding["code"] for finding in v.findings}), 0)
     print(json.dumps({
         "exit": code, "view": v.party or "hub", "first": v.first, "size": v.size, "root": v.root and v.root.hex(),
-        "opened": v.opened, "reports": len(v.intakes), "signed": v.signed, "findings": v.findings[:100],
+        "opened": v.opened, "reports": len(v.intakes), "signed": v.signed, "signed_terms": v.terms_signed,
+        "attested": v.attested, "findings": v.findings[:100],
         "missing": sorted(v.missing), "unknown": sorted(v.unknown), "unchecked": UNCHECKED}))
     return code
 

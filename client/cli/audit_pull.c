@@ -1,5 +1,7 @@
 #include "client/cli/audit_pull.h"
 
+#include "client/generation.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -122,6 +124,18 @@ report(const struct pull *p, bool json)
 	out_json_line(&j);
 }
 
+static void
+say_as_shown(const struct session *s)
+{
+	char vkey[NOTE_VKEY_MAX];
+	note_key_print(&s->connection->log, vkey);
+	out_cleanf(stderr,
+	    "relto: this is the log as it was shown, compared with nothing that is known here; "
+	    "its key is %s",
+	    vkey);
+	(void)fputc('\n', stderr);
+}
+
 int
 audit_pull_run(struct session *s, const struct audit_pull *want)
 {
@@ -140,6 +154,8 @@ audit_pull_run(struct session *s, const struct audit_pull *want)
 	show_progress(&p, true);
 	int status = ok || p.failed ? 0 : session_error(&e);
 	ok = finish(&p) && ok;
+	if (ok && s->as_shown)
+		say_as_shown(s);
 	if (ok)
 		report(&p, want->json);
 	else if (rmdir(p.folder) != 0)

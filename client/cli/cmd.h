@@ -8,5 +8,7 @@
 #define C(name, summary) \
 	extern const char cmd_##name##_usage[]; \
 	int cmd_##name(int argc, char **argv);
+#define L(name, summary) C(name, summary)
 #include "client/cli/cmd.def"
 #undef C
+#undef L

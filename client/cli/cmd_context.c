@@ -1,4 +1,4 @@
-/* cmd_context.c - relto context add|use|list|trust. */
+/* cmd_context.c - relto context add|use|list|trust|accept-log. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/cli/cmd.h"
+#include "client/cli/context_accept.h"
 #include "client/cli/context_trust.h"
 #include "client/cli/out.h"
 #include "proto/chain.h"
@@ -22,7 +23,8 @@ const char cmd_context_usage[] =
     "       relto context use NAME [--json]\n"
     "       relto context list [--json]\n"
     "       relto context trust [PARTY FILE [--domain DOMAIN] [--replace]] [--context NAME]"
-    " [--json]";
+    " [--json]\n"
+    "       relto context accept-log [ORIGIN|VKEY] [--context NAME] [--json]";
 
 struct request {
 	struct context_flags flags;
@@ -277,6 +279,18 @@ run_trust(const struct request *r)
 	return context_trust_run(&t);
 }
 
+/* ---- accept-log ---- */
+
+static int
+run_accept_log(const struct request *r)
+{
+	if (r->argc > 1)
+		return out_usage(
+		    cmd_context_usage, "context accept-log: at most one ORIGIN or VKEY");
+	const struct context_accept a = { &r->flags, r->argc == 0 ? NULL : r->argv[0], r->json };
+	return context_accept_run(&a);
+}
+
 int
 cmd_context(int argc, char **argv)
 {
@@ -284,7 +298,7 @@ cmd_context(int argc, char **argv)
 		const char *name;
 		int (*run)(const struct request *r);
 	} verbs[] = { { "add", run_add }, { "use", run_use }, { "list", run_list },
-		{ "trust", run_trust } };
+		{ "trust", run_trust }, { "accept-log", run_accept_log } };
 	struct request r;
 	if (argc < 2)
 		return out_usage(cmd_context_usage, "context: what?");

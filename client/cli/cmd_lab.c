@@ -19,13 +19,13 @@
 #define ARENA_BYTES (32u << 20)
 #define PORT 4774
 
-const char cmd_lab_usage[] = "lab init DIR [--parties A,B,C] [--port N] [--json]\n"
+const char cmd_lab_usage[] = "lab init DIR [--parties A,B,C] [--port N] [--signer] [--json]\n"
 			     "       relto lab revoke DIR PARTY AGENT";
 
 static const struct lab_agent party_agents[] = {
 	{ "fusion-desk", "publish subscribe", "" },
 	{ "watch", "subscribe", "-watch" },
-	{ "release-office", "approve", "-release-office" },
+	{ "release-office", "approve sign", "-release-office" },
 	{ "inspector", "audit", "-inspector" },
 };
 static const struct lab_agent hub_agents[] = {
@@ -100,9 +100,10 @@ put_config(struct lab *l, struct err *e)
 	    "}\n"
 	    "log {\n"
 	    "    origin  %s\n"
-	    "    key     \"hub/log.key\"\n"
+	    "    %s\n"
 	    "}\n",
-	    l->port, user, LAB_CRL_DAYS, LAB_ORIGIN);
+	    l->port, user, LAB_CRL_DAYS, LAB_ORIGIN,
+	    l->signer ? "signer  \"run/signer.sock\"" : "key     \"hub/log.key\"");
 	if (text == NULL)
 		return err_set(e, ERR_NOMEM, "configuration");
 	return lab_put(l, lab_path(l, "reltod.conf"), 0600, bytes_of(text), e);
@@ -128,11 +129,11 @@ put_context(struct lab *l, const char *name, const char *party, const char *agen
 	return lab_put(l, lab_path(l, "home/contexts/%s.conf", name), 0600, bytes_of(text), e);
 }
 
-/* gbr, gbr-watch, ..; of the hub: auditor, operator. */
-static const char *
-context_name(struct lab *l, const char *party, bool hub, const struct lab_agent *agent)
+const char *
+lab_context(struct lab *l, const char *party, const struct lab_agent *agent)
 {
-	return hub ? agent->context
+	return strcmp(party, LAB_HUB) == 0
+		   ? agent->context
 		   : arena_printf(&l->arena, "%s%s", lab_lower(l, party), agent->context);
 }
 
@@ -145,7 +146,7 @@ put_contexts(struct lab *l, struct err *e)
 		size_t count;
 		const struct lab_agent *agents = lab_agents(hub, &count);
 		for (size_t j = 0; j < count; j++) {
-			const char *name = context_name(l, party, hub, &agents[j]);
+			const char *name = lab_context(l, party, &agents[j]);
 			if (name == NULL)
 				return err_set(e, ERR_NOMEM, "context");
 			if (!put_context(l, name, party, agents[j].name, e))
@@ -212,7 +213,23 @@ make_all(struct lab *l, struct err *e)
 	if (spool == NULL || run == NULL)
 		return err_set(e, ERR_NOMEM, "lab");
 	return disk_folder(spool, e) && disk_folder(run, e) && lab_pki(l, e) && lab_policy(l, e) &&
-	       put_contexts(l, e) && put_config(l, e);
+	       put_contexts(l, e) && put_config(l, e) && lab_terms(l, e);
+}
+
+/* What makes the anchor, once, and what runs the signer. */
+static const char *
+signer_command(struct lab *l, bool fresh)
+{
+	const char *user = geteuid() == 0 ? " --user root" : "";
+	const char *text =
+	    fresh ? arena_printf(&l->arena,
+			"relto-signer --new --origin %s --anchor %s/signer/anchor%s", LAB_ORIGIN,
+			l->dir, user)
+		  : arena_printf(&l->arena,
+			"relto-signer --origin %s --key %s/signer/log.key --anchor %s/signer/anchor"
+			" --socket %s/run/signer.sock%s",
+			LAB_ORIGIN, l->dir, l->dir, l->dir, user);
+	return text == NULL ? "relto-signer" : text;
 }
 
 static void
@@ -224,6 +241,12 @@ show_json(struct lab *l)
 	out_json_text(&j, "config", arena_printf(&l->arena, "%s/reltod.conf", l->dir));
 	out_json_text(&j, "home", arena_printf(&l->arena, "%s/home", l->dir));
 	out_json_text(&j, "hub", LAB_HUB_ID);
+	if (l->signer) {
+		out_json_begin(&j, "signer", '[');
+		out_json_text(&j, NULL, signer_command(l, true));
+		out_json_text(&j, NULL, signer_command(l, false));
+		out_json_end(&j, ']');
+	}
 	out_json_begin(&j, "parties", '[');
 	for (size_t i = 0; i < l->party_count; i++)
 		out_json_text(&j, NULL, l->parties[i]);
@@ -234,8 +257,8 @@ show_json(struct lab *l)
 		size_t count;
 		const struct lab_agent *agents = lab_agents(hub, &count);
 		for (size_t k = 0; k < count; k++)
-			out_json_text(&j, NULL,
-			    context_name(l, hub ? LAB_HUB : l->parties[i], hub, &agents[k]));
+			out_json_text(
+			    &j, NULL, lab_context(l, hub ? LAB_HUB : l->parties[i], &agents[k]));
 	}
 	out_json_end(&j, ']');
 	out_json_end(&j, '}');
@@ -253,6 +276,10 @@ show_text(struct lab *l)
 		(void)printf("%s ", lab_lower(l, l->parties[i]));
 	(void)printf("auditor operator (and %s-watch, %s-release-office, %s-inspector, ..)\n",
 	    lab_lower(l, l->parties[0]), lab_lower(l, l->parties[0]), lab_lower(l, l->parties[0]));
+	if (l->signer) {
+		(void)printf("signer     %s\n", signer_command(l, true));
+		(void)printf("           %s\n", signer_command(l, false));
+	}
 	(void)printf("start      reltod -c %s/reltod.conf\n", l->dir);
 	(void)printf("use        export RELTO_HOME=%s/home; relto whoami\n", l->dir);
 }
@@ -260,10 +287,11 @@ show_text(struct lab *l)
 static int
 run_init(int argc, char **argv)
 {
-	enum { PARTIES = 1, PORT_OPTION, JSON };
+	enum { PARTIES = 1, PORT_OPTION, SIGNER, JSON };
 	static const struct option options[] = { { "parties", required_argument, NULL, PARTIES },
 		{ "port", required_argument, NULL, PORT_OPTION },
-		{ "json", no_argument, NULL, JSON }, { NULL, 0, NULL, 0 } };
+		{ "signer", no_argument, NULL, SIGNER }, { "json", no_argument, NULL, JSON },
+		{ NULL, 0, NULL, 0 } };
 	struct lab l = { .port = PORT, .now_s = (int64_t)time(NULL) };
 	const char *parties = "GBR,NOR,KEN";
 	struct err e = { 0 };
@@ -280,6 +308,7 @@ run_init(int argc, char **argv)
 		parties = o == PARTIES ? optarg : parties;
 		l.port = o == PORT_OPTION ? (unsigned)port : l.port;
 		json |= o == JSON;
+		l.signer |= o == SIGNER;
 	}
 	if (argc - optind != 1)
 		return out_usage(cmd_lab_usage, "lab init: one DIR");

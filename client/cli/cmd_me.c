@@ -1,8 +1,9 @@
-/* cmd_me.c - relto whoami, agreement list, explain: what the broker says of me and mine. */
+/* cmd_me.c - relto whoami, explain: what the broker says of me and mine. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/cli/agreements.h"
 #include "client/cli/cmd.h"
 #include "client/cli/decisions.h"
 
@@ -39,39 +40,6 @@ parse(struct call *c, const char *usage, int argc, char **argv)
 	return 0;
 }
 
-static const char *
-state(enum relto_state s)
-{
-	static const char *const names[] = { "?", "draft", "in-force", "terminated" };
-	return (unsigned)s < 4 ? names[s] : names[0];
-}
-
-static void
-agreements_json(struct out_json *j, const struct relto_identity *me)
-{
-	out_json_begin(j, "agreements", '[');
-	for (size_t i = 0; i < me->agreement_count; i++) {
-		const struct relto_agreement *g = &me->agreements[i];
-		out_json_begin(j, NULL, '{');
-		out_json_text(j, "name", g->name);
-		out_json_uint(j, "version", g->version);
-		out_json_hex(j, "terms", g->terms, sizeof(g->terms));
-		out_json_text(j, "title", g->title);
-		out_json_text(j, "state", state(g->state));
-		out_json_bool(j, "suspended", g->suspended);
-		out_json_uint(j, "valid_from_ms", g->valid_from);
-		out_json_uint(j, "valid_until_ms", g->valid_until);
-		out_json_text(j, "mode", g->exercise ? "exercise" : "live");
-		session_texts_json(j, "topics", &g->topics);
-		out_json_bool(j, "may_originate", g->may_originate);
-		out_json_bool(j, "may_receive", g->may_receive);
-		out_json_uint(j, "precedence_at_most", g->at_most);
-		session_texts_json(j, "members", &g->members);
-		out_json_end(j, '}');
-	}
-	out_json_end(j, ']');
-}
-
 static void
 texts_print(const char *what, const struct relto_texts *t)
 {
@@ -79,25 +47,6 @@ texts_print(const char *what, const struct relto_texts *t)
 	for (size_t i = 0; i < t->count; i++)
 		out_cleanf(stdout, " %s", t->items[i]);
 	(void)putchar('\n');
-}
-
-static void
-agreement_print(const struct relto_agreement *g)
-{
-	char from[32], until[32];
-	out_cleanf(stdout, "%s@%" PRIu64 "  %s%s%s", g->name, g->version, state(g->state),
-	    g->suspended ? ", suspended" : "", g->exercise ? ", exercise" : "");
-	(void)fputs("\n    ", stdout);
-	out_clean(stdout, bytes_of(g->title == NULL ? "" : g->title));
-	(void)printf("\n    terms    ");
-	for (size_t i = 0; i < sizeof(g->terms); i++)
-		(void)printf("%02x", g->terms[i]);
-	(void)printf("\n    valid    %s to %s\n", session_time(g->valid_from, from),
-	    session_time(g->valid_until, until));
-	texts_print("    topics  ", &g->topics);
-	texts_print("    members ", &g->members);
-	(void)printf("    you may  %s%s\n", g->may_originate ? "originate " : "",
-	    g->may_receive ? "receive" : "");
 }
 
 static void
@@ -113,7 +62,7 @@ identity_json(const struct relto_identity *me)
 	out_json_uint(&j, "certificate_until_ms", me->certificate_until);
 	if (me->has_policy)
 		out_json_hex(&j, "policy", me->policy, sizeof(me->policy));
-	agreements_json(&j, me);
+	agreements_json(&j, me, NULL);
 	out_json_end(&j, '}');
 	out_json_line(&j);
 }
@@ -130,12 +79,11 @@ identity_print(const struct relto_identity *me)
 	out_cleanf(stdout, "hub          %s, node %s", me->hub_party, me->node);
 	(void)printf("\ncertificate  good until %s\n", session_time(me->certificate_until, until));
 	for (size_t i = 0; i < me->agreement_count; i++)
-		agreement_print(&me->agreements[i]);
+		agreements_print(&me->agreements[i], NULL);
 }
 
-/* Both commands ask the same question and show more or less of the answer. */
 static int
-ask(struct call *c, bool agreements_only)
+ask(struct call *c)
 {
 	struct session s = { 0 };
 	struct relto_identity *me = NULL;
@@ -145,11 +93,8 @@ ask(struct call *c, bool agreements_only)
 		status = session_error(&e);
 	if (status == 0 && c->json)
 		identity_json(me);
-	else if (status == 0 && !agreements_only)
-		identity_print(me);
 	else if (status == 0)
-		for (size_t i = 0; i < me->agreement_count; i++)
-			agreement_print(&me->agreements[i]);
+		identity_print(me);
 	relto_identity_free(me);
 	session_close(&s);
 	return status;
@@ -164,19 +109,7 @@ cmd_whoami(int argc, char **argv)
 	int status = parse(&c, cmd_whoami_usage, argc, argv);
 	if (status == 0 && c.count > 0)
 		status = out_usage(cmd_whoami_usage, "what is '%s'?", c.words[0]);
-	return status == 0 ? ask(&c, false) : status;
-}
-
-const char cmd_agreement_usage[] = "agreement list [--json]";
-
-int
-cmd_agreement(int argc, char **argv)
-{
-	struct call c = { 0 };
-	int status = parse(&c, cmd_agreement_usage, argc, argv);
-	if (status == 0 && (c.count != 1 || strcmp(c.words[0], "list") != 0))
-		status = out_usage(cmd_agreement_usage, "say what to do");
-	return status == 0 ? ask(&c, true) : status;
+	return status == 0 ? ask(&c) : status;
 }
 
 const char cmd_explain_usage[] = "explain REPORT-ID [--json]";

@@ -1,18 +1,23 @@
 /* cmd_policy.c - relto policy check|fmt|eval|export|terms (DESIGN sections 4 and 12). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "client/cli/cmd.h"
 #include "client/cli/eval.h"
 #include "client/cli/files.h"
 #include "client/cli/out.h"
+#include "client/cli/policy_diff.h"
 #include "client/cli/policy_explain.h"
 #include "client/cli/policy_fmt.h"
 #include "client/cli/policy_lint.h"
 #include "client/cli/policy_matrix.h"
 #include "client/cli/policy_out.h"
+#include "client/cli/policy_prove.h"
 #include "policy/decide.h"
+#include "policy/signature.h"
 #include "policy/text.h"
 #include "proto/chain.h"
 #include "proto/dry.h"
@@ -20,8 +25,15 @@
 const char cmd_policy_usage[] =
     "policy check [--strict] [--at TIME] DIR.. | fmt [--check] DIR|FILE.. | eval DIR --jsonl | "
     "export DIR | terms DIR [AGREEMENT] [--json]\n"
-    "       relto policy explain DIR --from P --to P --topic T --label L.. [--json]\n"
-    "       relto policy matrix DIR [--csv | --json] [--topic T] [--label L..]";
+    "       relto policy explain DIR --from P --to P --topic T --label L.. [--precedence P]\n"
+    "             [--content-type T] [--mode live|exercise] [--at TIME] [--agreement NAME..] "
+    "[--json]\n"
+    "       relto policy matrix DIR [--csv | --json] [--topic T] [--label L..] [--from P] [--to "
+    "P]\n"
+    "             [--agreement NAME] [--at TIME]\n"
+    "       relto policy diff OLD NEW [--replay BUNDLE] [--each] [--agreement NAME] [--at TIME] "
+    "[--json]\n"
+    "       relto policy prove DIR 'never release to P label L..' [--json]";
 
 enum { WORDS_MAX = 256 };
 struct call {
@@ -31,59 +43,10 @@ struct call {
 	uint64_t at; /* µs: today, for the linter; 0: now */
 };
 
-/* One policy, as far as it loaded. */
-struct loaded {
-	struct arena arena;
-	struct text_errors errors;
-	struct epoch *epoch; /* NULL: it did not */
-	struct err err;
-};
-
-static void
-loaded_done(struct loaded *l)
-{
-	epoch_free(l->epoch);
-	text_errors_done(&l->errors);
-	arena_done(&l->arena);
-}
-
-static inline void
-loaded_done_scoped(struct loaded *l)
-{
-	loaded_done(l);
-}
-
-static bool
-load(struct loaded *l, const char *path, unsigned flags)
-{
-	struct epoch_source source;
-	const char *root;
-	*l = (struct loaded){ 0 };
-	arena_init(&l->arena, 64u << 20);
-	text_errors_init(&l->errors);
-	files_source(&source);
-	return files_root(path, &l->arena, &root, &l->err) &&
-	       epoch_load(&source, root, flags, &l->errors, &l->epoch, &l->err);
-}
-
-/* What the loader has to say, for people. */
-static int
-tell(struct loaded *l)
-{
-	const char *text = text_errors_format(&l->errors, &l->arena);
-	if (text != NULL)
-		(void)fputs(text, stderr);
-	if (l->epoch != NULL)
-		return 0;
-	if (dry_ran())
-		return out_error(&(struct err){ ERR_NOMEM, "out of memory" });
-	return l->errors.error_count > 0 ? err_exit(l->err.code) : out_error(&l->err);
-}
-
 /* ---- check ---- */
 
 static void
-check_json(const struct loaded *l, const char *path, const struct linted *n)
+check_json(const struct policy_load *l, const char *path, const struct linted *n)
 {
 	struct out_json j = { .to = stdout };
 	out_json_begin(&j, NULL, '{');
@@ -104,7 +67,7 @@ check_json(const struct loaded *l, const char *path, const struct linted *n)
 }
 
 static void
-check_text(const struct loaded *l, const char *path)
+check_text(const struct policy_load *l, const char *path)
 {
 	printf("%s: good: %zu parties, %zu agreements, %zu vocabularies\n", path,
 	    epoch_party_count(l->epoch), epoch_agreement_count(l->epoch),
@@ -119,9 +82,8 @@ check_text(const struct loaded *l, const char *path)
 
 /* The bundle with its lists, as the broker's trust is made of them. */
 static bool
-check_lists(struct arena *a, const struct party *p, struct err *e)
+check_lists(struct arena *a, const struct party *p, struct chain_anchors **out, struct err *e)
 {
-	SCOPED(chain_anchors_free) struct chain_anchors *anchors = NULL;
 	struct bytes *lists = arena_zalloc(a, p->crl_count + 1, sizeof(*lists));
 	if (lists == NULL)
 		return err_set(e, ERR_NOMEM, "revocation lists");
@@ -133,35 +95,80 @@ check_lists(struct arena *a, const struct party *p, struct err *e)
 		if (!files_read_ours(path, LIMIT_CRL_BYTES, a, &lists[i], e))
 			return false;
 	}
-	return chain_anchors_new(p->bundle, lists, p->crl_count, &anchors, e);
+	return chain_anchors_new(p->bundle, lists, p->crl_count, out, e);
+}
+
+/* The anchors of each party, as a broker has them; NULL: it would be shut out. */
+struct trusted {
+	struct chain_anchors **anchors;
+	size_t count;
+};
+
+static void
+trusted_done_scoped(struct trusted *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		chain_anchors_free(t->anchors[i]);
+	free(t->anchors);
 }
 
 /* What would shut a party out is no error of the policy: the others go on (design 4). */
-static void
-check_trust(struct loaded *l)
+static bool
+check_trust(struct policy_load *l, struct trusted *t)
 {
 	struct arena files;
+	size_t count = epoch_party_count(l->epoch);
+	t->anchors = calloc(count + 1, sizeof(struct chain_anchors *));
+	if (t->anchors == NULL)
+		return err_set(&l->err, ERR_NOMEM, "trust");
+	t->count = count;
 	arena_init(&files, LIMIT_TRUST_BYTES);
-	for (size_t i = 0; i < epoch_party_count(l->epoch); i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct party *p = epoch_party_at(l->epoch, i);
 		struct err e = { 0 };
-		if (p->bundle.len > 0 && !check_lists(&files, p, &e))
+		if (p->bundle.len > 0 && !check_lists(&files, p, &t->anchors[i], &e))
 			text_warning(&l->errors, NULL, NULL, "party '%.*s' would be shut out: %s",
 			    (int)p->name.len, (const char *)p->name.data, e.text);
 	}
 	arena_done(&files);
+	return true;
+}
+
+static const struct chain_anchors *
+anchors_of(void *ctx, const struct party *p, int64_t *until, const char **why)
+{
+	const struct trusted *t = ctx;
+	*why = "they cannot be used";
+	if (t->anchors[p->index] != NULL)
+		*until = chain_crl_next(t->anchors[p->index]);
+	return t->anchors[p->index];
+}
+
+/* Trust files and signatures, as a broker that knows nothing of before would judge them. */
+static bool
+check_files(struct policy_load *l, const char *path, uint64_t at)
+{
+	SCOPED(trusted_done) struct trusted t = { NULL, 0 };
+	struct signature_judge by = { anchors_of, &t,
+		at == 0 ? (int64_t)time(NULL) : (int64_t)(at / 1000000) };
+	if (!check_trust(l, &t) || !signature_judge_all(l->epoch, &by, &l->err))
+		return false;
+	/* a signature that looked bad for want of memory accuses nobody */
+	if (dry_ran())
+		return err_set(&l->err, ERR_NOMEM, "signatures");
+	signature_warn(l->epoch, path, &l->errors);
+	return true;
 }
 
 static int
 check_one(const struct call *k, const char *path)
 {
-	SCOPED(loaded_done) struct loaded l;
+	SCOPED(policy_load_done) struct policy_load l;
 	SCOPED(linted_done) struct linted n;
-	bool good = load(&l, path, EPOCH_TRUST_OPTIONAL);
+	bool good = policy_load_epoch(&l, path, EPOCH_TRUST_OPTIONAL);
 	linted_init(&n);
 	if (good) {
-		check_trust(&l);
-		if (!policy_lint(l.epoch, path, k->at, &n, &l.err))
+		if (!check_files(&l, path, k->at) || !policy_lint(l.epoch, path, k->at, &n, &l.err))
 			return out_error(&l.err);
 	}
 	bool warned = l.errors.warning_count + n.warnings.warning_count > 0;
@@ -170,7 +177,7 @@ check_one(const struct call *k, const char *path)
 		check_json(&l, path, &n);
 		return good ? refused : err_exit(l.err.code);
 	}
-	int status = tell(&l);
+	int status = policy_load_tell(&l);
 	const char *text = text_errors_format(&n.warnings, &l.arena);
 	if (text != NULL)
 		(void)fputs(text, stderr);
@@ -200,10 +207,10 @@ run_eval(const struct call *k)
 	struct err e = { 0 };
 	if (k->count != 1 || !k->jsonl)
 		return out_usage(cmd_policy_usage, "eval takes one policy and --jsonl");
-	SCOPED(loaded_done) struct loaded l;
-	bool good = load(&l, k->words[0], EPOCH_TRUST_OPTIONAL | EPOCH_PARTIAL);
+	SCOPED(policy_load_done) struct policy_load l;
+	bool good = policy_load_epoch(&l, k->words[0], EPOCH_TRUST_OPTIONAL | EPOCH_PARTIAL);
 	if (!good)
-		return tell(&l);
+		return policy_load_tell(&l);
 	if (!eval_stream(l.epoch, stdin, stdout, &e))
 		return out_error(&e);
 	return 0;
@@ -216,9 +223,9 @@ run_export(const struct call *k)
 {
 	if (k->count != 1 || k->jsonl)
 		return out_usage(cmd_policy_usage, "export takes one policy");
-	SCOPED(loaded_done) struct loaded l;
-	bool good = load(&l, k->words[0], 0);
-	int status = tell(&l);
+	SCOPED(policy_load_done) struct policy_load l;
+	bool good = policy_load_epoch(&l, k->words[0], 0);
+	int status = policy_load_tell(&l);
 	if (!good)
 		return status;
 	struct bytes text = epoch_export(l.epoch);
@@ -283,9 +290,9 @@ run_terms(const struct call *k)
 	/* the policy may stand first or second: what is no file is the name */
 	bool turned = k->count == 2 && stat(k->words[0], &st) != 0;
 	const char *name = k->count == 1 ? NULL : k->words[turned ? 0 : 1];
-	SCOPED(loaded_done) struct loaded l;
-	bool good = load(&l, k->words[turned ? 1 : 0], 0);
-	int status = tell(&l);
+	SCOPED(policy_load_done) struct policy_load l;
+	bool good = policy_load_epoch(&l, k->words[turned ? 1 : 0], 0);
+	int status = policy_load_tell(&l);
 	if (!good)
 		return status;
 	const struct agreement *a = name == NULL ? NULL : epoch_agreement(l.epoch, bytes_of(name));
@@ -361,6 +368,10 @@ cmd_policy(int argc, char **argv)
 		return policy_explain(argc - 1, argv + 1);
 	if (strcmp(argv[1], "matrix") == 0)
 		return policy_matrix(argc - 1, argv + 1);
+	if (strcmp(argv[1], "diff") == 0)
+		return policy_diff(argc - 1, argv + 1);
+	if (strcmp(argv[1], "prove") == 0)
+		return policy_prove(argc - 1, argv + 1);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

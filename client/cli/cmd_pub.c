@@ -4,16 +4,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/cli/agreements.h"
+#include "client/cli/alarms.h"
 #include "client/cli/cmd.h"
 #include "client/cli/decisions.h"
 #include "client/cli/files.h"
 #include "client/cli/label_arg.h"
+#include "client/cli/pub_proof.h"
 #include "proto/syntax.h"
 
 const char cmd_pub_usage[] =
     "pub TOPIC [FILE|-] --label L.. [--title T] [--type T] [--portion FILE --label L..]..\n"
     "      [--agreement A..] [--precedence P] [--only-to X..] [--not-to X..] [--source ID..]\n"
-    "      [--expires T] [--not-before T] [--id ID] [--exercise] [--dry-run] [--json]";
+    "      [--expires T] [--not-before T] [--id ID] [--exercise] [--dry-run] [--proof]\n"
+    "      [--json]";
 
 enum { PORTIONS = 256, LABELS = 4, NAMES = 256, SOURCES = 32, AGREEMENTS = 8 };
 enum option_code {
@@ -31,6 +35,7 @@ enum option_code {
 	OPT_ID,
 	OPT_EXERCISE,
 	OPT_DRY_RUN,
+	OPT_PROOF,
 	OPT_JSON
 };
 
@@ -49,7 +54,8 @@ struct call {
 	struct relto_source sources[SOURCES];
 	size_t source_count;
 	struct relto_report report;
-	bool dry_run, json, has_only_to;
+	bool dry_run, json, has_only_to, proof;
+	struct alarms alarms;
 };
 
 static const struct option options[] = {
@@ -67,6 +73,7 @@ static const struct option options[] = {
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "exercise", no_argument, NULL, OPT_EXERCISE },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "proof", no_argument, NULL, OPT_PROOF },
 	{ "json", no_argument, NULL, OPT_JSON },
 	CONTEXT_OPTIONS,
 	{ NULL, 0, NULL, 0 },
@@ -177,6 +184,9 @@ option(struct call *c, int code, const char *value)
 		return true;
 	case OPT_DRY_RUN:
 		c->dry_run = true;
+		return true;
+	case OPT_PROOF:
+		c->proof = true;
 		return true;
 	case OPT_JSON:
 		c->json = true;
@@ -389,15 +399,11 @@ say_why_not(const struct relto_identity *me, const struct call *c)
 
 /* Without --agreement: the one that this party may use for the report; else which there are. */
 static int
-choose_agreement(struct session *s, struct call *c)
+choose_agreement(struct session *s, const struct relto_identity *me, struct call *c)
 {
-	struct relto_identity *me = NULL;
-	struct relto_error e = { 0 };
 	const char *names = "";
 	if (c->agreement_count > 0)
 		return 0;
-	if (!relto_whoami(s->connection, &me, &e))
-		return session_error(&e);
 	for (size_t i = 0; i < me->agreement_count; i++) {
 		const struct relto_agreement *g = &me->agreements[i];
 		if (why_not(g, c) != NULL)
@@ -409,7 +415,6 @@ choose_agreement(struct session *s, struct call *c)
 	}
 	if (c->agreement_count == 0)
 		say_why_not(me, c);
-	relto_identity_free(me);
 	if (c->agreement_count > 1)
 		return out_usage(cmd_pub_usage,
 		    "several agreements cover the topic; choose with --agreement:%s", names);
@@ -469,7 +474,8 @@ dry_run(struct session *s, struct call *c)
 		return session_error(&e);
 	int status = c->json ? say_json(NULL, x) : (decisions_reach_somebody(x) ? 0 : 1);
 	if (!c->json) {
-		(void)puts("nothing was published; it would be decided:");
+		(void)printf("nothing was published; it would be decided%s:\n",
+		    c->report.exercise ? ", as EXERCISE" : "");
 		decisions_print(stdout, x);
 	}
 	relto_explanation_free(x);
@@ -493,8 +499,9 @@ publish(struct session *s, struct call *c)
 	else {
 		relto_id_print(r->id, id);
 		(void)puts(id);
-		(void)fprintf(stderr, "accepted%s: %u whole, %u in part, %u held, %u withheld\n",
-		    r->again ? " before" : "", r->released, r->redacted, r->held, r->withheld);
+		(void)fprintf(stderr, "accepted%s%s: %u whole, %u in part, %u held, %u withheld\n",
+		    r->again ? " before" : "", c->report.exercise ? " as EXERCISE" : "",
+		    r->released, r->redacted, r->held, r->withheld);
 		for (size_t i = 0; i < r->unusable_count; i++) {
 			out_cleanf(stderr, "agreement %s was not used: %s",
 			    r->unusable[i].agreement, r->unusable[i].why);
@@ -503,9 +510,30 @@ publish(struct session *s, struct call *c)
 		if (x != NULL)
 			decisions_print(stderr, x);
 	}
+	int status = c->proof ? pub_proof(s, r->id) : 0;
 	relto_explanation_free(x);
 	relto_receipt_free(r);
-	return nobody ? 1 : 0;
+	alarms_watch(&c->alarms, s->connection);
+	if (status == 0 && alarms_raised(&c->alarms))
+		status = err_exit(ERR_PROTOCOL);
+	return status != 0 ? status : nobody ? 1 : 0;
+}
+
+/* Which, and that these are the terms that were accepted. */
+static int
+agreements(struct session *s, struct call *c)
+{
+	struct relto_identity *me = NULL;
+	struct relto_error e = { 0 };
+	unsigned tries = 0;
+	while (!relto_whoami(s->connection, &me, &e))
+		if (!session_again(&e, &tries))
+			return session_error(&e);
+	int status = choose_agreement(s, me, c);
+	if (status == 0)
+		status = agreements_pinned(s, me, c->agreements, c->agreement_count);
+	relto_identity_free(me);
+	return status;
 }
 
 int
@@ -517,9 +545,10 @@ cmd_pub(int argc, char **argv)
 	int status = parse(&c, argc, argv);
 	if (status != 0)
 		return status;
+	s.reconnect = true;
 	status = session_open(&s, &c.flags);
 	if (status == 0)
-		status = choose_agreement(&s, &c);
+		status = agreements(&s, &c);
 	if (status == 0 && !fill(&s, &c, &e))
 		status = out_error(&e);
 	if (status == 0)

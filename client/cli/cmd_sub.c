@@ -5,12 +5,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/alarms.h"
 #include "client/cli/cmd.h"
 #include "client/cli/handover.h"
+#include "client/cli/mailbox.h"
+#include "client/lists.h"
+#include "proto/syntax.h"
 
 const char cmd_sub_usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
-    "      [--count N] [--credit N] [--wait DURATION] [--no-ack] [--unverified] [--json]";
+    "      [--count N] [--credit N] [--wait DURATION] [--no-ack] [--proof full] [--unverified]\n"
+    "      [--json] | sub --list|--dead-letters [--json] | sub --delete NAME [--exercise]";
 
 enum option_code {
 	OPT_NAME = 1,
@@ -23,8 +28,12 @@ enum option_code {
 	OPT_CREDIT,
 	OPT_WAIT,
 	OPT_NO_ACK,
+	OPT_PROOF,
 	OPT_UNVERIFIED,
-	OPT_JSON
+	OPT_JSON,
+	OPT_LIST,
+	OPT_DEAD_LETTERS,
+	OPT_DELETE
 };
 enum {
 	CREDIT_MAX = 1024,
@@ -36,14 +45,20 @@ struct call {
 	const char *save, *exec;
 	uint64_t count, wait_ms;
 	bool no_ack, json;
+	bool list, letters;	 /* instead of receiving.. */
+	const char *unsubscribe; /* ..likewise */
 	struct session *session;
 	uint64_t seen;
-	bool bad;    /* a report that could not be verified came */
-	bool unkept; /* one could not be shown, saved or handed over */
+	bool unproved; /* one came without the proof that was asked for */
+	bool bad;      /* a report that could not be verified came */
+	bool unkept;   /* one could not be shown, saved or handed over */
 	struct handover_done done;
 	struct relto_subscription got;
+	struct alarms alarms;
+	uint64_t sessions;	   /* that were up */
+	bool gone;		   /* that the connection is lost was said */
 	uint64_t open[CREDIT_MAX]; /* deliveries that came and are not acknowledged */
-	size_t open_count, overdue;
+	size_t open_count;
 };
 
 static const struct option options[] = {
@@ -57,8 +72,12 @@ static const struct option options[] = {
 	{ "credit", required_argument, NULL, OPT_CREDIT },
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "no-ack", no_argument, NULL, OPT_NO_ACK },
+	{ "proof", required_argument, NULL, OPT_PROOF },
 	{ "unverified", no_argument, NULL, OPT_UNVERIFIED },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "list", no_argument, NULL, OPT_LIST },
+	{ "dead-letters", no_argument, NULL, OPT_DEAD_LETTERS },
+	{ "delete", required_argument, NULL, OPT_DELETE },
 	CONTEXT_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
@@ -97,12 +116,24 @@ option(struct call *c, int code, const char *value)
 	case OPT_NO_ACK:
 		c->no_ack = true;
 		return true;
+	case OPT_PROOF:
+		c->want.proof = true;
+		return strcmp(value, "full") == 0;
 	case OPT_UNVERIFIED:
 		c->session->unverified = true;
 		return true;
 	case OPT_JSON:
 		c->json = true;
 		return true;
+	case OPT_LIST:
+		c->list = true;
+		return true;
+	case OPT_DEAD_LETTERS:
+		c->letters = true;
+		return true;
+	case OPT_DELETE:
+		c->unsubscribe = value;
+		return syntax_name(bytes_of(value), NULL);
 	default:
 		return context_flag(&c->flags, code, value);
 	}
@@ -113,9 +144,11 @@ static const char *
 right(int code)
 {
 	return code == OPT_FROM	    ? "start"
+	       : code == OPT_PROOF  ? "full"
 	       : code == OPT_COUNT  ? "a number from 1 on"
 	       : code == OPT_CREDIT ? "1 to 1024"
 	       : code == OPT_WAIT   ? "a duration such as 30s, 5m, 2h or 1d"
+	       : code == OPT_DELETE ? "the name of a subscription"
 				    : "";
 }
 
@@ -134,7 +167,25 @@ parse(struct call *c, int argc, char **argv)
 			return out_usage(cmd_sub_usage, "--%s '%s' is not right: %s",
 			    options[index].name, optarg, right(code));
 	}
+	if (c->list + c->letters + (c->unsubscribe != NULL) > 1)
+		return out_usage(cmd_sub_usage, "one of --list, --dead-letters and --delete");
 	return optind < argc ? out_usage(cmd_sub_usage, "what is '%s'?", argv[optind]) : 0;
+}
+
+/* What is done instead of receiving; -1: nothing. */
+static int
+instead(const struct call *c)
+{
+	struct relto_error e = { 0 };
+	if (c->list)
+		return mailbox_subscriptions(c->session, NULL, c->json);
+	if (c->letters)
+		return mailbox_letters(c->session, false, NULL, c->json);
+	if (c->unsubscribe == NULL)
+		return -1;
+	return lists_unsubscribe(c->session->connection, c->unsubscribe, c->want.exercise, &e)
+		   ? 0
+		   : session_error(&e);
 }
 
 /* ---- one report ---- */
@@ -164,7 +215,7 @@ keep(struct call *c, const struct relto_delivery *d)
 	if (c->save != NULL) {
 		if (!save(c, d, &at))
 			return false;
-		folder = arena_printf(&c->session->arena, "%s/%s", c->save, at.name);
+		folder = arena_printf(&c->session->scratch, "%s/%s", c->save, at.name);
 	}
 	return c->exec == NULL || handover_run(c->session, c->exec, folder, d);
 }
@@ -181,6 +232,11 @@ not_shown(struct call *c, const struct relto_delivery *d)
 			: "\n",
 	    stderr);
 	c->bad = true;
+	if (d->unproved && !c->unproved)
+		(void)fputs("relto: ALARM: the broker does not prove what it delivers; it may keep "
+			    "records out of its log: tell your auditor\n",
+		    stderr);
+	c->unproved |= d->unproved;
 }
 
 /* Shows it, saves it, hands it over; whether it is safe with its reader. */
@@ -218,9 +274,11 @@ note_open(struct call *c, uint64_t number, bool open)
 static bool
 handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
 {
-	bool again = d->portion_count > 0 && handover_is_done(&c->done, d), safe = again;
+	bool shown = delivery_is_shown(d);
+	bool again = shown && handover_is_done(&c->done, d), safe = again;
+	session_next(c->session);
 	c->seen += !again;
-	if (d->portion_count == 0) /* librelto gives none of what may not be shown */
+	if (!shown)
 		not_shown(c, d);
 	else if (!again)
 		safe = take(c, d);
@@ -248,17 +306,23 @@ patience(const struct call *c)
 	return c->wait_ms == UINT64_MAX ? INT64_MAX : now_ms() + (int64_t)c->wait_ms;
 }
 
-/* The alarm that a client is there for: the broker keeps records out of the log. */
+/* Says that the connection is gone, and that it is there again: then nothing holds credit. */
 static void
-watch(struct call *c)
+follow(struct call *c)
 {
-	size_t overdue = relto_overdue(c->session->connection);
-	if (overdue > c->overdue) {
-		(void)fprintf(stderr,
-		    "relto: ALARM: %zu reports are not in a signed head of your party's tree after "
-		    "120 s; the broker may keep records out of its log: tell your auditor\n",
-		    overdue);
-		c->overdue = overdue;
+	uint64_t sessions;
+	struct relto_error lost;
+	bool up = relto_is_up(c->session->connection, &sessions, &lost);
+	if (!c->gone && (!up || sessions != c->sessions)) {
+		out_cleanf(stderr, "relto: the connection was lost: %s; trying again", lost.text);
+		(void)fputc('\n', stderr);
+		c->gone = true;
+	}
+	if (up && sessions != c->sessions) {
+		(void)fputs("relto: connected again\n", stderr);
+		c->gone = false;
+		c->open_count = 0;
+		c->sessions = sessions;
 	}
 }
 
@@ -279,11 +343,15 @@ static bool
 receive(struct call *c, struct relto_error *e)
 {
 	int64_t until = patience(c);
+	c->sessions = 1;
 	while ((c->count == 0 || c->seen < c->count) && !is_blocked(c)) {
 		struct relto_delivery *d = NULL;
 		int64_t left = until - now_ms();
 		int turn_ms = left < 0 ? 0 : left < TURN_MS ? (int)left : TURN_MS;
-		if (relto_next(c->session->connection, turn_ms, &d, e)) {
+		bool came = relto_next(c->session->connection, turn_ms, &d, e);
+		if (came || !e->fatal)
+			follow(c);
+		if (came) {
 			bool ok = handle(c, d, e);
 			relto_delivery_free(d);
 			if (!ok)
@@ -294,10 +362,22 @@ receive(struct call *c, struct relto_error *e)
 		} else if (now_ms() >= until) {
 			break;
 		}
-		watch(c);
+		alarms_watch(&c->alarms, c->session->connection);
 	}
-	watch(c);
-	return relto_settle(c->session->connection, e);
+	bool ok = relto_settle(c->session->connection, e);
+	alarms_watch(&c->alarms, c->session->connection);
+	return ok;
+}
+
+static int
+subscribe(struct call *c)
+{
+	struct relto_error e;
+	unsigned tries = 0;
+	while (!relto_subscribe(c->session->connection, &c->want, &c->got, &e))
+		if (!session_again(&e, &tries))
+			return session_error(&e);
+	return 0;
 }
 
 int
@@ -308,18 +388,24 @@ cmd_sub(int argc, char **argv)
 	struct relto_error e = { 0 };
 	struct err why = { 0 };
 	c = (struct call){ .session = &s };
+	s.reconnect = true;
 	int status = parse(&c, argc, argv);
 	if (status != 0)
 		return status;
 	status = session_open(&s, &c.flags);
+	int done = status == 0 ? instead(&c) : status;
+	if (done >= 0) {
+		session_close(&s);
+		return done;
+	}
 	if (status == 0 && !session_vocabs(&s, &why))
 		status = out_error(&why);
-	if (status == 0 && !relto_subscribe(s.connection, &c.want, &c.got, &e))
-		status = session_error(&e);
+	if (status == 0)
+		status = subscribe(&c);
 	if (status == 0 && !receive(&c, &e))
 		status = session_error(&e);
 	session_close(&s);
-	if (status == 0 && c.overdue > 0)
+	if (status == 0 && (alarms_raised(&c.alarms) || c.unproved))
 		return err_exit(ERR_PROTOCOL);
 	if (status == 0 && c.bad)
 		return 77;

@@ -1,4 +1,4 @@
-/* cmd_vocab.c - relto vocab check|mark: tools for SPIFs (DESIGN sections 3 and 12). */
+/* cmd_vocab.c - relto vocab check|show|mark: tools for SPIFs (DESIGN sections 3 and 12). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,75 +8,15 @@
 #include "client/cli/files.h"
 #include "client/cli/label_arg.h"
 #include "client/cli/out.h"
+#include "client/cli/vocab_tool.h"
+#include "policy/label_xml.h"
 #include "policy/marking.h"
 #include "policy/spif.h"
 
 const char cmd_vocab_usage[] =
-    "vocab check FILE.. [--json] | vocab mark FILE LABEL.. [--lang LANG] [--json]";
-
-enum { WORDS_MAX = 256, ARENA_MAX = 256 << 20 };
-struct call {
-	const char *words[WORDS_MAX]; /* what is left of the options */
-	size_t count;
-	bool json;
-	const char *lang; /* NULL: the phrases without a language */
-};
-
-/* One SPIF, as far as it loaded. */
-struct loaded {
-	struct arena arena;
-	struct text_errors errors;
-	struct vocab *vocab; /* NULL: it did not */
-};
-
-static void
-loaded_done(struct loaded *l)
-{
-	text_errors_done(&l->errors);
-	arena_done(&l->arena);
-}
-
-static inline void
-loaded_done_scoped(struct loaded *l)
-{
-	loaded_done(l);
-}
-
-/* What reltod would refuse. */
-static void
-warn_if_writable(const char *path)
-{
-	struct stat st;
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		(void)fprintf(stderr,
-		    "%s: warning: group or others can write it; reltod would refuse it\n", path);
-}
-
-/* False with an error only if the file cannot be read; faults in it are in the list. */
-static bool
-load(struct loaded *l, const char *path, bool lint, struct err *e)
-{
-	struct bytes spif;
-	*l = (struct loaded){ .vocab = NULL };
-	arena_init(&l->arena, ARENA_MAX);
-	text_errors_init(&l->errors);
-	if (!files_read(path, &l->arena, &spif, e))
-		return false;
-	warn_if_writable(path);
-	bool ok = lint ? spif_check(&l->arena, bytes_of(path), spif, &l->errors, &l->vocab)
-		       : spif_load(&l->arena, bytes_of(path), spif, &l->errors, &l->vocab);
-	if (!ok)
-		l->vocab = NULL;
-	return true;
-}
-
-static void
-tell(struct loaded *l)
-{
-	const char *text = text_errors_format(&l->errors, &l->arena);
-	if (text != NULL)
-		(void)fputs(text, stderr);
-}
+    "vocab check FILE.. [--json] | vocab show FILE [--lang LANG] [--json] | "
+    "vocab mark FILE LABEL.. [--lang LANG] [--json] | "
+    "vocab mark FILE LABEL --xml [--created TIME] [--review TIME]";
 
 /* ---- check ---- */
 
@@ -97,7 +37,7 @@ write_faults(struct out_json *j, const char *key, const struct text_fault *fault
 }
 
 static void
-check_json(const struct loaded *l, const char *path)
+check_json(const struct vocab_loaded *l, const char *path)
 {
 	struct out_json j = { .to = stdout };
 	const struct vocab *v = l->vocab;
@@ -119,7 +59,7 @@ check_json(const struct loaded *l, const char *path)
 }
 
 static void
-check_text(const struct loaded *l, const char *path)
+check_text(const struct vocab_loaded *l, const char *path)
 {
 	const struct vocab *v = l->vocab;
 	printf("%s: good: vocabulary ", path);
@@ -133,16 +73,16 @@ check_text(const struct loaded *l, const char *path)
 }
 
 static int
-check_one(const struct call *k, const char *path)
+check_one(const struct vocab_call *k, const char *path)
 {
 	struct err e = { 0 };
-	SCOPED(loaded_done) struct loaded l;
-	if (!load(&l, path, true, &e))
+	SCOPED(vocab_loaded_done) struct vocab_loaded l;
+	if (!vocab_load(&l, path, true, &e))
 		return out_error(&e);
 	if (k->json) {
 		check_json(&l, path);
 	} else {
-		tell(&l);
+		vocab_tell(&l);
 		if (l.vocab != NULL)
 			check_text(&l, path);
 	}
@@ -150,7 +90,7 @@ check_one(const struct call *k, const char *path)
 }
 
 static int
-run_check(const struct call *k)
+run_check(const struct vocab_call *k)
 {
 	int status = 0;
 	if (k->count == 0)
@@ -160,6 +100,25 @@ run_check(const struct call *k)
 		status = status == 0 ? one : status;
 	}
 	return status;
+}
+
+/* ---- show ---- */
+
+static int
+run_show(const struct vocab_call *k)
+{
+	struct err e = { 0 };
+	if (k->count != 1)
+		return out_usage(cmd_vocab_usage, "show takes one SPIF");
+	SCOPED(vocab_loaded_done) struct vocab_loaded l;
+	if (!vocab_load(&l, k->words[0], false, &e))
+		return out_error(&e);
+	if (l.vocab == NULL) {
+		vocab_tell(&l);
+		return err_exit(ERR_DATA);
+	}
+	bool ok = k->json ? vocab_show_json(&l, k, &e) : vocab_show(&l, k, &e);
+	return ok ? 0 : out_error(&e);
 }
 
 /* ---- mark ---- */
@@ -202,7 +161,8 @@ struct marked {
 };
 
 static bool
-mark(struct loaded *l, const struct call *k, const char *arg, struct marked *out, struct err *e)
+mark(struct vocab_loaded *l, const struct vocab_call *k, const char *arg, struct marked *out,
+    struct err *e)
 {
 	const struct vocab *set[] = { l->vocab };
 	const struct vocab *v;
@@ -229,8 +189,27 @@ mark_json(const struct marked *m)
 	out_json_line(&j);
 }
 
+/* An invalid label is not written: somebody would bind it to a document. */
+static bool
+mark_xml(struct vocab_loaded *l, const struct vocab_call *k, const struct marked *m, struct err *e)
+{
+	struct label_xml_dates dates = { k->created == 0 ? now_us() : k->created, k->review };
+	struct bytes xml;
+	if (!m->valid)
+		return true;
+	if (!label_xml_write(&l->arena, &m->label, &dates, &xml, e))
+		return false;
+	(void)fwrite(xml.data, 1, xml.len, stdout);
+	(void)fputc('\n', stdout);
+	if (k->review == 0)
+		(void)fputs("relto: warning: no ReviewDateTime (--review TIME), which ADatP-4774 "
+			    "asks of a label without a successor\n",
+		    stderr);
+	return true;
+}
+
 static int
-mark_one(struct loaded *l, const struct call *k, const char *arg)
+mark_one(struct vocab_loaded *l, const struct vocab_call *k, const char *arg)
 {
 	struct err e = { 0 };
 	struct marked m;
@@ -242,6 +221,9 @@ mark_one(struct loaded *l, const struct call *k, const char *arg)
 		    l->errors.warnings[i].line, l->errors.warnings[i].text);
 	if (k->json) {
 		mark_json(&m);
+	} else if (k->xml) {
+		if (!mark_xml(l, k, &m, &e))
+			return out_error(&e);
 	} else {
 		out_clean(stdout, m.text);
 		(void)fputc('\n', stdout);
@@ -252,17 +234,24 @@ mark_one(struct loaded *l, const struct call *k, const char *arg)
 }
 
 static int
-run_mark(const struct call *k)
+run_mark(const struct vocab_call *k)
 {
 	struct err e = { 0 };
 	int status = 0;
 	if (k->count < 2)
 		return out_usage(cmd_vocab_usage, "mark needs a SPIF and a label");
-	SCOPED(loaded_done) struct loaded l;
-	if (!load(&l, k->words[0], false, &e))
+	if (k->xml && (k->json || k->lang != NULL))
+		return out_usage(cmd_vocab_usage, "--xml goes without --json and --lang");
+	if (k->xml && k->count != 2)
+		return out_usage(
+		    cmd_vocab_usage, "--xml writes one label: a document has one root");
+	if (!k->xml && (k->created != 0 || k->review != 0))
+		return out_usage(cmd_vocab_usage, "--created and --review go with --xml");
+	SCOPED(vocab_loaded_done) struct vocab_loaded l;
+	if (!vocab_load(&l, k->words[0], false, &e))
 		return out_error(&e);
 	if (l.vocab == NULL) {
-		tell(&l);
+		vocab_tell(&l);
 		return err_exit(ERR_DATA);
 	}
 	for (size_t i = 1; i < k->count; i++) {
@@ -275,18 +264,45 @@ run_mark(const struct call *k)
 /* ---- the command ---- */
 
 static bool
-read_call(int argc, char **argv, struct call *k)
+read_time(const char *text, uint64_t *us)
+{
+	return (text_to_time(bytes_of(text), us) || text_to_date(bytes_of(text), us)) && *us != 0;
+}
+
+/* The option at *i, with its value; false if it is none. */
+static bool
+read_option(int argc, char **argv, int *i, struct vocab_call *k)
+{
+	const char *name = argv[*i];
+	if (strcmp(name, "--json") == 0)
+		return k->json = true;
+	if (strcmp(name, "--xml") == 0)
+		return k->xml = true;
+	if (*i + 1 == argc)
+		return false;
+	const char *value = argv[++*i];
+	if (strcmp(name, "--lang") == 0)
+		k->lang = value;
+	else if (strcmp(name, "--created") == 0)
+		return read_time(value, &k->created);
+	else if (strcmp(name, "--review") == 0)
+		return read_time(value, &k->review);
+	else
+		return false;
+	return true;
+}
+
+static bool
+read_call(int argc, char **argv, struct vocab_call *k)
 {
 	bool words_only = false;
 	for (int i = 2; i < argc; i++) {
 		if (!words_only && strcmp(argv[i], "--") == 0) {
 			words_only = true;
-		} else if (!words_only && strcmp(argv[i], "--json") == 0) {
-			k->json = true;
-		} else if (!words_only && strcmp(argv[i], "--lang") == 0 && i + 1 < argc) {
-			k->lang = argv[++i];
-		} else if ((!words_only && strncmp(argv[i], "--", 2) == 0) ||
-			   k->count == WORDS_MAX) {
+		} else if (!words_only && strncmp(argv[i], "--", 2) == 0) {
+			if (!read_option(argc, argv, &i, k))
+				return false;
+		} else if (k->count == VOCAB_CALL_WORDS) {
 			return false;
 		} else {
 			k->words[k->count++] = argv[i];
@@ -298,13 +314,17 @@ read_call(int argc, char **argv, struct call *k)
 int
 cmd_vocab(int argc, char **argv)
 {
-	struct call k = { .count = 0 };
+	struct vocab_call k = { .count = 0 };
 	if (argc < 2)
-		return out_usage(cmd_vocab_usage, "check or mark?");
+		return out_usage(cmd_vocab_usage, "check, show or mark?");
 	if (!read_call(argc, argv, &k))
-		return out_usage(cmd_vocab_usage, "an unknown option, or too many words");
+		return out_usage(cmd_vocab_usage,
+		    "an unknown option, a time that is none (2026-06-01 or with T..Z), or too many "
+		    "words");
 	if (strcmp(argv[1], "check") == 0)
 		return run_check(&k);
+	if (strcmp(argv[1], "show") == 0)
+		return run_show(&k);
 	if (strcmp(argv[1], "mark") == 0)
 		return run_mark(&k);
 	return out_usage(cmd_vocab_usage, "unknown part '%s'", argv[1]);

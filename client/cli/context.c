@@ -268,9 +268,12 @@ finish(struct loader *o, struct err *e)
 #define F(field, setting, path, what) c->field = o->value[CONTEXT_##field];
 #include "client/cli/context.def"
 #undef F
-	return printed(
-	    arena_printf(&c->arena, "%s/state/%s", o->home, c->name[0] == '\0' ? "none" : c->name),
-	    &c->state, e);
+	/* no context has the name "" */
+	return printed(arena_printf(&c->arena, "%s/contexts/%s.terms", o->home, c->name), &c->terms,
+		   e) &&
+	       printed(arena_printf(&c->arena, "%s/state/%s", o->home,
+			   c->name[0] == '\0' ? "none" : c->name),
+		   &c->state, e);
 }
 
 bool

@@ -42,8 +42,9 @@ struct context {
 	struct arena arena;
 	const char *name; /* "" if everything came from flags and variables */
 	const char *path; /* of its file; NULL without one */
-	/* HOME/state/NAME, made when it is first used: checkpoints and accepted terms live there */
+	/* HOME/state/NAME, made when it is first used: checkpoints live there */
 	const char *state;
+	const char *terms;  /* HOME/contexts/NAME.terms: what was accepted (pins.h) */
 	const char *server; /* as said; after context_ready also the first line of server-file */
 	const char *server_file, *hub_id, *hub_ca, *certificate, *key, *trust, *log_key;
 };

@@ -13,10 +13,44 @@ word(const char *const *words, size_t count, unsigned i)
 }
 #define WORD(words, i) word(words, sizeof(words) / sizeof((words)[0]), (unsigned)(i))
 
+/* What the reports that this one cites do to it. */
+static const char *
+words_of(const char *reason)
+{
+	static const struct {
+		const char *reason, *words;
+	} all[] = {
+		{ "unknown-source",
+		    "it cites a report that your party did not publish and was not given" },
+		{ "onward",
+		    "it rests on a report whose agreement does not let it go on to this party" },
+		{ "consent", "the originator of a report that it rests on must consent" },
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(all[i].reason, reason) == 0)
+			return all[i].words;
+	return NULL;
+}
+
+static void
+print_obligation(FILE *to, const struct relto_obligation *o)
+{
+	char time[32];
+	bool consent = o->kind == RELTO_CONSENT;
+	(void)fprintf(to, "      open: %s", WORD(kinds, o->kind));
+	if (o->approver[0] != 0)
+		out_cleanf(to, " by %s", o->approver);
+	if (o->subject[0] != 0)
+		out_cleanf(to, consent ? " to what rests on its report %s" : " (%s)", o->subject);
+	else if (consent)
+		(void)fputs(" to what rests on a source of a source", to);
+	(void)fprintf(to, " until %s\n", session_time(o->deadline_us / 1000, time));
+}
+
 static void
 print_portion(FILE *to, const struct relto_portion_decision *p)
 {
-	char time[32];
+	const char *words = words_of(p->reason);
 	out_cleanf(to, "    portion %-3" PRIu32 " %-9s %s", p->portion, WORD(verdicts, p->verdict),
 	    p->reason);
 	if (p->agreement[0] != 0)
@@ -26,15 +60,10 @@ print_portion(FILE *to, const struct relto_portion_decision *p)
 	if (p->place[0] != 0)
 		out_cleanf(to, "  %s", p->place);
 	(void)fputc('\n', to);
-	for (size_t i = 0; i < p->obligation_count; i++) {
-		const struct relto_obligation *o = &p->obligations[i];
-		(void)fprintf(to, "      open: %s", WORD(kinds, o->kind));
-		if (o->approver[0] != 0)
-			out_cleanf(to, " by %s", o->approver);
-		if (o->subject[0] != 0)
-			out_cleanf(to, " (%s)", o->subject);
-		(void)fprintf(to, " until %s\n", session_time(o->deadline_us / 1000, time));
-	}
+	if (words != NULL)
+		(void)fprintf(to, "      %s\n", words);
+	for (size_t i = 0; i < p->obligation_count; i++)
+		print_obligation(to, &p->obligations[i]);
 }
 
 void

@@ -74,12 +74,41 @@ delivery_markings(FILE *to, struct session *s, const struct relto_portion *p)
 	}
 }
 
+/* Before and behind, as on the radio: nobody may take it for live. */
+static void
+show_exercise(const struct relto_delivery *d)
+{
+	if (d->exercise)
+		(void)puts("EXERCISE EXERCISE EXERCISE");
+}
+
+/* A recall has nothing else; no report is taken for one. */
+static void
+show_about(const struct relto_delivery *d)
+{
+	static const char *const acts[] = { "", "supersedes", "RECALLS", "is about" };
+	char id[RELTO_ID_TEXT];
+	if (d->about.act == 0)
+		return;
+	relto_id_print(d->about.report, id);
+	(void)printf("  %s report %s", acts[d->about.act], id);
+	out_cleanf(stdout, "%s%s", d->about.code[0] == 0 ? "" : ": ", d->about.code);
+	(void)putchar('\n');
+	if (d->about.act != RELTO_RECALL)
+		return;
+	(void)printf("  destroy what you have of it, and say so: relto recall answer %s ", id);
+	for (size_t i = 0; relto_answer_code(i) != NULL; i++)
+		(void)printf("%s%s", i == 0 ? "" : "|", relto_answer_code(i));
+	(void)putchar('\n');
+}
+
 bool
 delivery_show(struct session *s, const struct relto_delivery *d)
 {
 	char id[RELTO_ID_TEXT], time[32];
 	bool colour = session_colour(stdout), whole = true;
 	relto_id_print(d->id, id);
+	show_exercise(d);
 	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
 	    precedence(d->precedence));
 	out_clean(stdout, bytes_of(d->topic));
@@ -89,9 +118,10 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 	for (size_t i = 0; i < d->agreements.count; i++)
 		out_cleanf(stdout, "%s%s", i == 0 ? ", under " : ", ", d->agreements.items[i]);
 	(void)putchar('\n');
+	show_about(d);
 	for (size_t i = 0; i < d->portion_count; i++) {
 		const struct relto_portion *p = &d->portions[i].portion;
-		(void)fputs("  [", stdout);
+		(void)fputs(d->exercise ? "  EXERCISE [" : "  [", stdout);
 		delivery_markings(stdout, s, p);
 		(void)fputs("] ", stdout);
 		out_clean(stdout, bytes_of(p->title == NULL ? "" : p->title));
@@ -99,6 +129,7 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 		(void)putchar('\n');
 		whole &= show_content(p->content_type, bytes_from(p->content.data, p->content.len));
 	}
+	show_exercise(d);
 	return whole;
 }
 
@@ -130,6 +161,27 @@ portion_json(struct out_json *j, struct session *s, const struct relto_portion *
 	out_json_end(j, '}');
 }
 
+const char *
+delivery_act(const struct relto_delivery *d)
+{
+	static const char *const acts[] = { "", "supersede", "recall", "about" };
+	return acts[d->about.act];
+}
+
+static void
+about_json(struct out_json *j, const struct relto_delivery *d)
+{
+	char id[RELTO_ID_TEXT];
+	if (d->about.act == 0)
+		return;
+	relto_id_print(d->about.report, id);
+	out_json_begin(j, "notice", '{');
+	out_json_text(j, "act", delivery_act(d));
+	out_json_text(j, "report", id);
+	out_json_text(j, "code", d->about.code[0] == 0 ? NULL : d->about.code);
+	out_json_end(j, '}');
+}
+
 void
 delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool files)
 {
@@ -151,6 +203,7 @@ delivery_json(FILE *to, struct session *s, const struct relto_delivery *d, bool 
 	out_json_uint(&j, "accepted_us", d->accepted_us);
 	out_json_uint(&j, "attempt", d->attempt);
 	session_texts_json(&j, "agreements", &d->agreements);
+	about_json(&j, d);
 	out_json_begin(&j, "portions", '[');
 	for (size_t i = 0; i < d->portion_count; i++) {
 		if (files)

@@ -2,6 +2,7 @@
  */
 #include "client/cli/delivery.h"
 #include "client/cli/disk.h"
+#include "policy/label_xml.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,23 +36,79 @@ finish(FILE *f)
 }
 
 static bool
-put_body(int folder, size_t portion, const struct relto_bytes *b)
+put(int folder, const char *name, const void *data, size_t len)
 {
-	char name[DELIVERY_FILE];
-	delivery_file(portion, name);
 	FILE *f = make(folder, name);
 	if (f == NULL)
 		return false;
-	bool ok = b->len == 0 || fwrite(b->data, 1, b->len, f) == b->len;
+	bool ok = len == 0 || fwrite(data, 1, len, f) == len;
 	return finish(f) && ok;
+}
+
+/* The content; and what it takes to show that it is what was released (relto-verify receipt): the
+ * head, which is committed to, and the bytes of the body before the content, which end it. */
+static bool
+put_portion(int folder, size_t n, const struct relto_received *r)
+{
+	char name[DELIVERY_FILE];
+	const struct relto_bytes *content = &r->portion.content;
+	delivery_file(n, name);
+	if (!put(folder, name, content->data, content->len))
+		return false;
+	(void)snprintf(name, sizeof(name), "%02zu.head", n);
+	if (!put(folder, name, r->head.data, r->head.len))
+		return false;
+	(void)snprintf(name, sizeof(name), "%02zu.front", n);
+	return put(folder, name, r->body.data, r->body.len - content->len);
+}
+
+/* A label as XML, for other programs; only where its vocabulary is known here. */
+static bool
+put_label(int folder, struct session *s, const struct relto_delivery *d, size_t portion, size_t n)
+{
+	const struct relto_label *l = &d->portions[portion].portion.labels[n];
+	const struct label_xml_dates dates = { d->created * 1000, 0 };
+	struct label label;
+	struct bytes xml;
+	struct err e;
+	char name[DELIVERY_FILE];
+	if (!session_label(s, l, &label))
+		return true;
+	if (!label_xml_write(&s->scratch, &label, &dates, &xml, &e)) {
+		errno = ENOMEM;
+		return false;
+	}
+	(void)snprintf(name, sizeof(name), "%02zu.%zu.label.xml", portion, n);
+	FILE *f = make(folder, name);
+	if (f == NULL)
+		return false;
+	bool ok = fwrite(xml.data, 1, xml.len, f) == xml.len && fputc('\n', f) != EOF;
+	return finish(f) && ok;
+}
+
+static bool
+put_labels(int folder, struct session *s, const struct relto_delivery *d)
+{
+	for (size_t i = 0; i < d->portion_count; i++)
+		for (size_t n = 0; n < d->portions[i].portion.label_count; n++)
+			if (!put_label(folder, s, d, i, n))
+				return false;
+	return true;
 }
 
 static bool
 put_all(int folder, struct session *s, const struct relto_delivery *d)
 {
 	for (size_t i = 0; i < d->portion_count; i++)
-		if (!put_body(folder, i, &d->portions[i].portion.content))
+		if (!put_portion(folder, i, &d->portions[i]))
 			return false;
+	if (!put(folder, "manifest", d->manifest.data, d->manifest.len) ||
+	    !put_labels(folder, s, d))
+		return false;
+	if (d->notice.len > 0 && !put(folder, "notice", d->notice.data, d->notice.len))
+		return false;
+	if (d->proof.len > 0 && !put(folder, "delivery.tlog-proof", d->proof.data, d->proof.len))
+		return false;
 	FILE *f = make(folder, "report.json");
 	if (f == NULL)
 		return false;
@@ -85,7 +142,8 @@ is_saved(int base, const char *name, const char *digest)
 	return same;
 }
 
-/* PARTY.ID; of a party that is not pinned, what it says of itself, and that it is not verified. */
+/* PARTY.ID, for an exercise with that before it; of a party that is not pinned, what it says of
+ * itself, and that it is not verified. */
 static void
 name_of(const struct relto_delivery *d, char to[DELIVERY_NAME])
 {
@@ -94,10 +152,12 @@ name_of(const struct relto_delivery *d, char to[DELIVERY_NAME])
 	relto_id_print(d->id, id);
 	domain = domain == NULL ? "" : domain + 2;
 	size_t len = strcspn(domain, "/") < 128 ? strcspn(domain, "/") : 128;
+	const char *mode = d->exercise ? "EXERCISE." : "";
 	if (d->party[0] != 0)
-		(void)snprintf(to, DELIVERY_NAME, "%.64s.%s", d->party, id);
+		(void)snprintf(to, DELIVERY_NAME, "%s%.64s.%s", mode, d->party, id);
 	else
-		(void)snprintf(to, DELIVERY_NAME, "unverified.%.*s.%s", (int)len, domain, id);
+		(void)snprintf(
+		    to, DELIVERY_NAME, "%sunverified.%.*s.%s", mode, (int)len, domain, id);
 }
 
 /* The first name that is free, or is this report already: *saved.  False: too many in the way. */

@@ -11,15 +11,6 @@
 enum { ARENA_FACTOR = 64, ARENA_EXTRA = 64 << 20 };
 
 static void
-write_name(struct out_json *j, const char *key, struct bytes value)
-{
-	if (value.data == NULL)
-		out_json_text(j, key, NULL);
-	else
-		out_json_bytes(j, key, value);
-}
-
-static void
 write_obligation(struct out_json *j, const struct obligation *o)
 {
 	out_json_begin(j, NULL, '{');
@@ -37,10 +28,10 @@ write_portion(struct out_json *j, size_t index, const struct portion_decision *p
 	out_json_begin(j, NULL, '{');
 	out_json_uint(j, "portion", index);
 	out_json_text(j, "verdict", verdict_name(p->verdict));
-	write_name(
+	out_json_bytes_or_null(
 	    j, "agreement", p->agreement == NULL ? (struct bytes){ NULL, 0 } : p->agreement->name);
 	out_json_text(j, "reason", reason_token(p->reason));
-	write_name(j, "rule", p->rule);
+	out_json_bytes_or_null(j, "rule", p->rule);
 	out_json_begin(j, "obligations", '[');
 	for (size_t i = 0; i < p->open_count; i++)
 		write_obligation(j, &p->open[i].what);

@@ -76,15 +76,20 @@ child(const char *command, int in)
 static bool
 say(struct session *s, const struct relto_delivery *d, const char *folder)
 {
-	char id[RELTO_ID_TEXT];
+	char id[RELTO_ID_TEXT], about[RELTO_ID_TEXT] = "";
 	relto_id_print(d->id, id);
+	if (d->about.act != 0)
+		relto_id_print(d->about.report, about);
 	char *marked = markings(s, d);
-	bool ok = marked != NULL && setenv("RELTO_REPORT", id, 1) == 0 &&
-		  setenv("RELTO_PARTY", d->party, 1) == 0 &&
-		  setenv("RELTO_TOPIC", d->topic, 1) == 0 &&
-		  setenv("RELTO_ORIGINATOR", d->originator, 1) == 0 &&
-		  setenv("RELTO_MARKINGS", marked, 1) == 0 &&
-		  (folder == NULL || setenv("RELTO_FOLDER", folder, 1) == 0);
+	bool ok =
+	    marked != NULL && setenv("RELTO_REPORT", id, 1) == 0 &&
+	    setenv("RELTO_PARTY", d->party, 1) == 0 && setenv("RELTO_TOPIC", d->topic, 1) == 0 &&
+	    setenv("RELTO_MODE", d->exercise ? "exercise" : "live", 1) == 0 &&
+	    setenv("RELTO_ORIGINATOR", d->originator, 1) == 0 &&
+	    setenv("RELTO_MARKINGS", marked, 1) == 0 &&
+	    setenv("RELTO_ACT", delivery_act(d), 1) == 0 && setenv("RELTO_ABOUT", about, 1) == 0 &&
+	    setenv("RELTO_CODE", d->about.act == 0 ? "" : d->about.code, 1) == 0 &&
+	    (folder == NULL || setenv("RELTO_FOLDER", folder, 1) == 0);
 	free(marked);
 	return ok;
 }

@@ -22,6 +22,7 @@ struct lab {
 	const char *parties[LAB_PARTIES]; /* without the hub */
 	size_t party_count;
 	unsigned port; /* 0: the broker picks one, and says it in run/addresses */
+	bool signer;   /* relto-signer has the key of the log */
 	int64_t now_s;
 };
 
@@ -46,5 +47,9 @@ MUST_USE bool lab_pki(struct lab *l, struct err *e);
 MUST_USE bool lab_pki_revoke(struct lab *l, const char *party, const char *agent, struct err *e);
 /* lab_policy.c: the policy, with the shipped vocabularies. */
 MUST_USE bool lab_policy(struct lab *l, struct err *e);
+/* lab_terms.c: what the policy's agreements are, as accepted by every context of their members. */
+MUST_USE bool lab_terms(struct lab *l, struct err *e);
+/* The context of a party's agent: gbr, gbr-watch, ..; of the hub: auditor, operator. */
+const char *lab_context(struct lab *l, const char *party, const struct lab_agent *agent);
 /* Whether the ATLAS vocabulary can release to that party. */
 bool lab_policy_knows(const char *party);

@@ -200,7 +200,8 @@ make_log_key(struct lab *l, struct err *e)
 	EVP_PKEY *key = mint_ed25519();
 	const char *vkey = NULL;
 	bool ok = (key != NULL || err_set(e, ERR_CRYPTO, "no Ed25519 key")) &&
-		  put_key(l, key, "hub/log.key", e) && vkey_text(l, key, &vkey, e) &&
+		  put_key(l, key, l->signer ? "signer/log.key" : "hub/log.key", e) &&
+		  vkey_text(l, key, &vkey, e) &&
 		  lab_put(l, lab_path(l, "hub/log.vkey"), 0644, bytes_of(vkey), e) &&
 		  lab_put(l, lab_path(l, "home/log.vkey"), 0644, bytes_of(vkey), e);
 	EVP_PKEY_free(key);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/disk.h"
 #include "client/cli/lab.h"
 #include "client/cli/vocab_files.h"
 
@@ -211,6 +212,13 @@ put_text(struct lab *l, const char *path, FILE *f, char **text, struct err *e)
 	return lab_put(l, lab_path(l, "%s", path), 0644, bytes_of(*text), e);
 }
 
+static bool
+make_folder(struct lab *l, const char *name, struct err *e)
+{
+	const char *path = lab_path(l, "%s", name);
+	return path == NULL ? err_set(e, ERR_NOMEM, "%s", name) : disk_folder(path, e);
+}
+
 bool
 lab_policy(struct lab *l, struct err *e)
 {
@@ -226,6 +234,7 @@ lab_policy(struct lab *l, struct err *e)
 	} else {
 		(void)err_set(e, ERR_NOMEM, "policy");
 	}
+	ok = ok && make_folder(l, "policy/signatures", e);
 	for (size_t i = 0; ok && i < VOCAB_FILES; i++)
 		ok = lab_put(l, lab_path(l, "policy/vocab/%s", vocab_files[i].name), 0644,
 		    vocab_files[i].data, e);

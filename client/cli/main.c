@@ -3,25 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/cli/cmd.h"
+#include "client/cli/commands.h"
 #include "client/cli/out.h"
 #include "client/relto.h"
 #include "proto/dry.h"
-
-static const struct {
-	const char *name, *usage, *summary;
-	int (*run)(int argc, char **argv);
-} commands[] = {
-#define C(name, summary) { #name, cmd_##name##_usage, summary, cmd_##name },
-#include "client/cli/cmd.def"
-#undef C
-};
 
 static void
 help(FILE *to)
 {
 	(void)fputs("usage: relto COMMAND .. | help | --version | COMMAND --help\n\n", to);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < command_count; i++)
 		(void)fprintf(to, "  relto %s\n      %s\n", commands[i].usage, commands[i].summary);
 	(void)fputs(
 	    "\n--json gives every command's data as JSON.  Commands that talk to a broker take "
@@ -56,15 +47,13 @@ main(int argc, char **argv)
 		(void)printf("relto %s\n", relto_version());
 		return out_end(0);
 	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[1], commands[i].name) == 0) {
-			if (asks_for_help(argc, argv)) {
-				(void)printf("usage: relto %s\n%s\n", commands[i].usage,
-				    commands[i].summary);
-				return out_end(0);
-			}
-			return out_end(commands[i].run(argc - 1, argv + 1));
-		}
+	const struct command *c = command_find(argv[1]);
+	if (c != NULL && asks_for_help(argc, argv)) {
+		(void)printf("usage: relto %s\n%s\n", c->usage, c->summary);
+		return out_end(0);
+	}
+	if (c != NULL)
+		return out_end(c->run(argc - 1, argv + 1));
 	(void)fprintf(
 	    stderr, "relto: there is no command '%s'; 'relto help' lists them\n", argv[1]);
 	return err_exit(ERR_USAGE);

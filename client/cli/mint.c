@@ -70,7 +70,7 @@ add_usage(X509 *x, X509V3_CTX *ctx, unsigned usage)
 		unsigned bit;
 		const char *name;
 	} names[] = { { MINT_CLIENT, "clientAuth" }, { MINT_SERVER, "serverAuth" },
-		{ MINT_SIGNER, "1.3.6.1.5.5.7.3.36" } };
+		{ MINT_SIGNER, "1.3.6.1.5.5.7.3.36" }, { MINT_EMAIL, "emailProtection" } };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t used = strlen(extended);
 		if ((usage & names[i].bit) != 0)

@@ -9,12 +9,13 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
-enum mint_usage {	    /* bits */
-	MINT_AUTHORITY = 1, /* CA:TRUE, keyCertSign, cRLSign */
-	MINT_CLIENT = 2,    /* EKU clientAuth */
-	MINT_SERVER = 4,    /* EKU serverAuth */
-	MINT_SIGNER = 8,    /* EKU documentSigning */
-	MINT_CERT_SIGN = 16 /* keyCertSign without CA:TRUE: no leaf should have it */
+enum mint_usage {	     /* bits */
+	MINT_AUTHORITY = 1,  /* CA:TRUE, keyCertSign, cRLSign */
+	MINT_CLIENT = 2,     /* EKU clientAuth */
+	MINT_SERVER = 4,     /* EKU serverAuth */
+	MINT_SIGNER = 8,     /* EKU documentSigning */
+	MINT_CERT_SIGN = 16, /* keyCertSign without CA:TRUE: no leaf should have it */
+	MINT_EMAIL = 32	     /* EKU emailProtection */
 };
 
 struct mint_spec {

@@ -142,6 +142,15 @@ out_json_bytes(struct out_json *j, const char *key, struct bytes value)
 }
 
 void
+out_json_bytes_or_null(struct out_json *j, const char *key, struct bytes value)
+{
+	if (value.data == NULL)
+		out_json_text(j, key, NULL);
+	else
+		out_json_bytes(j, key, value);
+}
+
+void
 out_json_text(struct out_json *j, const char *key, const char *value)
 {
 	json_key(j, key);
@@ -156,6 +165,13 @@ out_json_uint(struct out_json *j, const char *key, uint64_t value)
 {
 	json_key(j, key);
 	(void)fprintf(j->to, "%" PRIu64, value);
+}
+
+void
+out_json_int(struct out_json *j, const char *key, int64_t value)
+{
+	json_key(j, key);
+	(void)fprintf(j->to, "%" PRId64, value);
 }
 
 void

@@ -27,8 +27,11 @@ struct out_json {
 void out_json_begin(struct out_json *j, const char *key, char bracket); /* '{' or '[' */
 void out_json_end(struct out_json *j, char bracket);			/* '}' or ']' */
 void out_json_bytes(struct out_json *j, const char *key, struct bytes value);
+/* ..or null, if it is absent. */
+void out_json_bytes_or_null(struct out_json *j, const char *key, struct bytes value);
 void out_json_text(struct out_json *j, const char *key, const char *value); /* NULL: null */
 void out_json_uint(struct out_json *j, const char *key, uint64_t value);
+void out_json_int(struct out_json *j, const char *key, int64_t value);
 void out_json_bool(struct out_json *j, const char *key, bool value);
 /* Lower-case hex. */
 void out_json_hex(struct out_json *j, const char *key, const uint8_t *data, size_t len);

@@ -3,6 +3,7 @@
 
 #include "client/cli/out.h"
 #include "client/cli/policy_explain.h"
+#include "client/cli/policy_out.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
 
@@ -112,7 +113,7 @@ print_changes(struct policy_load *l, const struct remedies *m, struct err *e)
 		(void)puts("    not all changes of the policy were tried: ask for one "
 			   "--agreement");
 	if (refused > 0)
-		(void)puts("  changes that the policy's own expects forbid:");
+		(void)puts("  changes that the policy's own promises forbid:");
 	return print_list(l, m, true, e);
 }
 
@@ -161,42 +162,6 @@ explanation_print(struct policy_load *l, const struct explanation *x, struct err
 /* ---- for programs ---- */
 
 static void
-put(struct out_json *j, const char *key, struct bytes value)
-{
-	if (value.data == NULL)
-		out_json_text(j, key, NULL);
-	else
-		out_json_bytes(j, key, value);
-}
-
-static void
-label_json(struct policy_load *l, struct out_json *j, const struct raw_label *raw)
-{
-	out_json_begin(j, NULL, '{');
-	out_json_text(j, "marking", policy_load_marking(l, raw));
-	out_json_bytes(j, "vocabulary", raw->vocabulary);
-	out_json_bytes(j, "classification", raw->classification);
-	out_json_begin(j, "categories", '{');
-	for (size_t i = 0; i < raw->category_count; i++) {
-		out_json_begin(j, text_of(l, raw->categories[i].name), '[');
-		for (size_t k = 0; k < raw->categories[i].values.count; k++)
-			out_json_bytes(j, NULL, raw->categories[i].values.items[k]);
-		out_json_end(j, ']');
-	}
-	out_json_end(j, '}');
-	out_json_end(j, '}');
-}
-
-static void
-labels_json(struct policy_load *l, struct out_json *j, const struct raw_label *labels, size_t count)
-{
-	out_json_begin(j, "labels", '[');
-	for (size_t i = 0; i < count; i++)
-		label_json(l, j, &labels[i]);
-	out_json_end(j, ']');
-}
-
-static void
 steps_json(struct out_json *j, const struct reasons *r)
 {
 	out_json_begin(j, "checks", '[');
@@ -205,10 +170,10 @@ steps_json(struct out_json *j, const struct reasons *r)
 		out_json_begin(j, NULL, '{');
 		out_json_text(j, "check", s->check);
 		out_json_text(j, "verdict", s->verdict == 0 ? NULL : verdict_name(s->verdict));
-		put(j, "reason", s->reason);
-		put(j, "text", s->text);
-		put(j, "rule", s->rule);
-		put(j, "place", s->place);
+		out_json_bytes_or_null(j, "reason", s->reason);
+		out_json_bytes_or_null(j, "text", s->text);
+		out_json_bytes_or_null(j, "rule", s->rule);
+		out_json_bytes_or_null(j, "place", s->place);
 		if (s->label == UINT32_MAX)
 			out_json_text(j, "label", NULL);
 		else
@@ -260,14 +225,14 @@ changes_json(struct policy_load *l, struct out_json *j, const struct explanation
 			continue;
 		out_json_begin(j, NULL, '{');
 		out_json_text(j, "kind", remedy_token(r->kind));
-		put(j, "text", r->text);
-		put(j, "place", r->place);
+		out_json_bytes_or_null(j, "text", r->text);
+		out_json_bytes_or_null(j, "place", r->place);
 		if (refused)
-			put(j, "expect", r->refused);
+			out_json_bytes_or_null(j, "expect", r->refused);
 		if (r->place.data != NULL) {
 			edit_json(l, j, &r->edit);
 		} else {
-			labels_json(l, j, r->labels, x->facts.portions[0].label_count);
+			policy_out_labels(l, j, r->labels, x->facts.portions[0].label_count);
 			out_json_text(j, "precedence", precedence_name(r->precedence));
 			out_json_text(j, "mode", mode_name(r->mode));
 		}
@@ -284,9 +249,9 @@ agreement_json(struct policy_load *l, struct out_json *j, const struct explanati
 	out_json_begin(j, NULL, '{');
 	out_json_bytes(j, "agreement", r->agreement->name);
 	out_json_uint(j, "version", r->agreement->version);
-	put(j, "place", r->place);
+	out_json_bytes_or_null(j, "place", r->place);
 	out_json_text(j, "verdict", verdict_name(r->verdict));
-	put(j, "reason", r->reason);
+	out_json_bytes_or_null(j, "reason", r->reason);
 	steps_json(j, r);
 	obligations_json(j, r);
 	changes_json(l, j, x, &one->remedies, false);
@@ -309,7 +274,7 @@ explanation_json(struct policy_load *l, const struct explanation *x)
 	out_json_bytes(&j, "content_type", f->portions[0].content_type);
 	out_json_text(&j, "mode", mode_name(f->mode));
 	out_json_text(&j, "time", policy_load_moment(l, f->time));
-	labels_json(l, &j, f->portions[0].labels, f->portions[0].label_count);
+	policy_out_labels(l, &j, f->portions[0].labels, f->portions[0].label_count);
 	out_json_text(&j, "verdict", verdict_name(x->verdict));
 	out_json_begin(&j, "agreements", '[');
 	for (size_t i = 0; i < x->count; i++)

@@ -20,26 +20,41 @@ tell(struct policy_load *l)
 	l->errors.warning_count = 0;
 }
 
-int
-policy_load(struct policy_load *l, const char *path)
+bool
+policy_load_epoch(struct policy_load *l, const char *path, unsigned flags)
 {
-	struct err e = { 0 };
 	*l = (struct policy_load){ 0 };
 	arena_init(&l->arena, ARENA_MAX);
 	text_errors_init(&l->errors);
 	files_source(&l->disk);
 	overlay_init(&l->overlay, &l->disk, &l->arena);
 	struct epoch_source src = overlay_source(&l->overlay);
-	int status = 0;
-	if (files_root(path, &l->arena, &l->root, &e) &&
-	    epoch_load(&src, l->root, POLICY_LOAD_FLAGS, &l->errors, &l->epoch, &e) &&
-	    edit_load(&l->arena, &src, l->root, &l->text, &e))
-		l->errors.warning_count = 0; /* relto policy check tells them */
-	else if (l->errors.error_count == 0 || dry_ran())
-		status = out_error(&e);
-	else
-		status = err_exit(e.code);
+	return files_root(path, &l->arena, &l->root, &l->err) &&
+	       epoch_load(&src, l->root, flags, &l->errors, &l->epoch, &l->err);
+}
+
+int
+policy_load_tell(struct policy_load *l)
+{
 	tell(l);
+	if (l->epoch != NULL)
+		return 0;
+	if (dry_ran())
+		return out_error(&(struct err){ ERR_NOMEM, "out of memory" });
+	return l->errors.error_count > 0 ? err_exit(l->err.code) : out_error(&l->err);
+}
+
+int
+policy_load(struct policy_load *l, const char *path)
+{
+	bool good = policy_load_epoch(l, path, POLICY_LOAD_FLAGS);
+	struct epoch_source src = overlay_source(&l->overlay);
+	struct err e = { 0 };
+	if (good)
+		l->errors.warning_count = 0;
+	int status = policy_load_tell(l);
+	if (good && !edit_load(&l->arena, &src, l->root, &l->text, &e))
+		status = out_error(&e);
 	return status;
 }
 

@@ -14,11 +14,17 @@ struct policy_load {
 	struct overlay overlay;
 	const char *root;
 	struct text_errors errors;
-	struct epoch *epoch;
+	struct epoch *epoch; /* NULL: it did not load, .. */
+	struct err err;	     /* ..for this */
 	struct edit_text text;
 };
 
-/* Loads it; otherwise says why on stderr, and the exit status is not 0. */
+/* Loads it with these flags of epoch_load and says nothing yet. */
+bool policy_load_epoch(struct policy_load *l, const char *path, unsigned flags);
+/* What the loader has to say, on stderr.  The exit status: 0 if it loaded. */
+int policy_load_tell(struct policy_load *l);
+/* Loads it to be asked, its text too; warnings are not told, relto policy check does.  Otherwise
+ * says why on stderr, and the exit status is not 0. */
 int policy_load(struct policy_load *l, const char *path);
 void policy_load_done(struct policy_load *l);
 static inline void

@@ -3,6 +3,7 @@
 #include "client/cli/disk.h"
 #include "client/cli/files.h"
 #include "client/cli/vocab_files.h"
+#include "client/generation.h"
 #include "policy/label.h"
 #include "policy/marking.h"
 #include "policy/spif.h"
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SESSION_ARENA = 512 << 20 };
+enum { SESSION_ARENA = 512 << 20, RECONNECT_MS = 30000, QUESTION_TRIES = 4 };
 
 /* ---- errors ---- */
 
@@ -39,6 +40,12 @@ session_error(const struct relto_error *e)
 	line("nearest", e->nearest);
 	line("detail", e->detail);
 	return e->exit_status == 0 ? 70 : e->exit_status;
+}
+
+bool
+session_again(const struct relto_error *e, unsigned *tries)
+{
+	return !e->fatal && e->may_retry && ++*tries < QUESTION_TRIES;
 }
 
 void
@@ -74,6 +81,7 @@ fill(struct session *s, struct relto_error *e)
 	const struct context *c = s->context;
 	make_state(s);
 	relto_context_show_unverified(s->library, s->unverified);
+	relto_context_reconnect(s->library, s->reconnect ? RECONNECT_MS : 0);
 	struct bytes key;
 	struct err why = { 0 };
 	if (!context_read_file(c->log_key, false, &s->arena, &key, &why)) {
@@ -91,20 +99,37 @@ fill(struct session *s, struct relto_error *e)
 	       (c->trust == NULL || relto_context_trust_dir(s->library, c->trust, e));
 }
 
+bool
+session_connect(struct session *s, const struct context_flags *flags, struct relto_error *e)
+{
+	struct err why = { 0 };
+	arena_init(&s->arena, SESSION_ARENA);
+	arena_init(&s->scratch, SESSION_ARENA);
+	text_errors_init(&s->said);
+	if (!context_load(flags, &s->context, &why) || !context_ready(s->context, &why)) {
+		*e = (struct relto_error){ .exit_status = err_exit(why.code) };
+		(void)snprintf(e->text, sizeof(e->text), "%s", why.text);
+		return false;
+	}
+	s->library = relto_context_new(e);
+	if (s->library == NULL || !fill(s, e))
+		return false;
+	s->connection =
+	    s->as_shown ? generation_connect(s->library, e) : relto_connect(s->library, e);
+	return s->connection != NULL;
+}
+
 int
 session_open(struct session *s, const struct context_flags *flags)
 {
-	struct err why = { 0 };
 	struct relto_error e = { 0 };
-	arena_init(&s->arena, SESSION_ARENA);
-	text_errors_init(&s->said);
-	if (!context_load(flags, &s->context, &why) || !context_ready(s->context, &why))
-		return out_error(&why);
-	s->library = relto_context_new(&e);
-	if (s->library == NULL || !fill(s, &e))
+	if (session_connect(s, flags, &e))
+		return 0;
+	if (e.code[0] != 0)
 		return session_error(&e);
-	s->connection = relto_connect(s->library, &e);
-	return s->connection == NULL ? session_error(&e) : 0;
+	out_cleanf(stderr, "relto: %s", e.text); /* of the context, not of a broker */
+	(void)fputc('\n', stderr);
+	return e.exit_status;
 }
 
 void
@@ -114,7 +139,14 @@ session_close(struct session *s)
 	relto_context_free(s->library);
 	context_free(s->context);
 	text_errors_done(&s->said);
+	arena_done(&s->scratch);
 	arena_done(&s->arena);
+}
+
+void
+session_next(struct session *s)
+{
+	arena_reset(&s->scratch, SESSION_ARENA);
 }
 
 /* ---- vocabularies ---- */
@@ -162,12 +194,12 @@ session_vocabs(struct session *s, struct err *e)
 static bool
 raw_of(struct session *s, const struct relto_label *l, struct raw_label *out)
 {
-	struct raw_category *c = arena_zalloc(&s->arena, l->category_count + 1, sizeof(*c));
+	struct raw_category *c = arena_zalloc(&s->scratch, l->category_count + 1, sizeof(*c));
 	if (c == NULL)
 		return false;
 	for (size_t i = 0; i < l->category_count; i++) {
 		const struct relto_texts *t = &l->categories[i].values;
-		struct bytes *v = arena_zalloc(&s->arena, t->count + 1, sizeof(*v));
+		struct bytes *v = arena_zalloc(&s->scratch, t->count + 1, sizeof(*v));
 		if (v == NULL)
 			return false;
 		for (size_t k = 0; k < t->count; k++)
@@ -179,20 +211,28 @@ raw_of(struct session *s, const struct relto_label *l, struct raw_label *out)
 	return true;
 }
 
+bool
+session_label(struct session *s, const struct relto_label *l, struct label *out)
+{
+	struct raw_label raw;
+	struct err e;
+	if (!raw_of(s, l, &raw))
+		return false;
+	const struct vocab *v = vocab_find(s->vocabs, s->vocab_count, raw.vocabulary);
+	return v != NULL && label_resolve(&s->scratch, v, &raw, out, &e);
+}
+
 const char *
 session_marking(struct session *s, const struct relto_label *l)
 {
-	struct raw_label raw;
 	struct label label;
 	struct bytes text;
 	struct err e;
-	if (raw_of(s, l, &raw))
-		for (size_t i = 0; i < s->vocab_count; i++)
-			if (label_resolve(&s->arena, s->vocabs[i], &raw, &label, &e) &&
-			    marking_print(&s->arena, &label, (struct bytes){ NULL, 0 }, &text, &e))
-				return (const char *)text.data;
+	if (session_label(s, l, &label) &&
+	    marking_print(&s->scratch, &label, (struct bytes){ NULL, 0 }, &text, &e))
+		return (const char *)text.data;
 	const char *plain = arena_printf(
-	    &s->arena, "%s %s (vocabulary not known here)", l->vocabulary, l->classification);
+	    &s->scratch, "%s %s (vocabulary not known here)", l->vocabulary, l->classification);
 	return plain == NULL ? "?" : plain;
 }
 

@@ -6,13 +6,18 @@ A table has one case a line:   name | input | code | record | connection
   code        the code of the Error (proto/err.def), '-' for none
   record      the code under which the log gains a REFUSED record for this agent, '-' for none
   connection  open (a Ping is still answered), closed
+All messages that were sent and received, sound or not, go through TWO_READERS too (tests/fuzz/fuzz_message.c over a
+folder): our codec and protobuf-c must say the same of each.
 The runner prints a line for each case, then what it found in the log, and exits 1 if something differs.  The policy's
 table has columns of its own: see policies.py.
 
 usage: run.py [CASE-FILE..]
 """
+import hashlib
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -29,6 +34,33 @@ from wire import pb  # noqa: E402
 
 TABLES = ("certificates", "frames", "messages", "reports")
 RECORD_SECONDS = 5
+
+
+class Messages:
+    """Every message that passed, each once."""
+
+    def __init__(self, folder):
+        self.folder, self.frames, self.feed = folder, wire.frames, wire.Assembler.feed
+        wire.frames, wire.Assembler.feed = self.sent, lambda a, data: self.received(self.feed(a, data))
+
+    def keep(self, message):
+        with open(os.path.join(self.folder, hashlib.sha256(message).hexdigest()), "wb") as f:
+            f.write(message)
+
+    def sent(self, message, *how, **more):
+        self.keep(message)
+        return self.frames(message, *how, **more)
+
+    def received(self, messages):
+        for m in messages:
+            self.keep(m)
+        return messages
+
+    def judge(self):
+        """What the two readers differ in, '' if in nothing."""
+        done = subprocess.run([os.environ["TWO_READERS"], self.folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        print("both readers: %s" % done.stdout.decode().strip())
+        return "" if done.returncode == 0 else "the readers differ, or fail: %d" % done.returncode
 
 
 def read_cases(path):
@@ -105,7 +137,8 @@ def still_open(client):
 def on_the_wire(lab, how, code, connection):
     """(agent, what differs from the table)"""
     sender = getattr(senders, how.split()[0])
-    client = lab.client(getattr(sender, "who", "gbr"), hello=getattr(sender, "hello", True))
+    who = getattr(sender, "who", "gbr")
+    client = lab.client(*([who] if isinstance(who, str) else who), hello=getattr(sender, "hello", True))
     try:
         try:
             sender(client, *how.split()[1:])
@@ -135,6 +168,8 @@ def main():
         print(e)
         return 77
     bad = total = 0
+    folder = tempfile.TemporaryDirectory(prefix="relto-messages.")
+    messages = Messages(folder.name)
     try:
         lab.start()
         records = Records(lab)
@@ -159,6 +194,11 @@ def main():
             print("FAIL reltod ended: %s" % lab.messages()[-2000:])
     finally:
         lab.remove()
+    difference = messages.judge()
+    if difference:
+        bad += 1
+        print("FAIL %s" % difference)
+    folder.cleanup()
     print("%d cases, %d wrong" % (total, bad))
     return 1 if bad else 0
 

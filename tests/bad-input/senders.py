@@ -158,12 +158,143 @@ def ack(client, subscription, *deliveries):
     client.send("ack", pb.Ack(subscription=int(subscription), deliveries=[int(d) for d in deliveries]))
 
 
+def nack(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    first, _, last = values.get("deliveries", "1").partition("..")
+    numbers = range(int(first), int(last) + 1) if last else [int(n) for n in first.split(",") if n]
+    client.send("nack", pb.Nack(subscription=int(values.get("subscription", 0)), deliveries=numbers,
+                                delay_ms=int(values.get("delay", 0))))
+
+
+def subscriptions(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    client.send("subscriptions", pb.Subscriptions(act=int(values.get("act", 1)), party=values.get("party", "").encode(),
+                                                  name=values.get("name", "").encode()))
+
+
+def dead_letters(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    client.send("dead_letters", pb.DeadLetters(**{
+        "act": int(values.get("act", 1)), "all": "all" in values, "party": values.get("party", "").encode(),
+        "report": bytes.fromhex(values.get("report", "")), "from": int(values.get("from", 0))}))
+
+
 def explain(client, *hexes):
     client.send("explain", pb.Explain(report=bytes.fromhex("".join(hexes))))
 
 
+def prove(client, *hexes):
+    client.send("prove", pb.Prove(report=bytes.fromhex("".join(hexes))))
+
+
+def say(client, name, code):
+    kind, field = {"recall_answer": (pb.RecallAnswer, "answer"), "feedback": (pb.Feedback, "code")}[name]
+    client.send(name, kind(**{"report": b"r" * 16, field: code.encode()}))
+
+
+def recall_status(client, *hexes):
+    client.send("recall_status", pb.RecallStatus(report=bytes.fromhex("".join(hexes))))
+
+
+def officer(sender):
+    sender.who = ("gbr", "/release-office")
+    return sender
+
+
+@officer
+def holds_with(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    client.send("holds", pb.Holds(count=int(values.get("count", 1)), **{"from": bytes.fromhex(values.get("from", ""))}))
+
+
+@officer
+def decide(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    portions = [int(n) for n in values.get("portions", "").split(",") if n]
+    client.send("decide", pb.Decide(hold=bytes.fromhex(values.get("hold", "00" * 16)), portions=portions,
+                                    answer=int(values.get("answer", 1)), because=b"x" * int(values.get("because", 1))))
+
+
+@officer
+def decide_not_text(client):
+    client.send("decide", pb.Decide(hold=b"h" * 16, answer=1, because=b"\xff"))
+
+
+def operator(sender):
+    sender.who = ("hub", "/operator")
+    return sender
+
+
+@operator
+def say_of_no_subscriber(client, name, code):
+    say(client, name, code)
+
+
+@operator
+def recall_status_of_no_publisher(client):
+    recall_status(client, "00" * 16)
+
+
+def backup_of_no_operator(client, name="x"):
+    client.send("backup", pb.Backup(name=name.encode()))
+
+
+def erase_of_no_operator(client, *words):
+    values = dict(w.split("=", 1) for w in words)
+    first, _, last = values.get("records", "0").partition("..")
+    records = range(int(first), int(last) + 1) if last else [int(n) for n in first.split(",") if n]
+    client.send("erase", pb.Erase(records=records, because=b"x" * int(values.get("because", 1))))
+
+
+def sessions_of_no_operator(client, at="0"):
+    client.send("sessions", pb.Sessions(**{"from": int(at)}))
+
+
+def drain_of_no_operator(client):
+    client.send("drain", pb.Drain())
+
+
+@operator
+def sessions(client, at):
+    sessions_of_no_operator(client, at)
+
+
+@operator
+def backup(client, name=""):
+    backup_of_no_operator(client, name)
+
+
+@operator
+def erase(client, *words):
+    erase_of_no_operator(client, *words)
+
+
+def as_version_1(client):
+    with wire.Client(client.agent, versions=(1,)) as old:
+        client.tls, old.tls = old.tls, client.tls  # the runner looks at the older session
+    client.inbox, client.assembler, client.request = old.inbox, old.assembler, old.request
+
+
+def of_version_1(client, name):
+    as_version_1(client)
+    a_message(client, name)
+
+
+def subscribe_proofs_of_version_1(client):
+    as_version_1(client)
+    client.send("subscribe", pb.Subscribe(name=b"x", mode=1, credit=1, proof=True))
+
+
 def not_my_role(client, name):
     a_message(client, name)
+
+
+def holds_of_no_approver(client):
+    client.send("holds", pb.Holds(count=1))
+
+
+def decide_of_no_approver(client):
+    client.send("decide", pb.Decide(hold=b"h" * 16, answer=1, because=b"x"))
 
 
 # ---- reports ----

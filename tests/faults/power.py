@@ -236,6 +236,19 @@ class Recording:
     def size(self):
         return os.path.getsize(self.file)
 
+    def mend(self):
+        """Whoever is killed may die in the middle of writing an entry: as if it had died before."""
+        size = self.size()
+        with open(self.file, "r+b") as f:
+            here = 0
+            while here + HEAD.size <= size:
+                f.seek(here)
+                here, begun = here + HEAD.unpack(f.read(HEAD.size))[0], here
+                if here > size:
+                    here = begun
+                    break
+            f.truncate(here)
+
     def read(self):
         """Where each entry begins; by port, of each connection the entry that accepted it and its pieces; flushes."""
         with open(self.file, "rb") as f:
@@ -282,6 +295,11 @@ class Lab(rig.Lab):
     def daemon_environment(self):
         return environment(self.recording, **self.more)
 
+    def kill(self):
+        super().kill()
+        if self.recording is not None:
+            self.recording.mend()
+
     def record(self, folder):
         self.recording = Recording(folder, self)
         self.ledger = Ledger(self.recording)
@@ -297,7 +315,12 @@ class Lab(rig.Lab):
         return subprocess.Popen([self.relto_path] + list(args), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def finish(self, process):
-        """What its state folder keeps when it has ended is owed."""
+        """What its state folder keeps when it has ended is owed.  One whose broker died would try again for ever."""
+        rig.until(lambda: process.poll() is not None or self.process.poll() is not None, 60, "the command")
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            process.kill()
         _, said = process.communicate(timeout=60)
         if process.returncode:
             raise AssertionError("%s: %d %s" % (process.args, process.returncode, said.decode()))
@@ -315,7 +338,7 @@ class Copy(Lab):
         self.reltod_path, self.relto_path = rig.program("reltod"), rig.program("relto")
         self.base, self.dir = os.path.dirname(folder), folder
         self.log_path = os.path.join(self.base, "reltod.log")
-        self.process, self.address = None, None
+        self.process, self.address, self.auditor = None, None, None
 
 
 def kept(state, vkey):
@@ -391,7 +414,7 @@ class Image:
         for r in self.records:
             pairs = [(party, r.report) for party in r.parties]
             if r.type == "ack":
-                self.acked.update(int(i) for i in r.more.split(",") if i)
+                self.acked.update(int(i) for i in r.more.split(",") if i not in ("", "-"))
             elif r.type == "expire" or (r.type == "narrowed" and r.more == "withhold"):
                 self.over.update(pairs)
         self.done = {(r.parties[0], r.report) for r in self.records if r.type == "delivery" and r.index in self.acked}

@@ -77,6 +77,8 @@ look_more(struct look *l, enum event_type type, const struct record *r)
 		return true;
 	}
 	struct cursor c = cursor_over(event_body_get(&b, BODY_ACK_DELIVERIES));
+	if (c.left == 0) /* it attests, and acknowledges nothing */
+		return fputs(" -", l->to) != EOF;
 	(void)fputc(' ', l->to);
 	while (c.left > 0)
 		(void)fprintf(l->to, "%" PRIu64 ",", cursor_u64(&c));

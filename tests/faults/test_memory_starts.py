@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 import unittest
+import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_memory  # noqa: E402
 from faults import GONE, FaultTest, rig, sample, seed  # noqa: E402
 
+LAST = 240
 POINTS, ALL = 12, 4000  # of a start and mode, which makes 40,000 allocations; relto-verify makes 12,000
 MODES = (("once", lambda n: n), ("from then on", lambda n: test_memory.FOREVER))
 NO_MEMORY = 75
@@ -46,7 +48,8 @@ class Start(FaultTest):
             counts.append(count)
         hit, up = 0, 0
         for name, last in MODES:
-            for n in sample(self.r, range(1, min(counts) + 1), POINTS, ALL):
+            every = range(1, min(counts) + 1)  # and of what follows the verification as many again: there a store is open
+            for n in sample(self.r, every, POINTS, ALL) + sample(self.r, every[-LAST:], POINTS):
                 with self.subTest(mode=name, allocation=n):
                     if self.lab.process is not None:
                         self.lab.kill()
@@ -121,23 +124,28 @@ class Verifier(FaultTest):
         for party in ("nor", "ken"):
             self.ledger.drain(party)
         folder, key = self.proven()
+        report = str(uuid.UUID(bytes=next(iter(self.ledger.receipts))))
+        state = os.path.join(self.lab.base, "state")
+        self.sweep(control, ["verify", folder, "--key", key, "--state", state], state)
+        for words in (["stats", folder], ["gaps", folder], ["trace", folder, report],
+                      ["compare", os.path.join(folder, "checkpoint"), folder]):
+            self.sweep(control, words + ["--key", key, "--json"], state)
 
+    def sweep(self, control, words, state):
         def run(first, last):
-            state = os.path.join(self.lab.base, "state")
             if os.path.exists(state):
                 os.unlink(state)
             env = dict(os.environ, LD_PRELOAD=test_memory.preload(), RELTO_ALLOCATIONS=control.path)
             control.arm(first, last)
-            got = subprocess.run([rig.program("relto-verify"), "verify", folder, "--key", key, "--state", state],
-                                 capture_output=True, env=env, timeout=60)
+            got = subprocess.run([rig.program("relto-verify")] + words, capture_output=True, env=env, timeout=60)
             return (got,) + control.disarm()
 
         right, count, _ = run(0, 0)
         self.assertEqual(right.returncode, 0, right.stderr)
-        hit = 0
+        hit, points = 0, 8 * POINTS if words[0] == "verify" else POINTS
         for name, last in MODES:
-            for n in sample(self.r, range(1, count + 1), 8 * POINTS):
-                with self.subTest(mode=name, allocation=n):
+            for n in sample(self.r, range(1, count + 1), points):
+                with self.subTest(command=words[0], mode=name, allocation=n):
                     got, _, failed = run(n, last(n))
                     hit += failed > 0
                     if got.returncode == 0:
@@ -145,7 +153,7 @@ class Verifier(FaultTest):
                     else:
                         self.assertEqual((got.returncode, got.stdout), (NO_MEMORY, b""), got.stderr)
                         self.assertIn(b"out of memory", got.stderr)
-        print("# verify: %d allocations, failed at %d points" % (count, hit), flush=True)
+        print("# %s: %d allocations, failed at %d points" % (words[0], count, hit), flush=True)
         self.assertGreater(hit, 0)
 
 

@@ -246,6 +246,24 @@ def told(*keys, late=True):
     return lie
 
 
+NEXT = H(b"a key that follows")
+
+
+def follows(*acts):
+    """Another key of the same log, told in these ways."""
+    def lie(log):
+        vkey = forge.Key(log.origin, NEXT).vkey.encode()
+        told(*[key(1, act, vkey) for act in acts])(log)
+    return lie
+
+
+def another_from_the_first(log):
+    vkey = forge.Key(log.origin, NEXT).vkey.encode()
+    for at in log.all("KEY", (7, 1, b"\1")):
+        log.records[at].set(7, 3, vkey)
+    log.settle()
+
+
 def anchor_untold(log):
     found = log.all("KEY", (7, 1, b"\2"))
     if not found:
@@ -500,7 +518,12 @@ SAYING = [
 
 CERT, OTHER = H(b"x").hex().encode(), b"hub.example/relto/g2+00000000+AQ=="
 KEYS = [
-    ("the log's key is another", 6, told(key(1, 1, OTHER))),
+    ("a key of the log that is no vkey", 2, told(key(1, 1, OTHER))),
+    ("a key of the log that is another log's", 2, told(key(1, 1, forge.Key("hub.example/relto/g2").vkey.encode()))),
+    ("a key of the log that follows the one that signed", 0, follows(1)),
+    ("a key of the log that followed and is gone", 0, follows(1, 2)),
+    ("a key of the log that followed and is revoked", 6, follows(1, 3)),
+    ("the log's key is another from the first", 6, another_from_the_first),
     ("the log's key is told twice", 7, lambda log: told(key(1, 1, pick(log, "KEY", 0).field(7, 3)))(log)),
     ("the log's key is removed", 6, lambda log: told(key(1, 2, pick(log, "KEY", 0).field(7, 3)))(log)),
     ("an anchor in capitals", 2, told(key(2, 1, CERT.upper()))),

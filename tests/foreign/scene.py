@@ -1,5 +1,5 @@
 """scene.py - a lab in which much happens, for readers of its log: some hundred reports, redacted, withheld, held until a
-deadline, narrowed by a reload, expired, delivered, acknowledged; refusals, a restart, PARTY_HEADs where time can jump."""
+deadline or a person decides, narrowed by a reload, expired, delivered, acknowledged; refusals, a restart, PARTY_HEADs where time can jump."""
 import collections
 import os
 import struct
@@ -108,6 +108,7 @@ class Scene:
             publish(gbr, [(TEARLINE, canary())], change=self.expiring(-1000))
             for n in range(6):
                 publish(gbr, [(SECRET, canary()), (TEARLINE, canary())][:1 + n % 2], precedence="IMMEDIATE")  # held
+            self.decided()
             self.publish_some(gbr, count)
             self.read_all(nor)
             self.read_all(ken, keep=2)
@@ -116,6 +117,19 @@ class Scene:
                     publish(gbr, [(TEARLINE, canary())], mode="EXERCISE")
                 except wire.Refused:
                     pass
+
+    def decided(self):
+        """Holds that persons end: approved, rejected, portion by portion, by the originator's party and by another."""
+        with self.lab.client("gbr") as gbr, self.lab.client("ken", "/release-office") as ken:
+            for n in range(4):
+                publish(gbr, [(SECRET, canary()), (TEARLINE, canary()), (SECRET, canary())][:1 + n], topic="maritime.review")
+            for n, hold in enumerate(ken.holds()):
+                for portion in hold.portions:
+                    ken.decide(hold.hold, ("APPROVE", "REJECT")[n == 1 or portion.portion == 1], portions=[portion.portion])
+            with self.lab.client("gbr", "/release-office") as office:
+                publish(gbr, [(SECRET, canary())], topic="maritime.office")
+                for hold in [h for h in office.holds() if h.rule == b"office"]:  # those before run out by themselves
+                    office.decide(hold.hold)
 
     def away(self, count):
         """Nobody reads; then the policy gets narrower, then they read."""
@@ -134,6 +148,10 @@ class Scene:
 
     def play(self, count=300):
         self.lab.edit(ATLAS, r"within 2h", "within 2s")
+        self.lab.edit(ATLAS, r"(?m)^    rule maritime \{", "    rule review {\n        to  [ NOR ]\n        topic  maritime.review\n"
+                      "        hold  for-approval-of KEN within 1h\n    }\n    rule office {\n        to  [ NOR ]\n"
+                      "        topic  maritime.office\n        hold  for-approval-of originator within 1h\n    }\n"
+                      "    rule maritime {")
         self.lab.edit("reltod.conf", r"(?m)^log \{$", "log {\n    heads-every 100ms")
         self.lab.start()
         self.before(count // 2)

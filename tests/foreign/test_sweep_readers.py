@@ -32,7 +32,7 @@ EXAMPLES = {"u": forge.u64(7), "e": b"\1", "t": b"x", "r": b"0 release release a
 UNSEEN_IN_ALL = "time node connection certificate clock actor justification".split()
 UNSEEN = {
     "INTAKE": "facts seal chain anchors", "DECISION": "facts marking", "NARROWED": "facts marking", "ACK": "deliveries",
-    "AGREEMENT": "name version terms state suspended signers", "KEY": "party", "POLICY": "crls shut",
+    "AGREEMENT": "terms state suspended", "KEY": "party", "POLICY": "crls shut",
     "REFUSED": "report code count party agent field peer", "SUBSCRIPTION": "party mode name pattern act",
     "AUDIT_READ": "party act first count", "START": "version boot last", "STOP": "type cause"}
 

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 judge(X509 *x)
 {
-	for (int use = CHAIN_CLIENT; use <= CHAIN_SIGNER; use++) {
+	for (int use = CHAIN_CLIENT; use <= CHAIN_TERMS; use++) {
 		struct chain_verdict v;
 		if (!chain_leaf(x, (enum chain_use)use, &v)) {
 			assert(v.fault != CHAIN_GOOD);

@@ -1,12 +1,13 @@
 /*
  * The parts of a report as a Publish or Deliver carries them (the input is that message's
  * encoding), and the same bytes as each part alone: they are refused, or hashed and verified
- * without harm.
+ * without harm; protobuf-c reads the same in them.
  */
 #include "proto/arena.h"
 #include "proto/envelope.h"
 #include "proto/limits.h"
 #include "proto/sha256.h"
+#include "tests/lib/two_readers.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -45,6 +46,9 @@ try_parts(struct bytes in, struct arena *a)
 	any += envelope_portion_decode(in, (struct bytes){ NULL, 0 }, a, &p, NULL);
 	if (any != 0 && in.len == 0)
 		abort(); /* nothing is no part */
+	for (unsigned t = PARTS_MANIFEST; t <= PARTS_PORTION_BODY; t++)
+		if (two_readers_part((enum parts_type)t, in) == READERS_DIFFER)
+			abort();
 }
 
 int

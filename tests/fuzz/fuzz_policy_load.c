@@ -1,6 +1,8 @@
 /* A whole policy from its root file: vocabularies are the shipped ones, bundles those of the
- * sample. What loads, exports as text of the grammar, loads again to the same digest, and decides.
+ * sample. What loads, exports as text of the grammar, loads again to the same digest, from its
+ * export too, and decides.  The input is also read as an export.
  */
+#include <openssl/sha.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -16,7 +18,8 @@ read_file(void *ctx, const char *path, struct arena *a, struct bytes *out, struc
 	static const char *const known[] = { "policy/vocab/atlas.spif.xml",
 		"policy/vocab/gbr-national.spif.xml", "policy/vocab/tlp-2.0.spif.xml",
 		"tests/policy-sample/trust/gbr-ca.pem", "tests/policy-sample/trust/nor-ca.pem",
-		"tests/policy-sample/trust/ken-ca.pem", "tests/policy-sample/trust/hub-ca.pem" };
+		"tests/policy-sample/trust/ken-ca.pem", "tests/policy-sample/trust/hub-ca.pem",
+		"tests/fuzz/corpus/clearance_xml/whole" };
 	const struct bytes *root = ctx;
 	if (strcmp(path, "relto.policy") == 0)
 		return arena_copy(a, *root, out, e);
@@ -79,10 +82,47 @@ decide(const struct epoch *p, const struct agreement *g, struct arena *a)
 	}
 }
 
+/* A SPIF by the hex of its digest. */
+static bool
+read_spif(void *ctx, const char *hex, struct arena *a, struct bytes *out, struct err *e)
+{
+	static const char *const known[] = { "policy/vocab/atlas.spif.xml",
+		"policy/vocab/gbr-national.spif.xml", "policy/vocab/tlp-2.0.spif.xml" };
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		uint8_t digest[32];
+		char text[65];
+		*out = slurp(a, known[i]);
+		if (out->data == NULL)
+			return err_set(e, ERR_NOMEM, "%s", known[i]);
+		SHA256(out->data, out->len, digest);
+		for (size_t k = 0; k < sizeof(digest); k++)
+			(void)snprintf(text + 2 * k, 3, "%02x", digest[k]);
+		if (strcmp(text, hex) == 0)
+			return true;
+	}
+	return err_set(e, ERR_NOT_FOUND, "cannot read '%s'", hex);
+}
+
+static struct epoch *
+load_back(struct bytes text)
+{
+	struct epoch_source source = { .read = read_spif, .list = list_folder };
+	SCOPED(text_errors_done) struct text_errors errors;
+	struct epoch *p = NULL;
+	struct err e = { 0 };
+	text_errors_init(&errors);
+	bool ok = epoch_load_export(&source, text, &errors, &p, &e);
+	if (ok != (p != NULL) || (ok && !bytes_equal(epoch_export(p), text)))
+		abort();
+	return p;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes root = bytes_from(data, size);
+	epoch_free(load_back(root));
 	SCOPED(epoch_free) struct epoch *p = load(root, EPOCH_TRUST_OPTIONAL);
 	if (p == NULL)
 		return 0;
@@ -95,6 +135,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (again == NULL || memcmp(epoch_digest(p), epoch_digest(again), 32) != 0)
 		abort();
 	if (!text_parse(&a, bytes_of("export"), epoch_export(p), &errors, &block))
+		abort();
+	SCOPED(epoch_free) struct epoch *back = load_back(epoch_export(p));
+	if (back == NULL || memcmp(epoch_digest(p), epoch_digest(back), 32) != 0)
 		abort();
 	for (size_t i = 0; i < epoch_agreement_count(p); i++)
 		decide(p, epoch_agreement_at(p, i), &a);

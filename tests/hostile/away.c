@@ -1,9 +1,11 @@
 /*
  * away.c - preloaded into reltod: how long each thread was away from its event loop, in its own CPU
  * time, which no other process on the machine can lengthen by more than a cold cache.
- * RELTO_AWAY names a file of AWAY_SLOTS x 8 bytes: the longest time of each thread in ns, from the
- * return of one epoll_wait to the call of the next; not of the main thread, which has no messages.
- * Whoever reads sets them back to 0.
+ * RELTO_AWAY names a file of AWAY_SLOTS records: the longest time of a thread in ns, from the
+ * return of one epoll_wait to the call of the next, and AWAY_STEPS counts: how long whoever comes
+ * while the thread is away waits at most, until it is back and has been round once more, in steps
+ * of AWAY_STEP_NS; each moment of the thread's CPU time counts once, as 1 ns.  The main thread,
+ * which has no messages, has no record.  Whoever reads sets all back to 0.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,14 +18,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AWAY_SLOTS = 64 };
+enum { AWAY_SLOTS = 16, AWAY_STEPS = 4095, AWAY_STEP_NS = 10000 };
+
+struct away {
+	_Atomic uint64_t longest_ns, waits[AWAY_STEPS];
+};
 
 typedef int waits(int, struct epoll_event *, int, int);
 
-static _Atomic uint64_t *slots;
+static struct away *slots;
 static atomic_uint used;
 static waits *real;
-static _Thread_local uint64_t back_ns;
+static _Thread_local uint64_t back_ns, last_ns;
 static _Thread_local unsigned slot;
 
 __attribute__((constructor)) static void
@@ -48,13 +54,30 @@ own_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Who came while it was away last time, at any moment of it, waited for the rest of that and for
+ * this whole round. */
+static void
+note_waits(struct away *a, uint64_t this_ns)
+{
+	for (uint64_t rest = 0; rest < last_ns; rest += AWAY_STEP_NS) {
+		uint64_t step = (rest + this_ns) / AWAY_STEP_NS, most = last_ns - rest;
+		atomic_fetch_add(&a->waits[step < AWAY_STEPS ? step : AWAY_STEPS - 1],
+		    most < AWAY_STEP_NS ? most : AWAY_STEP_NS);
+	}
+	last_ns = this_ns;
+}
+
 static void
 note(uint64_t away_ns)
 {
 	if (slot == 0)
 		slot = gettid() == getpid() ? AWAY_SLOTS + 1 : atomic_fetch_add(&used, 1) + 1;
-	if (slot <= AWAY_SLOTS && away_ns > atomic_load(&slots[slot - 1]))
-		atomic_store(&slots[slot - 1], away_ns);
+	if (slot > AWAY_SLOTS)
+		return;
+	struct away *a = &slots[slot - 1];
+	if (away_ns > atomic_load(&a->longest_ns))
+		atomic_store(&a->longest_ns, away_ns);
+	note_waits(a, away_ns);
 }
 
 int

@@ -152,7 +152,7 @@ class PartnersTest(measure.HostileTest):
             s.send_raw(b"".join(attack.message(2 + n, audit_list=pb.AuditList(count=1000)) for n in range(1000)))
         time.sleep(2)
         self.assertMemory(4 * (2 * MiB + AT_WORK), "one list of 1 MiB for each, and its records")
-        self.assertLessEqual(self.lab.longest_away(), 20, "a list of 1,000 records takes a few ms, one after the other")
+        self.assertLessEqual(self.lab.longest_away(), 20 if measure.QUIET else 100, "a list of 1,000 records takes a few ms, one after the other")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Ledger:
         self.published, self.canaries = {}, {}
         self.got, self.sightings = [], []
         self.had = set()  # (key, report): delivered at least once
+        self.decided = collections.Counter()  # (report, recipient): portions that the broker said were decided
         self.acks = {}  # (key, report) -> [when it was sent, when it was known to be durable or None, how often]
         self.ends = collections.defaultdict(list)  # key: when a line of it ended or a message of it was stopped
         self.faults, self.voids = [], 0

@@ -75,6 +75,9 @@ def nothing_is_missing(flight):
     for (key, report), (_, settled, times) in ledger.acks.items():
         sure[(report, key[0])] += settled is not None
         sent[(report, key[0])] += times
+    for at, n in ledger.decided.items():
+        if j.approved[at] < n:
+            ledger.fault("%s for %s: %d portions decided, %d APPROVALs", at[0].hex(), at[1], n, j.approved[at])
     for at, d in j.decisions.items():
         if not sure[at] <= acked[at] <= sent[at]:
             ledger.fault("%s for %s: %d ACKs on record, %d sure, %d sent", at[0].hex(), at[1], acked[at], sure[at], sent[at])

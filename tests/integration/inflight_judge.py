@@ -52,7 +52,9 @@ def read_facts(data):
            "expires": moment(f.expires) if f.expires else None, "signer": pb.SignerState.Name(f.signer).lower(),
            "agreements": [text(a.name) for a in f.agreements], "not_to": [text(n) for n in f.not_to],
            "only_to": [text(n) for n in f.only_to.name] if f.HasField("only_to") else None,
-           "sources": [source(s) for s in f.sources], "approvals": [],
+           "sources": [source(s) for s in f.sources],
+           "approvals": [dict(obligation(a.what), recipient=text(a.recipient), portion=a.portion,
+                              decision="approve" if a.approve else "reject") for a in f.approvals],
            "opened": [dict(obligation(o.what), recipient=text(o.recipient), portion=o.portion, time=moment(o.time))
                       for o in f.opened],
            "portions": [{"content_type": text(p.content_type), "labels": [
@@ -121,6 +123,10 @@ def takes_back(a, terms, accepted):
     return a["version"] < version or (a["version"] == version and (digest != terms or STATES.index(a["state"]) < state))
 
 
+def same(what, opened):
+    return {k: v for k, v in opened.items() if k != "time"} == what
+
+
 def judge_later(policy, facts, recipient, portion):
     """The verdict of the model on one portion, later; 'facts' are prepared."""
     return model.later_portion(policy, facts, list(dict.fromkeys(facts["agreements"])), recipient, portion)
@@ -144,6 +150,7 @@ class Judge:
         self.deliveries, self.by_leaf = {}, {}  # index -> (Decision, record)
         self.given = collections.defaultdict(list)  # (report, recipient) -> the decisions that were delivered
         self.acked = collections.Counter()  # DELIVERY index: how often
+        self.approved = collections.Counter()  # (report, recipient): APPROVAL records
         self.expired = set()  # (report, recipient)
         self.pending, self.last_intake = {}, None
         self.judged_got, self.judged_sightings, self.answered = 0, 0, set()
@@ -252,15 +259,40 @@ class Judge:
             self.fault("%d: no decision for %s", self.last_intake[0].index, recipient)
         self.pending = {}
 
+    def take_approval(self, r):
+        """What a person decided: of an obligation that was open then; all else is judged as ever."""
+        kind, agreement, subject, approver, recipient, portion, answer = (r.field(7, k) for k in range(7))
+        what = {"kind": ("review", "consent", "signer")[kind[0] - 1], "agreement": agreement.decode(),
+                "approver": approver.decode(), "recipient": recipient.decode(), "portion": uint(portion)}
+        if what["kind"] != "signer":
+            what["rule" if what["kind"] == "review" else "source"] = subject.decode()
+        was, (facts, _) = self.decisions.get((r.report, what["recipient"])), self.facts_of(r)
+        if was is None or not any(same(what, o) for o in was.opened) or was.outcome != "hold":
+            self.fault("%d: decides what was not open: %s", r.index, what)
+            return
+        before = model.decide(self.in_force[-1].policy, dict(facts, approvals=was.facts["approvals"]))["decisions"]
+        asked = [dict(o, recipient=what["recipient"], portion=p["portion"]) for d in before for p in d["portions"]
+                 for o in p["obligations"]]
+        if what not in asked:
+            self.fault("%d: decides what nobody asks for now, or what had run out: %s; open are %s", r.index, what, asked)
+        self.approved[(r.report, what["recipient"])] += 1
+        self.take_later(r, was.facts["approvals"] + [dict(what, decision=("approve", "reject")[answer[0] - 1])])
+
     def take_narrowed(self, r):
+        was = self.decisions.get((r.report, r.field(2, 0).decode()))
+        self.take_later(r, was.facts["approvals"] if was is not None else [])
+
+    def take_later(self, r, approvals):
         recipient = r.field(2, 0).decode()
         was = self.decisions.get((r.report, recipient))
         facts, _ = self.facts_of(r)
         now = self.in_force[-1]
         said = {d["recipient"]: d for d in model.decide(now.policy, facts)["decisions"]}
         if was is None or uint(r.field(4, 4)) != was.record.index or set(said) != {recipient}:
-            self.fault("%d: NARROWED of what is not there", r.index)
+            self.fault("%d: %s of what is not there", r.index, r.kind)
             return
+        if facts["approvals"] != approvals:
+            self.fault("%d: by approvals %s, not %s", r.index, facts["approvals"], approvals)
         before = {b["portion"]: sorted(b["agreements"]) for b in facts["before"]}
         if before != {n: sorted(names) for n, names in was.standing.items() if names}:
             self.fault("%d: before %s, not %s", r.index, before, was.standing)

@@ -18,6 +18,7 @@ import wire
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 PARTIES = ("GBR", "NOR", "KEN")
 PATHS = ("/fusion-desk", "/watch")
+OFFICE = "/release-office"  # decides holds; its certificate is never revoked
 RELOAD_SECONDS = 20
 FAR = "2031-12-31"
 
@@ -198,6 +199,7 @@ class Trust:
         agents = ["agent %s { roles [ publish subscribe ] }" % path for path in PATHS
                   if (party, path) not in self.unlisted]
         domain = party.lower()
+        agents.append("agent %s { roles [ approve ] }" % OFFICE)
         return ["party %s {" % party, "trust-domain %s.example" % domain, 'trust-bundle "trust/%s-ca.pem"' % domain,
                 'crl "trust/%s.crl"' % domain] + agents + ["agent /inspector { roles [ audit ] }", "}"]
 
@@ -238,7 +240,7 @@ class Clock:
 
     def __init__(self, lab, can_be_set):
         self.lab, self.can_be_set, self.offset, self.steps = lab, can_be_set, 0, [(0.0, 0)]
-        self.path = os.path.join(lab.base, "offset")
+        self.path = lab.path("offset")  # where reltod may read
         self.set(0)
         lab.reltod_path = self.wrapped(lab.reltod_path)
 
@@ -303,7 +305,7 @@ class World:
         self.agreements = [Agreement(n, self) for n in MODES]
         self.changes = []  # in the order of the POLICY records
         self.heard, self.refused = 0, set()
-        self.lab.write("reltod.conf", self.lab.read("reltod.conf") + "limits {\n ack-wait 700ms\n idle 6h\n drain 500ms\n}\n")
+        self.lab.write("reltod.conf", self.lab.read("reltod.conf") + "limits {\n ack-wait 700ms\n max-deliveries 1000000\n idle 6h\n drain 500ms\n}\n")
         self.write()
 
     def write(self, same_version=None):

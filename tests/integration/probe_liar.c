@@ -22,6 +22,21 @@ must(bool ok, const struct relto_error *e)
 		fail_msg("%s: %s", e->code, e->text);
 }
 
+static struct relto_context *
+context(void)
+{
+	struct relto_error e;
+	struct relto_context *ctx = relto_context_new(&e);
+	must(ctx != NULL, &e);
+	must(relto_context_server(ctx, getenv("ADDRESS"), &e), &e);
+	must(relto_context_hub_file(ctx, "spiffe://hub.example/relto", in_lab("hub/ca.pem"), &e),
+	    &e);
+	must(relto_context_identity_files(ctx, in_lab("parties/GBR/fusion-desk.pem"),
+		 in_lab("parties/GBR/fusion-desk.key"), &e),
+	    &e);
+	return ctx;
+}
+
 static void
 an_answer_about_another_report_ends_the_connection(void **state)
 {
@@ -33,14 +48,7 @@ an_answer_about_another_report_ends_the_connection(void **state)
 	struct relto_report report = {
 		.topic = "maritime.piracy", .portions = &portion, .portion_count = 1
 	};
-	struct relto_context *ctx = relto_context_new(&e);
-	must(ctx != NULL, &e);
-	must(relto_context_server(ctx, getenv("ADDRESS"), &e), &e);
-	must(relto_context_hub_file(ctx, "spiffe://hub.example/relto", in_lab("hub/ca.pem"), &e),
-	    &e);
-	must(relto_context_identity_files(ctx, in_lab("parties/GBR/fusion-desk.pem"),
-		 in_lab("parties/GBR/fusion-desk.key"), &e),
-	    &e);
+	struct relto_context *ctx = context();
 	struct relto_connection *c = relto_connect(ctx, &e);
 	must(c != NULL, &e);
 	must(relto_submit(c, &report, NULL, &e), &e);
@@ -52,9 +60,28 @@ an_answer_about_another_report_ends_the_connection(void **state)
 	relto_context_free(ctx);
 }
 
+/* What the hub shows of its log, beside what the state folder knows: EXPECT is the code. */
+static void
+a_log_that_does_not_go_on_is_refused_with_its_code(void **state)
+{
+	(void)state;
+	struct relto_error e = { 0 };
+	struct relto_context *ctx = context();
+	must(relto_context_log_key(ctx, getenv("VKEY"), &e), &e);
+	must(relto_context_state_dir(ctx, getenv("STATE"), &e), &e);
+	struct relto_connection *c = relto_connect(ctx, &e);
+	assert_string_equal(e.code, getenv("EXPECT"));
+	assert_int_equal(c == NULL, e.fatal);
+	relto_close(c);
+	relto_context_free(ctx);
+}
+
 int
 main(void)
 {
+	const struct CMUnitTest logs[] = {
+		cmocka_unit_test(a_log_that_does_not_go_on_is_refused_with_its_code),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_about_another_report_ends_the_connection),
 	};
@@ -62,5 +89,6 @@ main(void)
 		(void)fprintf(stderr, "NO LAB: run tests/integration/test_liar.py\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return getenv("EXPECT") != NULL ? cmocka_run_group_tests(logs, NULL, NULL)
+					: cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,12 +57,14 @@ def until(what, seconds, message):
 
 
 class Lab:
+    log_key = None  # of a generation of the log that was accepted
+
     def __init__(self, *more):
         self.reltod_path, self.relto_path = program("reltod"), program("relto")
         self.base = tempfile.mkdtemp(prefix="relto-lab.")
         self.dir = os.path.join(self.base, "lab")
         self.log_path = os.path.join(self.base, "reltod.log")
-        self.process, self.address = None, None
+        self.process, self.address, self.auditor = None, None, None
         open(self.log_path, "ab").close()
         made = subprocess.run([self.relto_path, "lab", "init", self.dir] + list(more), capture_output=True,
                               env=self.environment(), timeout=120)
@@ -98,13 +100,13 @@ class Lab:
         self.spawn()
         return self.ready()
 
-    def spawn(self):
+    def spawn(self, *more):
         """Starts reltod, and does not wait for it."""
         addresses = self.path("run", "addresses")
         if os.path.exists(addresses):
             os.unlink(addresses)
         self.log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf")], stdout=self.log,
+        self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf"), *more], stdout=self.log,
                                         stderr=self.log, stdin=subprocess.DEVNULL, env=self.daemon_environment())
 
     def ready(self):
@@ -132,8 +134,33 @@ class Lab:
         return until(lambda: re.search(r"(?s)policy|reload", self.messages()[before:]) and self.messages()[before:], 10,
                      "a word about the reload")
 
+    # its log
+    def records(self, at=0):
+        """(index, opening) of the log from 'at' on, as the hub's auditor sees it, in one session: each other one would be
+        an AUDIT_READ record of its own, and there are only so many."""
+        try:
+            return self.read_log(at)
+        except (wire.Closed, OSError):  # the session of an earlier call may be gone, with its broker or its rights
+            self.let_go()
+            return self.read_log(at)
+
+    def read_log(self, at):
+        out, self.auditor = [], self.auditor or self.client("hub")
+        while True:
+            got = self.auditor.ask("audit_list", wire.pb.AuditList(**{"from": at, "count": 1000}))
+            out += [(r.index, r.opening) for r in got.records]
+            at = got.next
+            if not at:
+                return out
+
+    def let_go(self):
+        if self.auditor is not None:
+            self.auditor.close()
+        self.auditor = None
+
     def stop(self):
         """SIGTERM; the exit status."""
+        self.let_go()
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -149,6 +176,7 @@ class Lab:
         return code
 
     def kill(self):
+        self.let_go()
         self.process.kill()
         self.process.wait()
         self.log.close()
@@ -166,6 +194,7 @@ class Lab:
             self.start()
         key = self.agent("hub").log_key
         self.prove_one(self.context_name("hub"), [], key, code)
+        self.replay(key, code)
         for context in self.contexts():
             name = os.path.basename(context)[:-5]
             if name.endswith("-inspector"):
@@ -179,6 +208,13 @@ class Lab:
         if len(codes) > 1 or not codes <= {0, code} or (codes != {code} and not view):
             raise AssertionError("%s: %s" % (context, "\n".join("%s: exit %d\n%s" % (
                 got.args[:2], got.returncode, (got.stdout + got.stderr).decode()[-2000:]) for got in said)))
+
+    def replay(self, key, code):
+        """Every decision judged again from the bundle that was just verified: as it was recorded."""
+        folder = os.path.join(self.base, "proved-" + self.context_name("hub"))
+        out, err = self.relto("audit", "replay", folder, "--key", key, code=None)
+        if not code and "the recorded decisions follow the recorded policy" not in out:
+            raise AssertionError("the replay of %s:\n%s" % (folder, (out + err)[-4000:]))
 
     def remove(self):
         try:
@@ -196,6 +232,7 @@ class Lab:
         path = path or ("/inspector" if domain == "hub" else "/fusion-desk")
         for context in self.contexts():
             a = wire.Agent.from_context(context, self.address)
+            a.log_key = self.log_key or a.log_key
             if a.id == "spiffe://%s.example%s" % (domain, path):
                 return context, a
         raise AssertionError("no context for %s %s" % (domain, path))

@@ -133,6 +133,10 @@ class Operating(Called):
         _, err = self.gets("admin", "clock", "accept", context=self.operator, code=1)
         self.assertEqual(err, "relto: the broker's clock is not in doubt: there is nothing to accept\n")
 
+    def test_without_the_setting_there_are_no_backups(self):
+        _, err = self.gets("admin", "backup", "x", context=self.operator, code=78)
+        self.assertIn("the setting 'store { backup-dir }' says where", err)
+
     def test_status_has_a_space_between_what_and_how_much(self):
         out, _ = self.gets("admin", "status", context=self.operator, code=0)
         said = json.loads(self.gets("admin", "status", "--json", context=self.operator, code=0)[0])

@@ -32,7 +32,8 @@ class Keeping(rig.LabTest):
         self.sub()
         (name,) = self.names()
         self.assertEqual(name.replace("-", ""), "GBR." + report.hex())
-        self.assertEqual(self.names(name), ["00.body", "01.body", "report.json"])
+        self.assertEqual(self.names(name), ["%02d.%s" % (n, what) for n in range(2) for what in (
+            "0.label.xml", "1.label.xml", "body", "front", "head")] + ["manifest", "report.json"])
         said = json.loads(self.read(name, "report.json"))
         self.assertEqual(("GBR." + said["report"], said["party"], said["verified"], said["topic"]), (name, "GBR", True, "maritime.piracy"))
         self.assertIn("signature good", said["signature"])
@@ -61,7 +62,8 @@ class Keeping(rig.LabTest):
         with open(os.path.join(self.folder, name, "note"), "w", encoding="utf-8") as f:
             f.write("mine")
         self.sub()
-        self.assertEqual(self.names(name), ["00.body", "note", "report.json"])
+        self.assertEqual(self.names(name), ["00.0.label.xml", "00.1.label.xml", "00.body", "00.front", "00.head", "manifest", "note",
+                                            "report.json"])
 
     def test_what_cannot_be_saved_is_not_acknowledged_and_says_why(self):
         publish(self.client("gbr"), [(TEARLINE, canary())])

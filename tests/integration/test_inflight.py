@@ -267,6 +267,30 @@ class Flight:
             name = r.choice(["inbox", "inbox", "cyber", "maritime", "piracy"])
             line.subscribe_to(name, PATTERNS[name], r.choice(["LIVE", "LIVE", "LIVE", "EXERCISE"]), r.choice([1, 4, 64, 512]))
 
+    def decide(self, r):
+        """A release officer looks at what waits for the party, and decides some of it."""
+        party = r.choice(world.PARTIES)
+        begun = time.monotonic()
+        try:
+            with wire.Client(self.agent(party, world.OFFICE)) as office:
+                for hold in office.holds():
+                    if r.random() < 0.5:
+                        self.answer(r, office, hold)
+        except (OSError, wire.Closed, wire.Refused, TimeoutError) as e:
+            if not any(self.was_bad(world.agent_id(party, path), begun) for path in world.PATHS):
+                self.ledger.fault("the release officer of %s cannot work: %s", party, e)
+
+    def answer(self, r, office, hold):
+        portions = [p.portion for p in hold.portions]
+        some = r.sample(portions, r.randint(0, len(portions)))
+        try:
+            got = office.decide(hold.hold, r.choice(["APPROVE", "APPROVE", "REJECT"]), portions=sorted(some))
+            self.ledger.decided[(hold.report, hold.recipient.decode())] += len(got.portions)
+            self.counts["portions decided"] += len(got.portions)
+        except wire.Refused as e:
+            if e.code not in ("unknown-hold", "clock", "busy"):
+                self.ledger.fault("a decision was refused with %s", e.code)
+
     def drop(self, r):
         lines = self.alive()
         if len(lines) < 4:
@@ -403,7 +427,7 @@ class Flight:
             self.open_some(r)
 
     KINDS = ([publish] * 36 + [acknowledge] * 24 + [open_some] * 12 + [drop] * 4 + [change_policy] * 9 + [stall] * 2
-             + [step_clock] * 4 + [publish_again] * 3)
+             + [step_clock] * 4 + [publish_again] * 3 + [decide] * 8)
     RARE = [kill] * 6 + [restart_cleanly] * 4 + [same_version] * 6 + [broken_files] * 8 + [jump] * 4 + [publish_big] * 8
     RARE += [suspend_half_way] * 3
 

@@ -58,10 +58,31 @@ class Install(unittest.TestCase):
 
     def test_programs_header_and_manuals_are_there(self):
         found = {os.path.relpath(os.path.join(d, n), self.dest) for d, _, names in os.walk(self.dest) for n in names}
-        for wanted in ("bin/relto", "bin/relto-verify", "include/relto.h", "share/doc/librelto/example.c",
+        for wanted in ("bin/relto", "bin/relto-verify", "include/relto.h", "include/relto_audit.h", "include/relto_operator.h",
+                       "share/doc/librelto/example.c",
                        "share/man/man1/relto.1", "share/man/man1/relto-verify.1", "share/man/man8/reltod.8",
-                       "share/man/man5/reltod.conf.5"):
+                       "sbin/relto-signer", "share/man/man8/relto-signer.8", "share/man/man5/reltod.conf.5",
+                       "share/man/man5/relto-context.5", "share/man/man5/relto-policy.5", "share/man/man5/relto-bundle.5",
+                       "lib/systemd/system/reltod.service", "lib/systemd/system/relto-signer.service",
+                       "lib/sysusers.d/relto.conf", "lib/tmpfiles.d/relto.conf"):
             self.assertTrue([f for f in found if re.search(r"(^|/)%s$" % re.escape(wanted), f)], wanted)
+
+    def systemd(self, *words):
+        try:
+            return subprocess.run(words, capture_output=True, text=True, timeout=60)
+        except FileNotFoundError:
+            raise unittest.SkipTest("NO %s: Debian's systemd has it" % words[0])
+
+    def test_the_unit_is_as_closed_as_it_is_meant_to_be(self):
+        (unit,) = glob.glob(os.path.join(self.dest, "**", "reltod.service"), recursive=True)
+        got = self.systemd("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", unit)
+        self.assertEqual(got.returncode, 0, got.stdout[-200:])
+        self.assertNotIn("ignoring", got.stderr, "a line that this systemd does not know")
+
+    def test_the_user_is_one_that_systemd_can_make(self):
+        (users,) = glob.glob(os.path.join(self.dest, "**", "sysusers.d", "relto.conf"), recursive=True)
+        got = self.systemd("systemd-sysusers", "--dry-run", users)
+        self.assertEqual((got.returncode, "relto" in got.stdout + got.stderr), (0, True), got.stderr)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Refusals(AgainTest):
     def test_what_a_peer_may_not_do_is_on_record(self):
         nor = self.client("nor")
         self.refused(nor, "audit_list", pb.AuditList(count=10), "role")
-        self.refused(nor, "attest", pb.Attest(origin=b"x", size=1, root=b"r" * 32, signature=b"s"), "not-yet")
+        self.refused(nor, "attest", pb.Attest(origin=b"x", size=1, root=b"r" * 32, signature=b"s"), "malformed")
 
     def test_strangers_cannot_write_a_record_each(self):
         folder = os.path.join(self.lab.base, "stranger")

@@ -11,7 +11,16 @@ import rig  # noqa: E402
 
 MODES = (0o620, 0o602, 0o664)
 STOP = ("policy/relto.policy", "policy/agreements.d/atlas.policy", "policy/vocab/tlp-2.0.spif.xml",
-        "policy/trust/ken-ca.pem")  # no start without them
+        "policy/trust/ken-ca.pem", "policy/agreements.d/ken.clearance.xml")  # no start without them
+CLEARANCE = """<ConfidentialityClearance xmlns="urn:nato:stanag:4774:confidentialityclearance:1:0"
+    xmlns:slab="urn:nato:stanag:4774:confidentialitymetadatalabel:1:0">
+  <slab:PolicyIdentifier>TLP</slab:PolicyIdentifier>
+  <ClassificationList>
+    <slab:Classification>CLEAR</slab:Classification>
+    <slab:Classification>GREEN</slab:Classification>
+  </ClassificationList>
+</ConfidentialityClearance>
+"""
 LIST = "policy/trust/ken.crl"  # its party is shut out, the others are not
 
 
@@ -20,6 +29,9 @@ class Modes(unittest.TestCase):
     def setUpClass(cls):
         cls.lab = rig.Lab()  # nothing runs
         cls.addClassCleanup(cls.lab.remove)
+        cls.lab.write("policy/agreements.d/ken.clearance.xml", CLEARANCE)
+        cls.lab.edit("policy/agreements.d/atlas.policy", r"(?s)(member KEN .*?)clearance  TLP \[ CLEAR GREEN \]",
+                     r'\g<1>clearance  TLP file "ken.clearance.xml"')
 
     def with_modes(self, names):
         for name in names:
@@ -54,7 +66,7 @@ class Modes(unittest.TestCase):
         for path, _ in self.with_modes(STOP + (LIST,)):
             warning = "%s: warning: group or others can write it; reltod would refuse it\n" % path
             self.assertEqual(self.lab.relto("policy", "check", policy)[1], warning)
-            if path.endswith(".xml"):
+            if path.endswith(".spif.xml"):
                 self.assertEqual(self.lab.relto("vocab", "check", path)[1], warning)
 
 

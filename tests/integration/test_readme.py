@@ -64,6 +64,7 @@ class Readme(unittest.TestCase):
             self.assertIn(words, said)
         lab = said.split("== block 1\n", 1)[1]
         self.assertEqual(lab.count("    Two skiffs approached"), 1, "NOR alone reads the first portion")
+        self.assertEqual(lab.partition("approved ")[2].count("    Both skiffs"), 1, "NOR reads what was approved")
         self.assertEqual(lab.count("    Armed approach"), 2, "NOR and KEN read the tearline")
 
     def test_both_commands_of_the_readme_are_there(self):

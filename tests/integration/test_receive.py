@@ -220,6 +220,21 @@ class Saving(Receiving):
         self.assertEqual([self.body(n) for n in self.names()], [mine, theirs])
         self.assertEqual(sorted(h.acks), [1, 2])
 
+    def test_the_labels_lie_beside_the_contents_as_xml(self):
+        self.hub(lambda s: s.deliver(self.gbr, self.report(canary(), canary())))
+        self.sub("--save", self.folder, "--count", "1")
+        (name,) = self.names()
+        kept = os.path.join(self.folder, name)
+        self.assertEqual(sorted(os.listdir(kept)), ["%02d.%s" % (n, what) for n in range(2) for what in
+                                                    ("0.label.xml", "1.label.xml", "body", "front", "head")] +
+                         ["manifest", "report.json"])
+        with open(os.path.join(kept, "report.json"), encoding="utf-8") as f:
+            labels = json.load(f)["portions"][0]["labels"]
+        for n, spif in enumerate(("atlas", "tlp-2.0")):
+            out, err = self.lab.relto("vocab", "mark", os.path.join(wire.ROOT, "policy", "vocab", spif + ".spif.xml"),
+                                      os.path.join(kept, "00.%d.label.xml" % n), context=self.nor)
+            self.assertEqual((out.strip(), err), (labels[n]["marking"], ""))
+
     def test_what_stands_there_counts_only_if_it_is_the_same_report(self):
         bodies = [canary(), canary()]
         first = self.report(bodies[0])

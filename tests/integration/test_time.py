@@ -173,7 +173,7 @@ class OtherTimes(AgainTest):
     @classmethod
     def prepare(cls):
         super().prepare()
-        cls.offset = os.path.join(cls.lab.base, "offset")
+        cls.offset = cls.lab.path("offset")  # where reltod may read
         cls.step("+0")
         wrapper = os.path.join(cls.lab.base, "reltod-in-other-times")
         with open(wrapper, "w", encoding="utf-8") as f:

@@ -119,6 +119,20 @@ class Sweep(SweepTest):
         _, said = self.lab.relto("policy", "check", self.lab.path("policy"))
         self.assertIn("warning: party 'KEN' would be shut out: revocation list 1 cannot be read", said)
 
+    def test_files_of_the_policy_may_lie_anywhere(self):
+        """The sandbox leaves open where they were at the start."""
+        lists = os.path.join(self.lab.base, "lists")
+        os.mkdir(lists)
+        shutil.copy(self.lab.path("policy/trust/ken.crl"), lists)
+        self.lab.edit("policy/relto.policy", r'"trust/ken\.crl"', '"%s/ken.crl"' % lists)
+        self.lab.stop()
+        self.lab.start()
+        shut_out = self.lab.messages().count("party-shut-out")
+        ken = self.client("ken")
+        self.reload()
+        self.assertTrue(alive(ken))
+        self.assertEqual(self.lab.messages().count("party-shut-out"), shut_out)
+
     def test_a_revocation_list_has_a_limit_and_it_is_the_same_for_broker_and_command(self):
         name = "policy/trust/ken.crl"
         text = self.lab.read(name)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_versions.py - what the parties agreed the operator alone cannot change: versions rise, one version has one digest,
 its state only falls (design 7, Terms)."""
+import json
 import os
 import re
 import sys
@@ -59,6 +60,12 @@ class VersionsTest(AgainTest):
         self.assertEqual(no.exception.code, "agreement-not-usable")
         self.assertIn("atlas: " + why, str(no.exception))
         self.assertEqual({a.name: a.suspended for a in gbr.welcome.agreements}, {b"atlas": True, b"nordic": False})
+
+    def operator(self, what, code=0):
+        """What `relto admin` says, as JSON."""
+        out, err = self.lab.relto("admin", what, "--json", context="operator", code=code)
+        self.assertEqual("nothing goes under an agreement that is refused or unsigned" in err, code == 1)
+        return json.loads(out)
 
     def accepted(self, said):
         self.assertNotIn("agreement-refused", said)
@@ -232,6 +239,36 @@ class Lost(VersionsTest):
         os.unlink(self.lab.path(ATLAS))
         self.lab.start()
         self.assertEqual(self.told("KEN")[-1], (5, 2, 2))
+
+
+class Operated(VersionsTest):
+    def test_an_operator_is_told_of_an_agreement_that_is_refused_as_long_as_it_is(self):
+        self.assertEqual(self.operator("reload"), {"ok": True})
+        self.put(5, title="two")
+        dead = [{"agreement": "atlas", "why": OTHER}]
+        self.assertEqual(self.operator("reload", code=1), {"ok": True, "refused": dead})
+        self.assertEqual(self.operator("status")["refused"], dead)
+        out, _ = self.lab.relto("admin", "reload", context="operator", code=1)
+        self.assertRegex(out, r"(?m)\Aok +yes\nrefused +atlas: %s\n\Z" % OTHER)
+        self.lab.stop()
+        self.lab.start()
+        self.assertEqual(self.operator("status")["refused"], dead)
+        self.assertRegex(self.lab.relto("admin", "status", context="operator")[0], r"(?m)^refused +atlas: %s$" % OTHER)
+        self.put(6, title="two")
+        self.assertEqual(self.operator("reload"), {"ok": True})
+        self.assertEqual({"refused", "unsigned", "waits", "shut_out", "more"} & set(self.operator("status")), set())
+
+    def test_an_operator_and_the_auditors_are_told_who_is_shut_out_and_what_waits_for_it(self):
+        bundle = self.lab.read("policy/trust/ken-ca.pem")
+        self.lab.write("policy/trust/ken-ca.pem", "no bundle\n")
+        self.addCleanup(self.lab.write, "policy/trust/ken-ca.pem", bundle)
+        self.put(6, title="two")
+        self.assertEqual(self.operator("reload", code=1), {"ok": True, "waits": ["atlas"], "shut_out": ["KEN"]})
+        self.assertEqual(self.log(kind="POLICY")[-1].text(7, 4), "KEN")
+        self.lab.write("policy/trust/ken-ca.pem", bundle)
+        self.assertEqual(self.operator("reload"), {"ok": True})
+        self.assertEqual(self.log(kind="POLICY")[-1].text(7, 4), "")
+        self.proven()
 
 
 class Restarted(VersionsTest):

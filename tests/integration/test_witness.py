@@ -25,18 +25,23 @@ from test_receive import Receiving  # noqa: E402
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
+def fast_clock(lab):
+    """Variables with which the command's clock runs 200 times as fast."""
+    if not os.path.exists(FAKETIME):
+        raise unittest.SkipTest("NO libfaketime: install the package faketime")
+    with open(lab.relto_path, "rb") as f:
+        sanitized = b"__asan_init" in f.read()
+    if sanitized:
+        raise unittest.SkipTest("libfaketime cannot be loaded ahead of a sanitizer")
+    return {"LD_PRELOAD": FAKETIME, "FAKETIME": "+0 x200"}
+
+
 class Alarm(Receiving):
     """The command's clock runs 200 times as fast, so that 120 s are short."""
 
     def setUp(self):
         super().setUp()
-        if not os.path.exists(FAKETIME):
-            raise unittest.SkipTest("NO libfaketime: install the package faketime")
-        with open(self.lab.relto_path, "rb") as f:
-            sanitized = b"__asan_init" in f.read()
-        if sanitized:
-            raise unittest.SkipTest("libfaketime cannot be loaded ahead of a sanitizer")
-        self.fast = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+0 x200"}
+        self.fast = fast_clock(self.lab)
 
     def test_what_no_head_covers_in_time_raises_the_alarm(self):
         h = self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
@@ -59,6 +64,38 @@ class Alarm(Receiving):
     def test_before_that_there_is_none(self):
         self.hub(lambda s: s.deliver(self.gbr, self.report(canary())))
         self.lab.relto("sub", "--wait", "100s", context=self.nor, **self.fast)
+
+
+class Minutes(Alarm):
+    """The same fast clock."""
+
+    def test_what_changed_is_attested_again_after_a_minute(self):
+        log, records = hub.Log(self.lab), [hub.party_head("NOR", n, b"%d" % n * 32, n - 2 if n > 1 else None) for n in (1, 2, 3)]
+        tree = hub.Tree(*(wire.witness.Opening(r).leaf_hash for r in records))
+
+        def show(session, n):
+            session.send(heads=wire.pb.Heads(checkpoint=log.note(3, tree.root(0, 3)), party_head=n, opening=records[n],
+                                             inclusion=tree.inclusion(n, 0, 3)))
+
+        def attest(session, m):
+            """Each answer is followed by a larger head at once, and ends when there is none."""
+            session.hub.attests.append(m.attest)
+            session.send(m.request, pong=wire.pb.Pong())
+            if m.attest.size < 3:
+                show(session, m.attest.size)
+            else:
+                session.deliver(self.gbr, self.report(canary()), number=1)
+
+        h = self.hub(lambda s: show(s, 0), attest=attest,
+                     shown=lambda s, hello, w: setattr(w, "checkpoint", log.note(3, tree.root(0, 3))))
+        before = time.monotonic()
+        self.lab.relto("sub", "--count", "1", context=self.context_copy(), **self.fast)
+        self.assertEqual([a.size for a in h.attests], [1, 2, 3])
+        self.assertGreater(time.monotonic() - before, 0.55, "two minutes of a clock that is 200 times as fast")
+
+    def context_copy(self):
+        shutil.copy(self.lab.path("home", "contexts", self.nor + ".conf"), self.lab.path("home", "contexts", "minutes.conf"))
+        return "minutes"
 
 
 class Heads(Receiving):
@@ -183,8 +220,11 @@ class Heads(Receiving):
             _, err = self.sub("--count", "1", context=self.context_name, wait="20s", code=code)
             self.assertEqual("the tree of NOR had" in err, code == 76, err)
         self.assertEqual(len(self.kept("fork")), 2)
-        with open(os.path.join(self.state, self.kept("fork")[0]), encoding="utf-8") as f:
-            self.assertIn(records[3].hex(), f.read())
+        folder = os.path.join(self.state, self.kept("fork")[0])
+        got = subprocess.run([rig.program("relto-verify"), "receipt", os.path.join(folder, "party-head.tlog-proof"), "--key",
+                              self.log.vkey], capture_output=True, text=True)
+        self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
+        self.assertIn("party-head", got.stdout)
 
     def test_what_a_short_session_left_uncovered_the_next_one_watches(self):
         records = [hub.party_head("NOR", size, b"%d" % size * 32) for size in (1, 2)]
@@ -232,6 +272,56 @@ class Heads(Receiving):
         self.ping()
         _, err = self.sub("--log-key", other, context=self.context_name, code=65)
         self.assertIn("needs another state folder", err)
+
+    def told(self, *sizes, answer=None, code=0, **more):
+        """A session that is shown heads of its party's tree of these sizes, the first one, and all others and a report when that
+        one was attested; (the hub, what was said)."""
+        records = [hub.party_head("NOR", n, b"%d" % (n % 10) * 32, previous=k - 1 if k else None) for k, n in enumerate(sizes)]
+        tree = hub.Tree(*(wire.witness.Opening(r).leaf_hash for r in records))
+
+        def show(session, n):
+            session.send(heads=wire.pb.Heads(checkpoint=self.log.note(len(sizes), tree.root(0, len(sizes))), party_head=n,
+                                             opening=records[n], inclusion=tree.inclusion(n, 0, len(sizes))))
+
+        def subscribe(session, m):
+            hub.subscribed(session, m)
+            show(session, 0)
+            if sizes[0] == 0:
+                session.deliver(self.gbr, self.report(canary()), number=1)
+
+        def attest(session, m):
+            session.hub.attests.append(m.attest)
+            session.send(m.request, **({"error": wire.pb.Error(code=answer, text=b"no")} if answer else {"pong": wire.pb.Pong()}))
+            for n in range(1, len(sizes)):
+                show(session, n)
+            session.deliver(self.gbr, self.report(canary()), number=1)
+
+        shutil.rmtree(self.state, ignore_errors=True)
+        h = self.hub(shown=lambda s, hello, w: self.show(w, tree, len(sizes), hello.log_size), subscribe=subscribe,
+                     attest=attest, **more)
+        return h, self.sub("--count", "1", context=self.context_name, wait="20s", code=code)[1]
+
+    def test_a_client_that_receives_signs_the_largest_head_that_it_verified_and_once(self):
+        h, _ = self.told(4)
+        (said,) = h.attests
+        self.assertEqual((said.origin, said.size, said.root), (hub.ORIGIN.encode(), 4, b"4" * 32))
+        texts = b"".join(len(t).to_bytes(4, "big") + t for t in (said.origin, b"NOR"))
+        text = b" " * 64 + b"relto/1 attest\0" + texts + (4).to_bytes(8, "big") + b"4" * 32
+        wire.check_signature(self.lab.agent("nor").key.public_key(), said.signature, text)
+        with self.assertRaises(wire.Bad):
+            wire.check_signature(self.lab.agent("nor").key.public_key(), said.signature, text[:-1] + b"5")
+        h, _ = self.told(4, 5, 6)
+        self.assertEqual([a.size for a in h.attests], [4], "the next one in a minute")
+
+    def test_of_an_empty_tree_nothing_is_attested(self):
+        self.assertEqual(self.told(0)[0].attests, [])
+
+    def test_a_broker_that_refuses_what_it_showed_raises_the_alarm(self):
+        for answer, alarm in ((b"fork", True), (b"bad-signature", True), (b"quota", False), (b"not-yet", False),
+                              (b"busy", False), (b"malformed", False)):
+            h, err = self.told(4, answer=answer, code=76 if alarm else 0)
+            self.assertEqual((len(h.attests), "ALARM: the broker refuses what was attested" in err), (1, alarm), err)
+            self.assertEqual(h.acks, [1])
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ def pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def empty_list(authority):
+def empty_list(authority, hours_ago=0):
     """A revocation list of nobody, as PEM."""
-    now = datetime.datetime.utcnow()
+    now = datetime.datetime.utcnow() - datetime.timedelta(hours=hours_ago)
     crl = (x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject).last_update(now)
            .next_update(now + datetime.timedelta(days=1)).sign(authority.key, hashes.SHA256()))
     return crl.public_bytes(serialization.Encoding.PEM).decode()

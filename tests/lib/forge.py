@@ -147,9 +147,10 @@ class Record:
 
 class Key:
     def __init__(self, name, pem=None):
+        """Of a PEM, of 32 bytes, or the one of all lies."""
         self.name = name
-        self.key = serialization.load_pem_private_key(pem, None) if pem else (
-            ed25519.Ed25519PrivateKey.from_private_bytes(H(b"a log of lies")))
+        self.key = serialization.load_pem_private_key(pem, None) if pem and len(pem) != 32 else (
+            ed25519.Ed25519PrivateKey.from_private_bytes(pem or H(b"a log of lies")))
         public = self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.id = H(name.encode(), b"\n\1", public)[:4]
         self.vkey = "%s+%s+%s" % (name, self.id.hex(), base64.b64encode(b"\1" + public).decode())

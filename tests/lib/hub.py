@@ -23,18 +23,21 @@ ORIGIN = "hub.example/relto/g1"
 
 
 class Log:
-    """The lab's log key, to sign whatever head a test needs."""
+    """The lab's log key, to sign whatever head a test needs; or another one."""
 
-    def __init__(self, lab):
-        with open(lab.path("hub", "log.key"), "rb") as f:
-            self.key = serialization.load_pem_private_key(f.read(), None)
+    def __init__(self, lab, origin=ORIGIN, key=None):
+        self.origin, self.key = origin, key
+        if key is None:
+            with open(lab.path("hub", "log.key"), "rb") as f:
+                self.key = serialization.load_pem_private_key(f.read(), None)
         raw = self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.keyid = hashlib.sha256(ORIGIN.encode() + b"\n\x01" + raw).digest()[:4]
+        self.keyid = hashlib.sha256(origin.encode() + b"\n\x01" + raw).digest()[:4]
+        self.vkey = "%s+%s+%s" % (origin, self.keyid.hex(), base64.b64encode(b"\x01" + raw).decode())
 
     def note(self, size, root):
-        text = "%s\n%d\n%s\n" % (ORIGIN, size, base64.b64encode(root).decode())
+        text = "%s\n%d\n%s\n" % (self.origin, size, base64.b64encode(root).decode())
         blob = base64.b64encode(self.keyid + self.key.sign(text.encode())).decode()
-        return ("%s\n\u2014 %s %s\n" % (text, ORIGIN, blob)).encode()
+        return ("%s\n\u2014 %s %s\n" % (text, self.origin, blob)).encode()
 
 
 class Tree:
@@ -74,19 +77,25 @@ def half(n):
     return 1 << (n - 1).bit_length() - 1
 
 
+CLOSED = object()
+
+
 def opening(*slots):
-    """An RLO1 opening; a slot is a list of fields, or None for an empty one."""
+    """An RLO1 opening; a slot is a list of fields, None for an empty one, or CLOSED."""
     out = b"RLO1\x00\x08"
     for fields in slots:
+        if fields is CLOSED:
+            out += b"\x00" + secrets.token_bytes(32)
+            continue
         value = b"".join(struct.pack(">I", len(f)) + f for f in fields or [])
         out += b"\x01" + secrets.token_bytes(16) + struct.pack(">I", len(value)) + value
     return out
 
 
-def party_head(party, size, root):
+def party_head(party, size, root, previous=None, time=1):
     """A PARTY_HEAD as its party sees it."""
-    common = [bytes([1 + TYPES.index("PARTY_HEAD")]), struct.pack(">Q", 1), b""]
-    body = [party.encode(), struct.pack(">Q", size), root, b""]
+    common = [bytes([1 + TYPES.index("PARTY_HEAD")]), struct.pack(">Q", time), b""]
+    body = [party.encode(), struct.pack(">Q", size), root, b"" if previous is None else struct.pack(">Q", previous)]
     return opening(common, None, None, None, None, None, body, None)
 
 
@@ -112,7 +121,8 @@ class Session:
             self.inbox += self.assembler.feed(data)
         return pb.Message.FromString(self.inbox.pop(0))
 
-    def deliver(self, agent, publish, number=None, attempt=1, chain=None, agreements=(b"atlas@1",)):
+    def deliver(self, agent, publish, number=None, attempt=1, chain=None, agreements=(b"atlas@1",),
+                change=lambda d: None):
         """A report as a delivery; 'agent' says whose chain goes before it."""
         chain = chain or agent.chain_der
         digest = H(b"".join(chain))
@@ -125,6 +135,7 @@ class Session:
                        evidence=pb.Evidence(party_index=self.deliveries, leaf_hash=secrets.token_bytes(32)))
         for p in publish.portions:
             d.portions.add(head=p.head, body=p.body)
+        change(d)
         self.send(deliver=d)
 
 
@@ -154,6 +165,7 @@ DEFAULT = {
     "subscribe": subscribed,
     "ack": acknowledged,
     "ping": lambda s, m: s.send(m.request, pong=pb.Pong()),
+    "attest": lambda s, m: (s.hub.attests.append(m.attest), s.send(m.request, pong=pb.Pong())),
     "bye": lambda s, m: s.send(m.request, bye=pb.Bye()),
 }
 
@@ -163,6 +175,7 @@ class Hub:
                  shown=lambda session, hello, welcome: None, **answers):
         self.lab, self.credit, self.after_subscribe, self.shown = lab, credit, after_subscribe, shown
         self.answers, self.acks, self.wanted_credit, self.errors = dict(DEFAULT, **answers), [], 0, []
+        self.attests = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(lab.path("hub", "broker.pem"), lab.path("hub", "broker.key"))

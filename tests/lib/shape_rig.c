@@ -298,6 +298,8 @@ put_packed(struct out *o, const struct codec_field *f, const uint8_t *in)
 	bool same = spoil(o, f, FAULT_NOT_RISING, f->ascending && n > 1);
 	if (spoil(o, f, FAULT_DEFAULT, true))
 		n = 0; /* an empty list, written out */
+	else if (n == 0)
+		return;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t v = 0;
 		memcpy(&v, items + (same ? 0 : i % count) * width, width); /* little-endian hosts */

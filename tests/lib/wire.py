@@ -238,7 +238,7 @@ class Report:
         self.manifest = pb.Manifest(version=1, id=uuid7(now), hub=agent.hub_id.encode(), topic=topic.encode(),
                                     originator=agent.id.encode(), signer=H(agent.chain_der[0]),
                                     precedence=pb.Precedence.Value(precedence), mode=pb.Mode.Value(mode), created=now)
-        self.routing = pb.Routing(salt=secrets.token_bytes(16))
+        self.notice, self.routing = b"", pb.Routing(salt=secrets.token_bytes(16))
         for name, terms in agreements:
             self.routing.agreements.add(name=name.encode(), terms=terms)
 
@@ -259,6 +259,11 @@ class Report:
         self.bodies.append(body)
         return self
 
+    def about(self, act, report, reason=""):
+        notice = pb.Notice(salt=secrets.token_bytes(16), act=pb.Act.Value(act), report=report, reason=reason.encode())
+        self.notice = notice.SerializeToString(deterministic=True)
+        return self
+
     def seal(self, batch=True):
         """The Publish message; commits, pads and signs."""
         orders = sorted(secrets.randbits(63) for _ in self.heads)
@@ -267,13 +272,13 @@ class Report:
         heads = [h.SerializeToString(deterministic=True) for h in self.heads]
         routing = self.routing.SerializeToString(deterministic=True)
         self.manifest.routing = H(b"\x10" + self.id + routing)
-        self.manifest.notice = secrets.token_bytes(32)
+        self.manifest.notice = H(b"\x12" + self.id + self.notice) if self.notice else secrets.token_bytes(32)
         size = next(n for n in (4, 16, 64, 256) if n >= len(heads))
         del self.manifest.commitments[:]
         self.manifest.commitments.extend(sorted(
             [H(b"\x11" + self.id + h) for h in heads]
             + [secrets.token_bytes(32) for _ in range(size - len(heads))]))
-        out = pb.Publish(routing=routing)
+        out = pb.Publish(routing=routing, notice=self.notice)
         for head, body in zip(heads, self.bodies):
             out.portions.add(head=head, body=body)
         return self.sign(out, batch)
@@ -356,8 +361,11 @@ class Delivered:
         if accepted_ms < self.manifest.created - 300000 or accepted_ms > now + 300000:
             raise Bad("accepted at %d, created at %d" % (accepted_ms, self.manifest.created))
         self.portions = check_portions(self.manifest, d.portions)
-        if not self.portions:
-            raise Bad("a delivery of nothing")
+        self.notice = canonical(pb.Notice, d.notice) if d.notice else None
+        if self.notice and H(b"\x12" + self.manifest.id + d.notice) != self.manifest.notice:
+            raise Bad("a notice that the manifest does not commit to")
+        if bool(self.portions) == bool(self.notice and self.notice.act == pb.RECALL):
+            raise Bad("a delivery of nothing, or a recall that brings something")
         self.contents = [body.content for _, body in self.portions]
 
 
@@ -420,6 +428,7 @@ class Refused(Exception):
     """An Error message."""
 
     def __init__(self, error):
+        self.error = error
         self.code, self.text = error.code.decode(), error.text.decode()
         self.field, self.nearest = error.field.decode(), error.nearest.decode()
         super().__init__("%s: %s %s %s" % (self.code, self.text, self.field, error.detail.decode(errors="replace")))
@@ -437,7 +446,8 @@ def tls_context(agent, certificate=True):
 
 
 class Client:
-    def __init__(self, agent, timeout=10.0, hello=True, memory=None, certificate=True, tap=None):
+    def __init__(self, agent, timeout=10.0, hello=True, memory=None, certificate=True, tap=None, versions=(1, 2)):
+        self.versions = versions
         self.agent, self.timeout, self.tap = agent, timeout, tap
         self.inbox, self.assembler, self.request, self.signers = [], Assembler(), 0, {}
         self.memory = memory or (witness.Memory(witness.Key(agent.log_key)) if agent.log_key else None)
@@ -551,7 +561,7 @@ class Client:
     # the conversation
     def hello(self):
         seen = self.memory.seen if self.memory else None
-        h = pb.Hello(versions=[1], software=b"tests/lib/wire.py", signer_chain=self.agent.chain_der,
+        h = pb.Hello(versions=self.versions, software=b"tests/lib/wire.py", signer_chain=self.agent.chain_der,
                      log_origin=seen.origin.encode() if seen else b"", log_size=seen.size if seen else 0)
         w = self.ask("hello", h)
         if w.checkpoint and self.memory:
@@ -579,6 +589,26 @@ class Client:
             by_subscription.setdefault(d.raw.subscription, []).append(d.raw.delivery)
         for subscription, numbers in by_subscription.items():
             self.ask("ack", pb.Ack(subscription=subscription, deliveries=sorted(numbers)))
+
+    def nack(self, delivered, delay_ms=0):
+        return self.ask("nack", pb.Nack(subscription=delivered.raw.subscription, deliveries=[delivered.raw.delivery],
+                                        delay_ms=delay_ms))
+
+    def holds(self, count=100, pages=None):
+        """What waits for the party of this session; the answers go to 'pages'."""
+        out, at = [], b""
+        while True:
+            got = self.ask("holds", pb.Holds(**{"from": at, "count": count}))
+            out += got.holds
+            at = got.next
+            if pages is not None:
+                pages.append(got)
+            if not at:
+                return out
+
+    def decide(self, hold, answer="APPROVE", because="a test", portions=()):
+        return self.ask("decide", pb.Decide(hold=hold, portions=portions, answer=pb.Answer.Value(answer),
+                                            because=because.encode()))
 
     def closed(self, timeout=5.0):
         """Whether the broker closes within the time; messages before that go to 'last'."""

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """diff.py - the C kernel against the second evaluator, on random policies and reports.
 
-usage: diff.py [--decisions N] [--seed S] [--relto PATH] [--save DIR] [--jobs N]
+usage: diff.py [--decisions N] [--seed S] [--relto PATH] [--kernel PATH] [--save DIR] [--jobs N]
        diff.py --case DIR [--relto PATH]      one stored case (policy, facts.jsonl, expected.jsonl)
 
 A decision is one portion judged for one recipient.  Each policy comes from the seed "S:number" alone, so one line of
@@ -49,6 +49,18 @@ def run_relto(relto, folder, lines):
         return None, "bad JSON: %s" % e
 
 
+def run_kernel(kernel, folder, lines):
+    """The same of the test program 'kernel', which tells all of a decision and judges each member by itself too."""
+    text.write_file(folder, "facts.jsonl", "".join(x + "\n" for x in lines))
+    got = subprocess.run([kernel, folder], capture_output=True, timeout=120, check=False)
+    if got.returncode != 0:
+        return None, "kernel, exit %d: %s" % (got.returncode, got.stderr.decode(errors="replace")[-2000:])
+    answers = got.stdout.decode().splitlines()
+    if len(answers) != len(lines):
+        return None, "kernel: %d lines for %d" % (len(answers), len(lines))
+    return [json.loads(a, object_pairs_hook=no_twins) for a in answers], ""
+
+
 def no_twins(pairs):
     if len({k for k, _ in pairs}) != len(pairs):
         raise ValueError("a key twice: %s" % [k for k, _ in pairs])
@@ -68,7 +80,7 @@ def lines_of(r, policy, compiled):
 
 
 def answer(compiled, facts):
-    return MALFORMED if facts is None else model.decide(compiled, facts)
+    return MALFORMED if facts is None else model.decide_whole(compiled, facts)
 
 
 class Tally:
@@ -84,7 +96,15 @@ class Tally:
             self.reasons.update("%s %s" % (p["verdict"], p["reason"]) for p in d["portions"])
 
 
-def one_policy(relto, seed, number, tally):
+def differs(whole, told, eval_said):
+    """Whether what the kernel told of a decision, or eval said of it, is not what the model says: (got, expected)."""
+    if told is not None and told != whole:
+        return told, whole
+    return (eval_said, model.shown(whole)) if eval_said != model.shown(whole) else None
+
+
+def one_policy(programs, seed, number, tally):
+    relto, kernel = programs
     r = random.Random("%s:%d" % (seed, number))
     policy = gen.gen_policy(r)
     compiled = model.Policy(policy)
@@ -93,22 +113,26 @@ def one_policy(relto, seed, number, tally):
     with tempfile.TemporaryDirectory(prefix="relto-model.") as folder:
         text.write_policy(random.Random("%s:%d:text" % (seed, number)), policy, folder)
         answers, trouble = run_relto(relto, folder, [line for line, _ in asked])
-    if answers is None:
+        told = [None] * len(asked)
+        if kernel and answers is not None:
+            told, trouble = run_kernel(kernel, folder, [line for line, _ in asked])
+    if answers is None or told is None:
         tally.differences.append({"policy": policy, "line": None, "facts": None, "number": number, "trouble": trouble})
         return
-    for (line, facts), got in zip(asked, answers):
+    for (line, facts), whole, got in zip(asked, told, answers):
         expected = answer(compiled, facts)
         tally.count(expected)
-        if got != expected:
-            tally.differences.append({"policy": policy, "line": line, "facts": facts, "number": number, "got": got,
-                                      "expected": expected})
+        difference = differs(expected, whole, got)
+        if difference:
+            tally.differences.append({"policy": policy, "line": line, "facts": facts, "number": number,
+                                      "got": difference[0], "expected": difference[1]})
 
 
 def work(job):
-    relto, seed, first, step, decisions = job
+    programs, seed, first, step, decisions = job
     tally, number = Tally(), first
     while tally.decisions < decisions and len(tally.differences) < 200:
-        one_policy(relto, seed, number, tally)
+        one_policy(programs, seed, number, tally)
         number += step
     return tally
 
@@ -123,24 +147,28 @@ def kind_of(expected, got):
         for p, q in zip(e["portions"], g["portions"]):
             if p != q:
                 return p["reason"], q["reason"], [k for k in p if p[k] != q.get(k)]
-    return "outcome"
+    return "outcome" if expected["decisions"] != got["decisions"] else "good_until"
 
 
 class Shrinker:
     """Takes elements away while the kernel and the model still differ in the same way."""
 
-    def __init__(self, relto, deadline):
-        self.relto, self.deadline, self.kind = relto, deadline, None
+    def __init__(self, programs, deadline):
+        self.programs, self.deadline, self.kind = programs, deadline, None
 
     def differs(self, policy, facts):
         try:
-            expected = model.decide(model.Policy(policy), facts)
+            whole = model.decide_whole(model.Policy(policy), facts)
         except (KeyError, ValueError, AttributeError, IndexError, TypeError):
             return False  # what was taken away was needed
         with tempfile.TemporaryDirectory(prefix="relto-model.") as folder:
             text.write_policy(random.Random("shrunk"), policy, folder)
-            answers, _ = run_relto(self.relto, folder, [json.dumps(facts)])
-        return answers is not None and answers[0] != expected and kind_of(expected, answers[0]) == self.kind
+            answers, _ = run_relto(self.programs[0], folder, [json.dumps(facts)])
+            told, _ = run_kernel(self.programs[1], folder, [json.dumps(facts)]) if self.programs[1] else ([None], "")
+        if answers is None or told is None:
+            return False
+        difference = differs(whole, told[0], answers[0])
+        return difference is not None and kind_of(difference[1], difference[0]) == self.kind
 
     def places(self, thing, path=()):
         """Paths of everything that can go: list elements, optional members, the longest lists first."""
@@ -211,12 +239,12 @@ def first_difference(expected, got):
                 return "%s: expected %s, got %s" % (e["recipient"], json.dumps(p), json.dumps(q))
         if e != g:
             return "expected %s, got %s" % (json.dumps(e)[:300], json.dumps(g)[:300])
-    return "?"
+    return "good until: expected %s, got %s" % (expected.get("good_until"), got.get("good_until"))
 
 
 def report(args, differences):
     os.makedirs(args.save, exist_ok=True)
-    shrinker = Shrinker(args.relto, time.time() + args.shrink_seconds)
+    shrinker = Shrinker((args.relto, args.kernel), time.time() + args.shrink_seconds)
     seen = collections.Counter()
     for n, d in enumerate(differences):
         if len(seen) >= KEPT_DIFFERENCES:
@@ -236,10 +264,11 @@ def report(args, differences):
             print("  line %r: %s\n  kept in %s" % (d["line"][:300], first_difference(d["expected"], d["got"]), folder))
             continue
         small = shrinker.shrink(d["policy"], d["facts"], kind_of(d["expected"], d["got"]))
-        expected = model.decide(model.Policy(small["policy"]), small["facts"])
+        expected = model.decide_whole(model.Policy(small["policy"]), small["facts"])
         line = json.dumps(small["facts"])
-        store_case(folder, small["policy"], [line], [expected], None)
-        answers, trouble = run_relto(args.relto, os.path.join(folder, "policy"), [line])
+        store_case(folder, small["policy"], [line], [model.shown(expected)], None)
+        answers, trouble = run_kernel(args.kernel, os.path.join(folder, "policy"), [line]) if args.kernel \
+            else run_relto(args.relto, os.path.join(folder, "policy"), [line])
         if answers:
             text.write_file(folder, "got.jsonl", json.dumps(answers[0]) + "\n")
         print("  %s\n  kept in %s" % (first_difference(expected, answers[0]) if answers else trouble, folder))
@@ -273,6 +302,7 @@ def main():
     p.add_argument("--seed", default=os.environ.get("RELTO_SEED", "1"))
     p.add_argument("--only", type=int)
     p.add_argument("--relto", default="relto")
+    p.add_argument("--kernel", help="tests/model/kernel of the same build: also what eval does not print")
     p.add_argument("--save", default=os.path.join(tempfile.gettempdir(), "relto-model-differences"))
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--shrink-seconds", type=int, default=60)
@@ -288,11 +318,11 @@ def main():
     began = time.time()
     if args.only is not None:
         tallies = [Tally()]
-        one_policy(args.relto, args.seed, args.only, tallies[0])
+        one_policy((args.relto, args.kernel), args.seed, args.only, tallies[0])
     else:
         each = -(-args.decisions // args.jobs)
         with multiprocessing.Pool(args.jobs) as pool:
-            tallies = pool.map(work, [(args.relto, args.seed, n, args.jobs, each) for n in range(args.jobs)])
+            tallies = pool.map(work, [((args.relto, args.kernel), args.seed, n, args.jobs, each) for n in range(args.jobs)])
     total = Tally()
     for t in tallies:
         total.decisions += t.decisions

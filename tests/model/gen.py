@@ -259,6 +259,7 @@ def gen_agreement(r, name, parties, vocabularies):
          "onward": r.choice([None, {"kind": "prohibited", "within": None}, {"kind": "members", "within": None},
                              {"kind": "consent", "within": None}, {"kind": "consent", "within": r.choice(WITHIN)}]),
          "members": [], "equivalences": [], "rules": []}
+    a["require_cosign"] = a["version"] % 3 == 0  # no dice: the seeds that are kept stay what they were
     for party in members:
         m = {"party": party, "originate": chance(r, 0.7), "receive": chance(r, 0.85),
              "at_most": r.choice([None, "FLASH", "IMMEDIATE", "ROUTINE", "PRIORITY"]), "clearances": []}
@@ -493,7 +494,7 @@ def gen_history(r, policy, compiled, facts, time):
 
 def gen_before(r, named, facts):
     receivers = sorted({m["party"] for a in named for m in a["members"]
-                        if m["party"] != facts["originator"] and (m["receive"] or chance(r, 0.1))})
+                        if (chance(r, 0.05) if m["party"] == facts["originator"] else m["receive"] or chance(r, 0.1))})
     before = []
     for recipient in some(r, receivers, 1):
         usual = [a["name"] for a in named if any(m["party"] == recipient for m in a["members"])] or facts["agreements"]

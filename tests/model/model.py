@@ -12,6 +12,7 @@ PRECEDENCES = ("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH")
 DAY_US = 86400 * 1000000
 SIGNER_WITHIN_S = 72 * 3600
 CONSENT_WITHIN_S = 72 * 3600
+FOR_EVER = 2 ** 64 - 1
 
 # Every reason of a withheld portion, in the order in which the first that applies is kept.
 WITHHOLD = ("audience", "expired", "invalid-label", "no-clearance", "no-equivalence", "classification", "restrictive",
@@ -197,11 +198,12 @@ class Agreement:
         self.vocabularies = vocabularies
         onward = spec["onward"] or {"kind": "consent", "within": None}
         self.onward = onward["kind"]
+        self.end_us = date_us(spec["until"]) + DAY_US
         self.consent_us = (onward["within"] or CONSENT_WITHIN_S) * 1000000
 
     def in_force(self, time):
         return (self.spec["state"] == "in-force"
-                and date_us(self.spec["from"]) <= time < date_us(self.spec["until"]) + DAY_US)
+                and date_us(self.spec["from"]) <= time < self.end_us)
 
     def usable(self, facts, but_suspended=False):
         m = self.members.get(facts["originator"])
@@ -247,7 +249,8 @@ class Ask:
         self.mapped = []  # as mapped, in order; None: could not be
         self.why = set()  # reasons to withhold, of all checks
         self.label_reason = None
-        self.open = []  # (kind, subject, approver)
+        self.open = {}  # (kind, subject, approver) -> how it stands: deadline, fresh, indirect
+        self.rests_on = []  # ends of agreements that step 6 needs in force
 
     def withhold(self, reason):
         self.why.add(reason)
@@ -347,23 +350,25 @@ class Ask:
             elif under.onward == "members":
                 if not (under.in_force(self.facts["time_us"]) and self.r in s["onward_to"]):
                     self.withhold("onward")
+                self.rests_on.append(under.end_us)
             else:
-                key = ("consent", s["id"], s["originator"])
-                obligations[key] = min(obligations.get(key, under.consent_us), under.consent_us)
+                key, hidden = ("consent", s["id"], s["originator"]), s.get("via") is not None
+                within, indirect = obligations.get(key, (under.consent_us, True))
+                obligations[key] = min(within, under.consent_us), indirect and hidden
         return obligations
 
     def check_obligations(self, obligations):
-        """'obligations': (kind, subject, approver) -> how long, in µs."""
-        for what, within in obligations.items():
+        """'obligations': (kind, subject, approver) -> (how long, in µs; whether on a source that the report hides)."""
+        for what, (within, indirect) in obligations.items():
             said = {x["decision"] for x in self.facts["approvals"] if self.is_for(x, what)}
             if "reject" in said:
                 self.withhold("rejected")
             elif "approve" not in said:
-                opened = min([time_us(x["time"]) for x in self.facts["opened"] if self.is_for(x, what)]
-                             + [self.facts["time_us"]])
-                if self.facts["time_us"] >= opened + within:
+                before = [time_us(x["time"]) for x in self.facts["opened"] if self.is_for(x, what)]
+                deadline = min(before + [self.facts["time_us"]] * (not before)) + within
+                if self.facts["time_us"] >= deadline:
                     self.withhold("timed-out")
-                self.open.append(what)
+                self.open[what] = {"deadline": deadline, "fresh": not before, "indirect": indirect}
 
     def is_for(self, entry, what):
         kind, subject, approver = what
@@ -385,9 +390,9 @@ class Ask:
         obligations = self.check_sources()
         for rule in self.matching("hold"):
             approver = {"originator": f["originator"], "recipient": self.r}.get(rule["approver"], rule["approver"])
-            obligations[("review", rule["name"], approver)] = rule["within"] * 1000000
+            obligations[("review", rule["name"], approver)] = rule["within"] * 1000000, False
         if f["signer"] == "revoked":
-            obligations[("signer", None, f["originator"])] = SIGNER_WITHIN_S * 1000000
+            obligations[("signer", None, f["originator"])] = SIGNER_WITHIN_S * 1000000, False
         self.check_obligations(obligations)
         return self.answer(cover, forbidding)
 
@@ -395,9 +400,9 @@ class Ask:
         if self.why:
             reason = min(self.why, key=WITHHOLD.index)
             rule = least(forbidding) if reason == "forbidden" else None
-            return self.verdict("withhold", reason, rule, [])
+            return self.verdict("withhold", reason, rule, {})
         if not self.open:
-            return self.verdict("release", "release", least(cover), [])
+            return self.verdict("release", "release", least(cover), {})
         kinds = {kind for kind, _, _ in self.open}
         if "signer" in kinds:
             return self.verdict("hold", "signer-revoked", None, self.open)
@@ -413,7 +418,9 @@ class Ask:
             entry = {"kind": kind, "agreement": self.a.name, "approver": approver}
             if kind != "signer":
                 entry["rule" if kind == "review" else "source"] = subject
-            shown.append(entry)
+            shown.append(dict(entry, **open_ones[kind, subject, approver]))
+        if verdict != "withhold":
+            self.facts["ends"] += self.rests_on
         return {"portion": self.number, "verdict": verdict, "agreement": self.a.name, "reason": reason, "rule": rule,
                 "obligations": shown}
 
@@ -463,6 +470,7 @@ def prepare(policy, given):
     facts["signer"] = given.get("signer", "good")
     facts["before"] = given.get("before")
     facts["opened"] = given.get("opened") or []
+    facts["ends"] = []  # of all that the decision rests on, where it comes up
     facts["labels"] = [[resolve(policy, l) for l in p["labels"]] for p in given["portions"]]
     return facts
 
@@ -505,40 +513,61 @@ def best(verdicts):
     return min(verdicts, key=lambda v: RANK[v["verdict"]])
 
 
+def masked(facts, verdict, judged):
+    """'verdict' with the bits of those of 'judged' (agreement, verdict) that release or hold."""
+    named = facts["agreements"]
+    return dict(verdict, mask=sum(1 << named.index(a.name) for a, v in judged if v["verdict"] != "withhold"))
+
+
+def usable_of(policy, facts, named, later):
+    """The agreements of these names that can be used, in their order."""
+    return [policy.agreements[n] for n in named
+            if n in policy.agreements and policy.agreements[n].usable(facts, but_suspended=later)]
+
+
 def first_portion(policy, facts, usable, recipient, number):
-    return best([Ask(policy, a, facts, recipient, number).judge() for a in usable if a.receives(recipient)])
+    judged = [(a, Ask(policy, a, facts, recipient, number).judge()) for a in usable if a.receives(recipient)]
+    return masked(facts, best([v for _, v in judged]), judged)
 
 
 def later_portion(policy, facts, named, recipient, number):
+    judged = [(a, Ask(policy, a, facts, recipient, number).judge()) for a in usable_of(policy, facts, named, True)
+              if a.receives(recipient) and recipient != facts["originator"]]
     kept = {n for b in facts["before"] if b["recipient"] == recipient and b["portion"] == number
             for n in b["agreements"]}
     if not kept:
-        return nothing(number, "withhold", "not-released-before")
-    still = [policy.agreements[n] for n in named if n in kept and n in policy.agreements]
-    still = [a for a in still if a.usable(facts, but_suspended=True) and a.receives(recipient)]
-    if not still:
-        return nothing(number, "withhold", "agreement-ended")
-    judged = [(a, Ask(policy, a, facts, recipient, number).judge()) for a in still]
+        return masked(facts, nothing(number, "withhold", "not-released-before"), [])
+    judged = [(a, v) for a, v in judged if a.name in kept]
+    if not judged:
+        return masked(facts, nothing(number, "withhold", "agreement-ended"), [])
     live = [v for a, v in judged if not a.suspended]
     if live and best(live)["verdict"] != "withhold":
-        return best(live)
+        return masked(facts, best(live), judged)
     if best([v for _, v in judged])["verdict"] != "withhold":
-        return nothing(number, "hold", "suspended")
-    return best([v for _, v in judged])  # (A2) suspended ones count in a tie of withholds
+        return masked(facts, nothing(number, "hold", "suspended"), judged)
+    return masked(facts, best([v for _, v in judged]), judged)  # (A2) suspended ones count in a tie of withholds
 
 
-def decide(policy, given):
-    """What `relto policy eval --jsonl` must answer to these facts, as a Python structure."""
+def good_until(facts, usable, decisions):
+    """S5: the first moment at which something that the decision rests on ends (A19)."""
+    ends = facts["ends"] + [a.end_us for a in usable]
+    ends += [] if facts["expires"] is None else [time_us(facts["expires"])]
+    ends += [o["deadline"] for d in decisions for p in d["portions"] for o in p["obligations"]]
+    return min([t for t in ends if t > facts["time_us"]], default=FOR_EVER)
+
+
+def decide_whole(policy, given):
+    """The decision with all that is kept of it: masks, deadlines, and until when it is good."""
     facts = prepare(policy, given)
+    later = facts["before"] is not None
     named = list(dict.fromkeys(facts["agreements"]))
-    if facts["before"] is not None:
+    usable = usable_of(policy, facts, named, later)
+    if later:
         recipients = {b["recipient"] for b in facts["before"]}
 
         def portion(r, n):
             return later_portion(policy, facts, named, r, n)
     else:
-        usable = [policy.agreements[n] for n in named if n in policy.agreements]
-        usable = [a for a in usable if a.usable(facts)]
         why = refusal(facts, usable, named)
         if why:
             return {"refused": why}
@@ -550,4 +579,22 @@ def decide(policy, given):
     for r in sorted(recipients, key=str.encode):
         portions = [portion(r, n) for n in range(len(facts["portions"]))]
         decisions.append({"recipient": r, "outcome": outcome(portions), "portions": portions})
-    return {"decisions": decisions}
+    return {"decisions": decisions, "good_until": good_until(facts, usable, decisions)}
+
+
+def shown(whole):
+    """Of a whole decision what `relto policy eval` prints."""
+    if "refused" in whole:
+        return whole
+    inner = ("deadline", "fresh", "indirect", "mask")
+
+    def bare(thing):
+        if isinstance(thing, list):
+            return [bare(x) for x in thing]
+        return {k: bare(v) for k, v in thing.items() if k not in inner} if isinstance(thing, dict) else thing
+    return {"decisions": bare(whole["decisions"])}
+
+
+def decide(policy, given):
+    """What `relto policy eval --jsonl` must answer to these facts, as a Python structure."""
+    return shown(decide_whole(policy, given))

@@ -112,6 +112,7 @@ def read_agreement(s):
     valid, onward = s.one("valid"), s.one("onward")
     return {"name": s.words[1], "from": valid[1], "until": valid[3], "state": s.one("state")[0], "mode": s.one("mode")[0],
             "version": int(s.one("version")[0]), "topics": s.one("topics")[0], "backfill": s.one("backfill") is not None,
+            "require_cosign": s.one("require-cosign") is not None,
             "unmarked_labels": s.one("unmarked-labels") is not None,
             "unmarked_portions": s.one("unmarked-portions") is not None,
             "onward": {"kind": onward[0], "within": seconds(onward[2]) if len(onward) > 2 else None},

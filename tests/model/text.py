@@ -85,7 +85,8 @@ def write_agreement(w, a):
            "valid from %s until %s" % (a["from"], a["until"]), "state " + a["state"], "mode " + a["mode"],
            "topics " + w.words(a["topics"])]
     for key, line in (("unmarked_labels", "unmarked-labels releasable-to members"),
-                      ("unmarked_portions", "unmarked-portions releasable-to members"), ("backfill", "backfill")):
+                      ("unmarked_portions", "unmarked-portions releasable-to members"), ("backfill", "backfill"),
+                      ("require_cosign", "require-cosign")):
         if a[key]:
             out.append(line)
     if a["onward"]:

@@ -470,7 +470,7 @@ small_agreement(struct small *s, const char *party)
 	struct record r;
 	struct body b;
 	uint8_t terms[32];
-	small_content(s, BUNDLE_POLICY, bytes_of("terms"), terms);
+	small_content(s, BUNDLE_POLICY, bytes_of("agreement atlas {\n    version 3\n}\n"), terms);
 	small_begin(s, &r, EVENT_AGREEMENT, false);
 	event_body_begin(&b, EVENT_AGREEMENT);
 	event_body_bytes(&b, BODY_AGREEMENT_PARTY, bytes_of(party));

@@ -232,6 +232,23 @@ party_shows_one_partys_history(void **state)
 }
 
 static void
+a_head_over_more_than_there_is_shows_no_completeness(void **state)
+{
+	struct rig *g = *state;
+	small_usual(g->s);
+	small_head_of(g->s, "NOR", 99, false);
+	small_bundle(g->s, "", 0);
+	write_bundle(g, "b");
+	assert_int_equal(RUN(g, "verify", "b", "--key", g->vkey), 7);
+	says(g->out,
+	    "party    NOR: NOT complete: its last head, at record 10, states 99 records; there are "
+	    "3\n");
+	assert_null(strstr(g->out, "18446744073709551")); /* less than nothing */
+	assert_int_equal(RUN(g, "party", "b", "NOR", "--key", g->vkey), 7);
+	says(g->errors, "NOR: see the findings");
+}
+
+static void
 wrong_calls_are_told_and_exit_1(void **state)
 {
 	struct rig *g = *state;
@@ -245,7 +262,7 @@ wrong_calls_are_told_and_exit_1(void **state)
 		{ { "verify", "b", NULL }, "--key is needed: take the log's key from somebody" },
 		{ { "verify", "b", "--key", NULL }, "--key needs a value" },
 		{ { "verify", "b", "--kee", "x", NULL }, "there is no option '--kee'" },
-		{ { "verify", "b", "--quorum", "x", NULL }, "--quorum needs a number, not 'x'" },
+		{ { "verify", "b", "--quorum", "x", NULL }, "--key is needed" },
 		{ { "verify", "b", "--max-age", "9y", NULL },
 		    "--max-age needs a time such as 24h" },
 		{ { "verify", "b", "--key", "x", "c", NULL }, "verify takes no further words" },
@@ -282,6 +299,11 @@ wrong_calls_are_told_and_exit_1(void **state)
 	says(g->errors, "'a b' is no party's name");
 	assert_int_equal(RUN(g, "verify", ".", "--key", g->vkey, "--quorum", "1"), 1);
 	says(g->errors, "a quorum of 1 of 0 witnesses");
+	assert_int_equal(RUN(g, "verify", ".", "--key", g->vkey, "--quorum", "nofile"), 1);
+	says(g->errors, "--quorum needs a number or a file, not 'nofile'");
+	assert_int_equal(
+	    RUN(g, "verify", ".", "--key", g->vkey, "--quorum", "nofile", "--witness", "w"), 1);
+	says(g->errors, "no --witness beside it");
 }
 
 static void
@@ -476,6 +498,7 @@ main(void)
 		T(show_prints_text_json_and_csv),
 		T(csv_cells_that_a_spreadsheet_would_compute_are_neutral),
 		T(party_shows_one_partys_history),
+		T(a_head_over_more_than_there_is_shows_no_completeness),
 		T(wrong_calls_are_told_and_exit_1),
 		T(an_empty_directory_is_no_bundle),
 		T(a_missing_signature_or_quorum_is_3_and_a_cut_file_2),

@@ -355,7 +355,58 @@ the_logs_key_is_the_one_that_signed_and_is_told_once(void **state)
 	small_key(g->s, "NOR");
 	expect_log(g, VERIFY_GAP, "what the record before it told, or what cannot follow");
 	add_key(g, 1, 1, "hub.example/relto/g1+00000000+AQ==");
-	expect_log(g, VERIFY_CONTENT, "another key of the log than the one that signed");
+	expect_log(g, VERIFY_MALFORMED, "its key is no vkey of this log");
+}
+
+/* Another key of the same log, as a vkey. */
+static void
+other_key(struct rig *g, char vkey[NOTE_VKEY_MAX])
+{
+	struct note_key other;
+	uint8_t public[32] = "another key, of thirty-two bytes";
+	struct note_name name = { bytes_of(g->s->vkey.name), NOTE_ED25519 };
+	assert_true(note_key_make(&g->s->h, &name, public, &other, NULL));
+	note_key_print(&other, vkey);
+}
+
+static void
+one_key_of_the_log_follows_another(void **state)
+{
+	struct rig *g = *state;
+	char next[NOTE_VKEY_MAX];
+	other_key(g, next);
+	small_start(g->s);
+	small_key(g->s, "NOR");
+	add_key(g, 1, 1, next);
+	expect_log(g, VERIFY_OK, NULL);
+	add_key(g, 1, 2, next);
+	expect_log(g, VERIFY_OK, NULL);
+	add_key(g, 1, 3, next);
+	expect_log(g, VERIFY_CONTENT, "or revokes one");
+}
+
+static void
+the_key_that_signed_is_not_taken_back(void **state)
+{
+	struct rig *g = *state;
+	char ours[NOTE_VKEY_MAX];
+	note_key_print(&g->s->vkey, ours);
+	small_start(g->s);
+	small_key(g->s, "NOR");
+	add_key(g, 1, 2, ours);
+	expect_log(g, VERIFY_CONTENT, "it takes back the key of the log that signed");
+}
+
+static void
+whoever_was_told_of_a_key_of_the_log_was_told_of_the_one_that_signed(void **state)
+{
+	struct rig *g = *state;
+	char next[NOTE_VKEY_MAX];
+	other_key(g, next);
+	small_start(g->s);
+	add_key(g, 1, 1, next);
+	expect_log(g, VERIFY_CONTENT,
+	    "1 parties were told of a key of the log, and 0 of the one that signed");
 }
 
 static void
@@ -466,6 +517,9 @@ main(void)
 		T(an_erased_person_needs_a_record_of_its_erasure),
 		T(keys_come_and_go_in_turn),
 		T(the_logs_key_is_the_one_that_signed_and_is_told_once),
+		T(one_key_of_the_log_follows_another),
+		T(the_key_that_signed_is_not_taken_back),
+		T(whoever_was_told_of_a_key_of_the_log_was_told_of_the_one_that_signed),
 		T(anchors_are_told_before_the_policy_that_has_them),
 		T(a_delivery_says_what_its_decision_says),
 		T(a_report_expires_when_its_facts_say_and_not_before),

@@ -191,6 +191,104 @@ a_label_in_json_has_three_members_and_no_other(void **state)
 	}
 }
 
+#define SHOWN "tests/unit/client/vocab/show.spif.xml"
+
+/* What stands in the file was written down by hand from the SPIF beside it. */
+static void
+is_text_of(const char *path)
+{
+	struct bytes b = slurp(&spif_arena, path);
+	assert_non_null(b.data);
+	assert_string_equal(out, arena_printf(&spif_arena, "%.*s", (int)b.len, b.data));
+}
+
+static void
+show_says_what_a_vocabulary_holds_and_demands(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("show", SHOWN), 0);
+	is_text_of("tests/unit/client/vocab/show.txt");
+	assert_string_equal(told, "");
+	assert_int_equal(RUN("show", "--json", SHOWN), 0);
+	is_text_of("tests/unit/client/vocab/show.json");
+}
+
+static void
+show_has_the_phrases_of_a_language(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("show", SHOWN, "--lang", "fr"), 0);
+	assert_non_null(strstr(out, "P HAUT"));
+	assert_null(strstr(out, "P TOP"));
+}
+
+static void
+what_could_steer_a_terminal_is_not_shown(void **state)
+{
+	(void)state;
+	/* the creation date of that SPIF has a bidi control in it */
+	assert_int_equal(RUN("show", SHOWN), 0);
+	assert_null(strstr(out, "created"));
+	assert_null(strstr(out, "\xe2\x80\xae"));
+	const char *path = file_with("hostile.xml",
+	    SPIF_HEAD SPIF_POLICY "<securityClassifications><securityClassification name='A' "
+				  "lacv='1' hierarchy='1'><markingData phrase='a\tb'/>"
+				  "</securityClassification></securityClassifications></SPIF>");
+	assert_int_equal(RUN("show", path), 0);
+	assert_null(strpbrk(out, "\t\033\r"));
+	(void)unlink(path);
+	path = file_with("hostile.xml",
+	    SPIF_HEAD SPIF_POLICY "<securityClassifications><securityClassification "
+				  "name='A&#x200b;' lacv='1' hierarchy='1'/>"
+				  "</securityClassifications></SPIF>");
+	assert_int_equal(RUN("show", path), 65);
+	assert_string_equal(out, "");
+	assert_non_null(strstr(told, "a name with a control or invisible character"));
+	(void)unlink(path);
+	assert_int_equal(RUN("show", path), 66);
+}
+
+static void
+mark_writes_one_valid_label_as_xml(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET//REL TO GBR", "--xml", "--created",
+			     "2026-06-01", "--review", "2031-06-01T12:00:00Z"),
+	    0);
+	assert_string_equal(told, "");
+	assert_non_null(strstr(out, " ReviewDateTime=\"2031-06-01T12:00:00Z\">\n"));
+	assert_non_null(strstr(out, "<CreationDateTime>2026-06-01T00:00:00Z</CreationDateTime>\n"));
+	assert_non_null(strstr(out, "</originatorConfidentialityLabel>\n"));
+	const char *xml = file_with("written.xml", out);
+	assert_int_equal(RUN("mark", ATLAS, xml), 0);
+	assert_string_equal(out, "ATLAS SECRET//REL TO GBR\n");
+	assert_string_equal(told, "");
+	(void)unlink(xml);
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET//REL TO GBR", "--xml"), 0);
+	assert_string_equal(told, "relto: warning: no ReviewDateTime (--review TIME), which "
+				  "ADatP-4774 asks of a label without a successor\n");
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS RESTRICTED//SIGINT", "--xml"), 1);
+	assert_string_equal(out, "");
+	assert_non_null(strstr(told, "relto: the label is not valid: 'SIGINT' cannot stand"));
+}
+
+static void
+xml_has_one_label_and_its_own_options(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "ATLAS SECRET", "--xml"), 64);
+	assert_non_null(strstr(told, "--xml writes one label: a document has one root"));
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "--xml", "--json"), 64);
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "--xml", "--lang", "fr"), 64);
+	assert_non_null(strstr(told, "--xml goes without --json and --lang"));
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "--created", "2026-06-01"), 64);
+	assert_non_null(strstr(told, "--created and --review go with --xml"));
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "--xml", "--review", "soon"), 64);
+	assert_non_null(strstr(told, "a time that is none (2026-06-01 or with T..Z)"));
+	assert_int_equal(RUN("mark", ATLAS, "ATLAS SECRET", "--xml", "--review"), 64);
+	assert_string_equal(out, "");
+}
+
 static void
 a_wrong_call_exits_64(void **state)
 {
@@ -198,6 +296,8 @@ a_wrong_call_exits_64(void **state)
 	assert_int_equal(run((const char *const[]){ "vocab", NULL }), 64);
 	assert_int_equal(RUN("check"), 64);
 	assert_int_equal(RUN("mark", ATLAS), 64);
+	assert_int_equal(RUN("show"), 64);
+	assert_int_equal(RUN("show", ATLAS, ATLAS), 64);
 	assert_int_equal(RUN("paint", ATLAS), 64);
 	assert_int_equal(RUN("check", "--quick", ATLAS), 64);
 	assert_string_equal(out, "");
@@ -214,6 +314,11 @@ main(void)
 		T(mark_prints_labels_in_all_their_forms),
 		T(mark_exits_1_for_an_invalid_label_and_65_for_none),
 		T(a_label_in_json_has_three_members_and_no_other),
+		T(show_says_what_a_vocabulary_holds_and_demands),
+		T(show_has_the_phrases_of_a_language),
+		T(what_could_steer_a_terminal_is_not_shown),
+		T(mark_writes_one_valid_label_as_xml),
+		T(xml_has_one_label_and_its_own_options),
 		T(a_wrong_call_exits_64),
 	};
 	return cmocka_run_group_tests_name("relto vocab", tests, NULL, NULL);

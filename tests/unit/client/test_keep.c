@@ -19,6 +19,22 @@ setup(void **state)
 	return mkdtemp(folder) == NULL ? -1 : 0;
 }
 
+/* A file, or a folder of files. */
+static void
+discard(const char *path)
+{
+	char name[1024];
+	const struct dirent *entry;
+	DIR *d = opendir(path);
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		(void)snprintf(name, sizeof(name), "%s/%.200s", path, entry->d_name);
+		(void)unlink(name);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	(void)remove(path);
+}
+
 /* The files in the folder whose name begins so. */
 static unsigned
 files(const char *prefix, bool remove)
@@ -34,7 +50,7 @@ files(const char *prefix, bool remove)
 		count++;
 		(void)snprintf(path, sizeof(path), "%s/%.200s", folder, entry->d_name);
 		if (remove)
-			(void)unlink(path);
+			discard(path);
 	}
 	(void)closedir(d);
 	return count;
@@ -229,8 +245,23 @@ a_folder_outlives_the_process_and_nothing_is_left_beside(void **state)
 	assert_int_equal(stat(folder, &s), 0);
 }
 
+/* The file in a folder; NULL: there is none. */
 static void
-evidence_is_added_and_forks_have_files_of_their_own(void **state)
+has(const char *path, const char *name, const char *text)
+{
+	char file[1024], data[64] = "";
+	(void)snprintf(file, sizeof(file), "%s/%s", path, name);
+	FILE *f = fopen(file, "r");
+	assert_int_equal(f != NULL, text != NULL);
+	if (f == NULL)
+		return;
+	assert_non_null(fgets(data, sizeof(data), f));
+	(void)fclose(f);
+	assert_string_equal(data, text);
+}
+
+static void
+evidence_is_added_and_forks_have_folders_of_their_own(void **state)
 {
 	(void)state;
 	char path[512];
@@ -240,19 +271,47 @@ evidence_is_added_and_forks_have_files_of_their_own(void **state)
 	assert_true(keep_evidence(k, origin, bytes_of("a\n"), &e));
 	assert_true(keep_evidence(k, origin, bytes_of("b\n"), &e));
 	assert_int_equal(files("evidence-", false), 1);
-	assert_true(keep_fork(k, origin, bytes_of("proof"), path, &e));
-	assert_int_equal(access(path, R_OK), 0);
+	const struct keep_file proof[] = { { "kept", bytes_of("proof") }, { "shown", bytes_of("") },
+		{ NULL, bytes_of("") } };
+	assert_true(keep_fork(k, origin, proof, path, &e));
+	has(path, "kept", "proof");
+	has(path, "shown", NULL);
 	assert_int_equal(files("fork-", false), 1);
 	for (unsigned n = 1; n < 64; n++) { /* in the same second */
-		assert_true(keep_fork(k, origin, bytes_of("more"), path, &e));
+		assert_true(keep_fork(k, origin, proof, path, &e));
 		assert_int_equal(files("fork-", false), n + 1);
 	}
-	assert_false(keep_fork(k, origin, bytes_of("too much"), path, &e));
+	assert_false(keep_fork(k, origin, proof, path, &e));
 	assert_int_equal(e.code, ERR_LIMIT);
 	assert_int_equal(files("fork-", false), 64);
 	SCOPED(keep_free) struct keep *memory = opened(true);
-	assert_true(keep_fork(memory, origin, bytes_of("proof"), path, &e));
+	assert_true(keep_fork(memory, origin, proof, path, &e));
 	assert_string_equal(path, "");
+}
+
+static void
+the_generation_that_was_accepted_is_known_to_whoever_comes_next(void **state)
+{
+	(void)state;
+	struct err e;
+	struct bytes next, origin = bytes_of(origin_text);
+	SCOPED(arena_done) struct arena a;
+	SCOPED(keep_free) struct keep *k = opened(false);
+	arena_init(&a, 1 << 20);
+	assert_true(keep_accepted(k, origin, &a, &next, &e));
+	assert_null(next.data);
+	assert_true(keep_accept(k, origin, bytes_of("hub.example/relto/g2"), &e));
+	assert_int_equal(files("accepted-hub.example_relto_g1-", false), 1);
+	SCOPED(keep_free) struct keep *other = opened(false);
+	assert_true(keep_accepted(other, origin, &a, &next, &e));
+	assert_true(bytes_is(next, "hub.example/relto/g2"));
+	assert_true(keep_accepted(other, next, &a, &next, &e));
+	assert_null(next.data);
+	SCOPED(keep_free) struct keep *memory = opened(true);
+	assert_false(keep_accept(memory, origin, bytes_of("hub.example/relto/g2"), &e));
+	assert_int_equal(e.code, ERR_USAGE);
+	assert_true(keep_accepted(memory, origin, &a, &next, &e));
+	assert_null(next.data);
 }
 
 /* On its way to the kernel: what was flushed. */
@@ -313,7 +372,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_folder_outlives_the_process_and_nothing_is_left_beside, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		    evidence_is_added_and_forks_have_files_of_their_own, setup, teardown),
+		    evidence_is_added_and_forks_have_folders_of_their_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_generation_that_was_accepted_is_known_to_whoever_comes_next, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_checkpoint_is_durable_by_name_and_so_is_its_folder, setup, teardown),
 		cmocka_unit_test(a_folder_that_cannot_be_is_said_so),

@@ -25,14 +25,12 @@ on_worker_start(struct worker *w, struct err *e)
 	w->trust = rig.trust;
 	return rig.start == NULL || rig.start(w, e);
 }
-
 void
 on_worker_stop(struct worker *w)
 {
 	w->trust = NULL;
 	rig.calls.stopped++;
 }
-
 void
 on_committed(struct worker *w, struct letter *l)
 {
@@ -53,6 +51,20 @@ on_rules(struct worker *w, struct letter *l)
 	(void)l;
 	rig.calls.rules++;
 	w->trust = rig.trust;
+}
+
+void
+on_coming(struct worker *w, struct letter *l)
+{
+	(void)l;
+	w->coming = rig.coming;
+}
+
+void
+on_left(struct letter *l)
+{
+	(void)l;
+	rig.calls.left++;
 }
 
 void
@@ -138,12 +150,13 @@ on_hello(struct conn *c, const struct msg *m, struct arena **request, struct err
 	(void)request;
 	rig.calls.hello++;
 	rig.calls.last_type = m->type;
+	c->version = rig.version != 0 ? rig.version : MSG_VERSION_MOST;
 	conn_ready(c);
 	return pong(c, m, e);
 }
 
-static bool
-request(struct conn *c, const struct msg *m, struct arena **a, struct err *e)
+bool
+rig_request(struct conn *c, const struct msg *m, struct arena **a, struct err *e)
 {
 	rig.calls.other++;
 	rig.calls.last_type = m->type;
@@ -151,23 +164,6 @@ request(struct conn *c, const struct msg *m, struct arena **a, struct err *e)
 		return rig.on_request(c, m, a, e);
 	return pong(c, m, e);
 }
-
-#define FAKE(name) \
-	bool name(struct conn *c, const struct msg *m, struct arena **a, struct err *e) \
-	{ \
-		return request(c, m, a, e); \
-	}
-FAKE(on_publish)
-FAKE(on_subscribe)
-FAKE(on_ack)
-FAKE(on_explain)
-FAKE(on_whoami)
-FAKE(on_audit_list)
-FAKE(on_audit_pull)
-FAKE(on_attest)
-FAKE(on_status)
-FAKE(on_reload)
-FAKE(on_accept_clock)
 
 /* ---- up and down ---- */
 
@@ -589,7 +585,6 @@ rig_ends_with(struct peer *p, enum err_code code)
 		return false;
 	return rig_until_ended(p) && p->clean;
 }
-
 uint64_t
 rig_metric(enum metric which)
 {

@@ -16,7 +16,7 @@
 
 #include <openssl/ssl.h>
 
-enum { RIG_WORKERS = 2, RIG_PEERS = 80 };
+enum { RIG_WORKERS = 2, RIG_PEERS = 256 };
 enum rig_wait { RIG_IDLE = 400 /* rounds without what was waited for: it will not come */ };
 
 /* One client. */
@@ -33,7 +33,7 @@ struct peer {
 struct rig_calls { /* atomic: some tests run the workers as threads */
 	atomic_uint hello, other, arrived, gone, party_gone, refused, turned_away, room, its_turn,
 	    committed;
-	atomic_uint notices, rules, ticks, started, stopped;
+	atomic_uint notices, rules, ticks, started, stopped, left;
 	enum msg_type last_type;
 	enum err_code refused_code;
 	char refused_field[96];
@@ -44,7 +44,7 @@ struct rig {
 	struct worker *worker[RIG_WORKERS];
 	bool in_worker; /* broker code is running, not the test's */
 	bool threads;	/* the workers run by themselves: only clients are stepped */
-	struct trust *trust;
+	struct trust *trust, *coming;
 	struct io_limits limits;
 	_Atomic uint64_t now_ms;
 	_Atomic uint64_t us, tick_us; /* what each look at the clock takes, in an instant else */
@@ -54,6 +54,7 @@ struct rig {
 	uint64_t next_id;
 	struct rig_calls calls;
 	/* what the handlers do, if the test wants something else than Pong */
+	unsigned version; /* that the session speaks; 0: the newest */
 	handler *on_request;
 	bool (*start)(struct worker *w, struct err *e);
 	bool (*arrived)(struct conn *c, struct err *e);
@@ -62,6 +63,10 @@ struct rig {
 	void (*gone)(struct conn *c);
 };
 extern struct rig rig;
+
+/* What every handler does but on_hello (io_fakes.c). */
+struct arena;
+MUST_USE bool rig_request(struct conn *c, const struct msg *m, struct arena **a, struct err *e);
 
 /* cmocka's setup and teardown: 'workers' of RIG_WORKERS without threads. */
 int rig_up(void **state);

@@ -60,7 +60,7 @@ struct store_counts
 batch_count(struct store_rig *r)
 {
 	struct store_counts n;
-	OK(r, store_check(store_rig_look(r), &n, &r->e));
+	OK(r, store_check(store_rig_look(r), NULL, &n, &r->e));
 	return n;
 }
 

@@ -1,4 +1,4 @@
-/* A job that is too large for the store: its own failure, and nobody else's. */
+/* What a batch that fails, or a moment without memory, must not take along. */
 #include "tests/lib/test.h"
 
 #include "client/cli/mint.h"
@@ -10,7 +10,77 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-enum { TOO_LARGE = 1200000, ARENA = 8 << 20 };
+enum { TOO_LARGE = 1200000, ARENA = 8 << 20, S = 1000000, WAIT_MS = 30000 };
+
+static atomic_uint notices_that_fail; /* for want of memory */
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	if (size == sizeof(struct notice) && atomic_load(&notices_that_fail) > 0) {
+		atomic_fetch_sub(&notices_that_fail, 1);
+		return NULL;
+	}
+	return __real_calloc(n, size);
+}
+
+static atomic_uint commits_that_fail;
+
+bool __real_store_commit(struct store *s, const struct store_fence *expect,
+    const struct store_stamp *now, struct err *e);
+bool __wrap_store_commit(struct store *s, const struct store_fence *expect,
+    const struct store_stamp *now, struct err *e);
+
+bool
+__wrap_store_commit(
+    struct store *s, const struct store_fence *expect, const struct store_stamp *now, struct err *e)
+{
+	if (atomic_load(&commits_that_fail) == 0)
+		return __real_store_commit(s, expect, now, e);
+	atomic_fetch_sub(&commits_that_fail, 1);
+	store_abort(s);
+	return err_set(e, ERR_FULL, "the disk is full");
+}
+
+static atomic_uint entries_that_fail; /* as if they needed the archive */
+
+bool __real_store_put_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);
+bool __wrap_store_put_entry(struct store *s, uint64_t index, struct bytes value, struct err *e);
+
+bool
+__wrap_store_put_entry(struct store *s, uint64_t index, struct bytes value, struct err *e)
+{
+	if (atomic_load(&entries_that_fail) == 0)
+		return __real_store_put_entry(s, index, value, e);
+	atomic_fetch_sub(&entries_that_fail, 1);
+	return err_set(e, ERR_IO, "archived record 7: its checksum is wrong");
+}
+
+static _Atomic uint64_t boot_us, step_us;
+
+static uint64_t
+clock_boot(void *arg)
+{
+	(void)arg;
+	return boot_us;
+}
+
+static uint64_t
+clock_real(void *arg)
+{
+	(void)arg;
+	return 1000 * (uint64_t)S + boot_us + step_us;
+}
+
+static bool
+clock_synced(void *arg)
+{
+	(void)arg;
+	return false;
+}
 
 struct rig {
 	struct store_rig store;
@@ -18,6 +88,7 @@ struct rig {
 	struct config config;
 	struct shell shell;
 	struct committer *committer;
+	struct worker *worker;
 	EVP_PKEY *key;
 };
 
@@ -34,8 +105,17 @@ setup(void **state)
 	r->shell = (struct shell){ .store = r->store.store,
 		.config = &r->config,
 		.node = bytes_of("hub-1"),
-		.origin = bytes_of("hub.example/g1") };
+		.origin = bytes_of("hub.example/g1"),
+		.workers = &r->worker,
+		.worker_count = 1 };
+	boot_us = S;
+	step_us = 0;
 	wall_init(&r->shell.wall, UINT64_MAX);
+	r->shell.wall.source = (struct wall_source){ clock_real, clock_boot, clock_synced, NULL };
+	const struct worker_setup ws = {
+		.count = 1, .all = &r->worker, .clock = io_clock_system()
+	};
+	OK(&r->store, worker_new(&ws, &r->worker, &r->store.e));
 	OK(&r->store, mailbox_new(16, &r->shell.committer, &r->store.e));
 	OK(&r->store, mailbox_new(16, &r->shell.main, &r->store.e));
 	const struct committer_setup cs = { .shell = &r->shell,
@@ -49,11 +129,25 @@ setup(void **state)
 	return 0;
 }
 
+/* What the committer told the worker. */
+static struct notice *
+mail(struct rig *r, int wait_ms)
+{
+	if (!mailbox_wait(r->worker->mail, wait_ms))
+		return NULL;
+	struct letter *l = MAILBOX_ENTRY(mailbox_take(r->worker->mail, 1), struct letter, item);
+	assert_int_equal(l->kind, LETTER_NOTICE);
+	return MAILBOX_ENTRY(l, struct notice, letter);
+}
+
 static int
 teardown(void **state)
 {
 	struct rig *r = *state;
+	for (struct notice *n; (n = mail(r, 0)) != NULL;)
+		notice_free(n);
 	committer_free(r->committer);
+	worker_free(r->worker);
 	ledger_done(&r->ledger);
 	store_rig_done(&r->store);
 	mailbox_free(r->shell.committer);
@@ -95,7 +189,7 @@ post(struct rig *r, size_t len, uint64_t request)
 static struct job *
 home(struct rig *r)
 {
-	assert_true(mailbox_wait(r->shell.main, 30000));
+	assert_true(mailbox_wait(r->shell.main, WAIT_MS));
 	struct mailbox_item *item = mailbox_take(r->shell.main, 1);
 	return MAILBOX_ENTRY(MAILBOX_ENTRY(item, struct letter, item), struct job, letter);
 }
@@ -127,6 +221,64 @@ a_job_that_is_too_large_fails_by_itself_and_the_broker_goes_on(void **state)
 	assert_int_equal(r->ledger.log.tree.leaf_count, 3);
 }
 
+static void
+a_job_that_cannot_have_what_it_needs_of_the_archive_fails_by_itself(void **state)
+{
+	struct rig *r = *state;
+	post(r, 1, 1);
+	OK(&r->store, committer_start(r->committer, &r->store.e));
+	comes_home(r, 1, JOB_DONE, ERR_NONE);
+	entries_that_fail = 1;
+	post(r, 1, 2);
+	comes_home(r, 2, JOB_FAILED, ERR_IO);
+	post(r, 1, 3);
+	comes_home(r, 3, JOB_DONE, ERR_NONE);
+	OK(&r->store, committer_stop(r->committer, "test", &r->store.e));
+	assert_false(store_is_broken(r->store.store));
+	assert_int_equal(r->ledger.log.tree.leaf_count, 4); /* START, two jobs, STOP */
+}
+
+/* Heads are given out every ten seconds, if the log grew: here it does not grow again. */
+static void
+whom_there_was_no_memory_to_tell_of_a_head_is_told_later(void **state)
+{
+	struct rig *r = *state;
+	atomic_store(&notices_that_fail, 2);
+	OK(&r->store, committer_start(r->committer, &r->store.e));
+	for (unsigned i = 0; i < 3; i++) { /* a batch each, of what time brings */
+		boot_us += 2 * S;
+		post(r, 1, i);
+		comes_home(r, i, JOB_DONE, ERR_NONE);
+	}
+	struct notice *n = mail(r, WAIT_MS);
+	assert_non_null(n);
+	assert_true(n->heads);
+	notice_free(n);
+	OK(&r->store, committer_stop(r->committer, "test", &r->store.e));
+}
+
+static void
+a_step_of_the_clock_is_on_record_though_its_batch_failed(void **state)
+{
+	struct rig *r = *state;
+	unsigned done = 0;
+	OK(&r->store, committer_start(r->committer, &r->store.e));
+	for (uint64_t i = 1; i <= 3; i++) {
+		post(r, 1, i);
+		struct job *j = home(r);
+		done += j->fate == JOB_DONE;
+		job_free(j);
+		if (i > 1)
+			continue;
+		commits_that_fail = 1; /* the one that brings the step: with a job or without */
+		step_us = 3 * S;
+		boot_us += 2 * S; /* it looks at the clock once a second */
+	}
+	OK(&r->store, committer_stop(r->committer, "test", &r->store.e));
+	assert_int_equal(commits_that_fail, 0);
+	assert_int_equal(r->ledger.log.tree.leaf_count, done + 3); /* START, CLOCK, STOP */
+}
+
 int
 main(void)
 {
@@ -134,6 +286,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_job_that_is_too_large_fails_by_itself_and_the_broker_goes_on, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_job_that_cannot_have_what_it_needs_of_the_archive_fails_by_itself, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    whom_there_was_no_memory_to_tell_of_a_head_is_told_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_step_of_the_clock_is_on_record_though_its_batch_failed, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

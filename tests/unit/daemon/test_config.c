@@ -167,8 +167,8 @@ an_unknown_setting_is_refused_with_the_nearest(void **state)
 	    "limits { conections 2 }\n         ^\nhelp: did you mean 'connections'?\n");
 	refuses(LEAST "include other.conf\n",
 	    "reltod.conf:11:1: error: unknown setting 'include'\ninclude other.conf\n^\n"
-	    "help: known here: node listen user run-dir policy crl-max-age workers identity store "
-	    "log messages limits\n");
+	    "help: known here: node listen user run-dir policy sandbox crl-max-age workers "
+	    "identity store log messages observe limits deadlines\n");
 }
 
 static void
@@ -284,6 +284,26 @@ heads_come_in_time_for_clients_that_raise_an_alarm(void **state)
 }
 
 static void
+heads_of_parties_and_attestations_have_their_rhythm(void **state)
+{
+	(void)state;
+	SCOPED(config_free) struct config *c = load(LEAST_LOG(" party-heads-every 60s\n"));
+	assert_int_equal(c->log_party_heads_ms, LIMIT_PARTY_HEAD_MS);
+	assert_int_equal(c->limit_attest_ms, 30000);
+	SCOPED(config_free) struct config *most = load(LEAST "limits { attest-every 60s }\n");
+	assert_int_equal(most->limit_attest_ms, 60000);
+	refuses(LEAST_LOG(" party-heads-every 61s\n"),
+	    "reltod.conf:10:20: error: '61s' is not from 100ms to 60000ms\n"
+	    " party-heads-every 61s\n                   ^\n"
+	    "help: a head of each party's own tree that grew is written so often\n");
+	refuses(LEAST "limits { attest-every 61s }\n",
+	    "reltod.conf:11:23: error: '61s' is not from 0ms to 60000ms\n"
+	    "limits { attest-every 61s }\n                      ^\n"
+	    "help: an agent attests its party's tree at most so often: each is a signature and a "
+	    "record\n");
+}
+
+static void
 a_file_that_others_can_write_is_refused(void **state)
 {
 	(void)state;
@@ -324,15 +344,82 @@ a_reload_says_which_settings_take_a_restart(void **state)
 	(void)state;
 	char names[128];
 	SCOPED(config_free) struct config *a = load(LEAST);
-	SCOPED(config_free) struct config *b = load(LEAST "limits { credit 7 }\n");
+	SCOPED(config_free) struct config *b = load(LEAST "store { reserve 2GiB }\n");
 	SCOPED(config_free)
 	struct config *c = load(LEAST "workers 7\nlisten 127.0.0.1:0\nstore { path other }\n");
 	assert_false(config_needs_restart(a, a, names, sizeof(names)));
 	assert_string_equal(names, "");
 	assert_true(config_needs_restart(a, b, names, sizeof(names)));
-	assert_string_equal(names, "limits credit");
+	assert_string_equal(names, "store reserve");
 	assert_true(config_needs_restart(a, c, names, sizeof(names)));
 	assert_string_equal(names, "listen, workers, store path");
+}
+
+/* ---- each setting of the table ---- */
+
+static void
+change_number(uint64_t *n)
+{
+	*n += 1000;
+}
+
+static void
+change_text(char **text)
+{
+	static char other[] = "other";
+	*text = other;
+}
+
+static void
+change_list(struct config_listens *l)
+{
+	l->count = 0;
+}
+
+/* So that no value of the default is left. */
+#define change_enum(field) (*(field) = *(field) == 1 ? 2 : 1)
+#define CHANGE_NAME change_text
+#define CHANGE_PATH change_text
+#define CHANGE_ORIGIN change_text
+#define CHANGE_LISTEN change_list
+#define CHANGE_DURATION change_number
+#define CHANGE_SIZE change_number
+#define CHANGE_COUNT change_number
+#define CHANGE_WORKERS change_number
+#define CHANGE_LEVEL change_enum
+#define CHANGE_FORMAT change_enum
+#define CHANGE_SANDBOX change_enum
+
+/* 'next' differs from 'now' in this one. */
+static void
+is_taken_over(const struct config *now, struct config *next, const char *name, bool restart)
+{
+	char names[128];
+	assert_int_equal(config_needs_restart(now, next, names, sizeof(names)), restart);
+	assert_string_equal(names, restart ? name : "");
+	assert_int_equal(config_changes(now, next, names, sizeof(names)), !restart);
+	assert_string_equal(names, restart ? "" : name);
+	config_take_over(now, next);
+	assert_false(config_needs_restart(now, next, names, sizeof(names)));
+	assert_int_equal(config_changes(now, next, names, sizeof(names)), !restart);
+}
+
+enum { takes_RELOAD, takes_NEW, takes_RESTART };
+
+static void
+a_reload_takes_over_what_the_table_says_and_leaves_the_rest(void **state)
+{
+	(void)state;
+#define S(type, block, name, field, dflt, min, max, takes, reason) \
+	{ \
+		SCOPED(config_free) struct config *now = load(LEAST); \
+		SCOPED(config_free) struct config *next = load(LEAST); \
+		CHANGE_##type(&next->field); \
+		is_taken_over(now, next, (block)[0] == 0 ? (name) : block " " name, \
+		    takes_##takes == takes_RESTART); \
+	}
+#include "daemon/config.def"
+#undef S
 }
 
 static void
@@ -367,9 +454,11 @@ main(void)
 		cmocka_unit_test(an_origin_is_a_name_and_a_generation),
 		cmocka_unit_test(a_range_holds_at_its_ends_and_not_one_past_them),
 		cmocka_unit_test(heads_come_in_time_for_clients_that_raise_an_alarm),
+		cmocka_unit_test(heads_of_parties_and_attestations_have_their_rhythm),
 		cmocka_unit_test(a_file_that_others_can_write_is_refused),
 		cmocka_unit_test(a_missing_file_is_not_found_and_a_folder_is_no_file),
 		cmocka_unit_test(a_reload_says_which_settings_take_a_restart),
+		cmocka_unit_test(a_reload_takes_over_what_the_table_says_and_leaves_the_rest),
 		cmocka_unit_test(the_manual_page_lists_the_settings_as_they_are),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -45,6 +45,19 @@ static const struct {
 	{ MSG_ACCEPT_CLOCK, R, D },
 	{ MSG_PING, R | D, 0 },
 	{ MSG_BYE, H | R | D, 0 },
+	{ MSG_HOLDS, R, D },
+	{ MSG_DECIDE, R, D },
+	{ MSG_PROVE, R, D },
+	{ MSG_BACKUP, R, D },
+	{ MSG_ERASE, R, D },
+	{ MSG_NACK, R | D, 0 },
+	{ MSG_SUBSCRIPTIONS, R, D },
+	{ MSG_DEAD_LETTERS, R, D },
+	{ MSG_RECALL_ANSWER, R, D },
+	{ MSG_FEEDBACK, R, D },
+	{ MSG_RECALL_STATUS, R, D },
+	{ MSG_SESSIONS, R, D },
+	{ MSG_DRAIN, R, D },
 	{ MSG_WELCOME, 0, 0 },
 	{ MSG_HEADS, 0, 0 },
 	{ MSG_RECEIPT, 0, 0 },
@@ -57,6 +70,13 @@ static const struct {
 	{ MSG_STATUS_REPLY, 0, 0 },
 	{ MSG_ERROR, 0, 0 },
 	{ MSG_PONG, 0, 0 },
+	{ MSG_HOLD_LIST, 0, 0 },
+	{ MSG_DECIDED, 0, 0 },
+	{ MSG_PROOF_LIST, 0, 0 },
+	{ MSG_PROGRESS, 0, 0 },
+	{ MSG_SUBSCRIPTION_LIST, 0, 0 },
+	{ MSG_DEAD_LETTER_LIST, 0, 0 },
+	{ MSG_RECALL_STATUS_REPLY, 0, 0 },
 };
 _Static_assert(sizeof(cells) / sizeof(cells[0]) == MSG_COUNT, "a row for every message");
 
@@ -129,7 +149,7 @@ check_cell(enum conn_state s, size_t row)
 }
 
 static const uint32_t numbers[MSG_COUNT] = {
-#define M(NAME, member, number, from) [MSG_##NAME] = number,
+#define M(NAME, member, number, from, since) [MSG_##NAME] = number,
 #include "proto/msg.def"
 #undef M
 };
@@ -170,6 +190,25 @@ every_cell_that_can_be_sent_behaves_so_on_a_real_connection(void **state)
 			else if (cells[row].type != MSG_NONE)
 				check_empty(all[i], row);
 		}
+	}
+}
+
+static void
+a_message_that_came_with_a_later_version_is_unknown_to_an_older_session(void **state)
+{
+	(void)state;
+	rig.version = MSG_VERSION_LEAST;
+	for (size_t row = 0; row < MSG_COUNT; row++) {
+		if (msg_since(cells[row].type) <= MSG_VERSION_LEAST || cells[row].legal == 0)
+			continue;
+		struct peer *p = in_state(CONN_READY);
+		/* request 2, the message without a field: its version counts first */
+		uint32_t tag = numbers[cells[row].type] << 3 | 2;
+		uint8_t frame[] = { 0, 0, 0, 6, 0x80, 8, 2, (uint8_t)(tag | 0x80),
+			(uint8_t)(tag >> 7), 0 };
+		assert_true(tag >= 0x80);
+		rig_write(p, frame, sizeof(frame));
+		assert_true(rig_ends_with(p, ERR_UNKNOWN_MESSAGE));
 	}
 }
 
@@ -503,6 +542,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		UP_DOWN(a_partner_shakes_hands_says_hello_and_is_answered),
 		cmocka_unit_test(every_message_in_every_state_has_its_answer),
+		UP_DOWN(a_message_that_came_with_a_later_version_is_unknown_to_an_older_session),
 		UP_DOWN(every_cell_that_can_be_sent_behaves_so_on_a_real_connection),
 		UP_DOWN(malformed_frames_and_messages_end_the_connection_with_their_code),
 		UP_DOWN(a_value_out_of_range_is_refused_by_its_field_and_no_more),

@@ -244,6 +244,41 @@ new_rules_end_the_sessions_of_those_who_are_no_longer_allowed(void **state)
 }
 
 static void
+expect(struct trust *coming)
+{
+	static struct letter order[RIG_WORKERS];
+	rig.coming = coming;
+	for (unsigned i = 0; i < RIG_WORKERS; i++)
+		worker_mail(rig.worker[i], LETTER_COMING, &order[i]);
+	rig_rounds(2);
+}
+
+/* Their record takes long, or there will be none. */
+static void
+rules_that_are_not_recorded_yet_shut_out_and_let_nobody_in(void **state)
+{
+	(void)state;
+	struct trust *all = trust_ref(rig.trust), *coming = rig_trust("NOR");
+	struct peer *nor = rig_ready("NOR", 0), *gbr = rig_ready("GBR", 0);
+	expect(coming);
+	assert_true(rig_ends_with(nor, ERR_SHUT_OUT));
+	assert_int_equal(rig.calls.fault, CHAIN_UNLISTED);
+	assert_true(rig_ends_with(rig_connect("NOR", 1), ERR_SHUT_OUT));
+	assert_int_equal(rig_state(gbr), CONN_READY);
+	expect(NULL); /* they came to nothing */
+	assert_int_equal(rig_state(rig_ready("NOR", 0)), CONN_READY);
+	reload(rig_trust("NOR"));
+	unsigned turned_away = rig.calls.turned_away, arrived = rig.calls.arrived;
+	expect(all); /* wider ones */
+	assert_true(rig_until_ended(rig_connect("NOR", 1)));
+	assert_int_equal(rig.calls.turned_away, turned_away + 1);
+	assert_int_equal(rig.calls.arrived, arrived);
+	expect(NULL);
+	trust_unref(coming);
+	trust_unref(all);
+}
+
+static void
 whoever_is_no_longer_allowed_and_does_not_read_is_gone_within_the_second(void **state)
 {
 	(void)state;
@@ -291,6 +326,7 @@ main(void)
 		UP_DOWN(a_session_ends_with_its_certificate),
 		UP_DOWN(a_session_ends_when_the_CRL_passes_its_hard_age),
 		UP_DOWN(new_rules_end_the_sessions_of_those_who_are_no_longer_allowed),
+		UP_DOWN(rules_that_are_not_recorded_yet_shut_out_and_let_nobody_in),
 		UP_DOWN(whoever_is_no_longer_allowed_and_does_not_read_is_gone_within_the_second),
 		UP_DOWN(whoever_shook_hands_under_the_old_rules_is_judged_by_the_new_ones),
 	};

@@ -11,6 +11,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static bool no_memory; /* for libevent */
+
+static void *
+take(size_t size)
+{
+	return no_memory ? NULL : malloc(size);
+}
+
+static void *
+resize(void *p, size_t size)
+{
+	return no_memory ? NULL : realloc(p, size);
+}
+
 static struct event_base *base;
 static struct listener *listener;
 static char path[64];
@@ -288,11 +302,11 @@ a_session_past_hello_is_not_half_open(void **state)
 }
 
 static void
-out_of_descriptors_the_listener_pauses_and_comes_back(void **state)
+pause_and_come_back(bool without_memory)
 {
-	(void)state;
 	struct rlimit was, few;
 	open_listener();
+	no_memory = without_memory;
 	int a = dial(), b = dial();
 	getrlimit(RLIMIT_NOFILE, &was);
 	int lowest = dup(0); /* everything below is taken */
@@ -309,6 +323,8 @@ out_of_descriptors_the_listener_pauses_and_comes_back(void **state)
 	assert_true(is_closed(a)); /* told by way of the reserve */
 	assert_false(is_closed(b));
 	setrlimit(RLIMIT_NOFILE, &was);
+	assert_int_equal(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), 1); /* its end */
+	no_memory = false;
 	while (listener_counts(listener).accepted == 0)
 		event_base_loop(base, EVLOOP_ONCE);
 	turn();
@@ -316,6 +332,20 @@ out_of_descriptors_the_listener_pauses_and_comes_back(void **state)
 	close(a);
 	close(b);
 	turn();
+}
+
+static void
+out_of_descriptors_the_listener_pauses_and_comes_back(void **state)
+{
+	(void)state;
+	pause_and_come_back(false);
+}
+
+static void
+a_pause_takes_no_memory(void **state)
+{
+	(void)state;
+	pause_and_come_back(true);
 }
 
 static void
@@ -365,8 +395,10 @@ main(void)
 		UP_DOWN(those_who_wait_take_no_place_from_a_newcomer),
 		UP_DOWN(a_session_past_hello_is_not_half_open),
 		UP_DOWN(out_of_descriptors_the_listener_pauses_and_comes_back),
+		UP_DOWN(a_pause_takes_no_memory),
 		UP_DOWN(what_cannot_be_listened_on_is_named),
 		UP_DOWN(after_the_stop_nobody_is_accepted),
 	};
+	event_set_mem_functions(take, resize, free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

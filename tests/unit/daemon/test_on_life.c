@@ -41,7 +41,8 @@ letter_of_rules(struct ruleset *rules, struct job *job)
 {
 	struct rules_letter *l = calloc(1, sizeof(*l));
 	assert_non_null(l);
-	*l = (struct rules_letter){ { .kind = LETTER_RULES }, ruleset_ref(rules), job };
+	*l = (struct rules_letter){ { .kind = LETTER_RULES },
+		rules == NULL ? NULL : ruleset_ref(rules), job };
 	return &l->letter;
 }
 
@@ -70,12 +71,44 @@ the_last_worker_that_takes_new_rules_tells_main(void **state)
 	mailbox_free(shell.main);
 }
 
+/* What comes first goes when they are recorded, and without them, too. */
+static void
+rules_to_come_are_kept_until_they_came_or_came_to_nothing(void **state)
+{
+	struct shell shell = { 0 };
+	struct ruleset rules = { .trust = (struct trust *)state }; /* only looked at */
+	struct job job = { .kind = JOB_RULES, .home = JOB_HOME_MAIN };
+	struct worker w = { 0 };
+	struct desk d = { .worker = &w, .shell = &shell };
+	struct err e = { 0 };
+	w.desk = &d;
+	assert_true(mailbox_new(4, &shell.main, &e));
+	atomic_init(&rules.refs, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		atomic_init(&job.policy.untold, 1);
+		on_coming(&w, letter_of_rules(&rules, NULL));
+		assert_ptr_equal(w.coming, rules.trust);
+		assert_ptr_equal(d.coming, &rules);
+		if (i == 0)
+			on_coming(&w, letter_of_rules(NULL, NULL));
+		else
+			on_rules(&w, letter_of_rules(&rules, &job));
+		assert_null(w.coming);
+		assert_null(d.coming);
+	}
+	assert_ptr_equal(w.trust, rules.trust);
+	assert_int_equal(atomic_load(&rules.refs), 2);
+	assert_ptr_equal(mailbox_take(shell.main, 1), &job.letter.item);
+	mailbox_free(shell.main);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_hold_that_ran_out_while_the_broker_was_down_waits_for_the_rules),
 		cmocka_unit_test(the_last_worker_that_takes_new_rules_tells_main),
+		cmocka_unit_test(rules_to_come_are_kept_until_they_came_or_came_to_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,9 +52,11 @@ setup(void **state)
 	scene.rules.number = RULES;
 	scene.desk.shell = &scene.shell;
 	scene.desk.rules = &scene.rules;
-	scene.token = (struct release_token){
-		.desk = &scene.desk, .rules = RULES, .good_until_us = NOW + 1, .delivery = DELIVERY
-	};
+	scene.token = (struct release_token){ .desk = &scene.desk,
+		.rules = RULES,
+		.good_until_us = NOW + 1,
+		.delivery = DELIVERY,
+		.decision = STORE_NONE };
 	return 0;
 }
 
@@ -70,6 +72,41 @@ what_is_recorded_signed_and_decided_now_may_leave(void **state)
 	(void)state;
 	assert_true(may_leave());
 	scene.token.good_until_us = 0; /* no end */
+	assert_true(may_leave());
+}
+
+static void
+not_before_the_quorum_signed_a_head_over_the_decision(void **state)
+{
+	(void)state;
+	scene.token.decision = DELIVERY - 1;
+	assert_false(may_leave());
+	atomic_store(&scene.shell.cosigned_size, DELIVERY - 1);
+	assert_false(may_leave());
+	atomic_store(&scene.shell.cosigned_size, DELIVERY);
+	assert_true(may_leave());
+	scene.token.decision = 0; /* nobody set it: the first record is not covered by nothing */
+	atomic_store(&scene.shell.cosigned_size, 0);
+	assert_false(may_leave());
+}
+
+static void
+not_once_its_report_was_withdrawn_after_it_was_read(void **state)
+{
+	(void)state;
+	_Atomic uint64_t *word = shell_withdrew(&scene.shell, 9);
+	scene.token.intake = 9;
+	scene.token.seen = 3;
+	atomic_store(word, 3);
+	assert_true(may_leave());
+	atomic_store(word, UINT64_MAX); /* it is being committed */
+	assert_false(may_leave());
+	atomic_store(word, 4);
+	assert_false(may_leave());
+	scene.token.seen = 4; /* read again: it is another report that shares the word */
+	assert_true(may_leave());
+	scene.token.seen = 3;
+	scene.token.intake = 10;
 	assert_true(may_leave());
 }
 
@@ -133,6 +170,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_recorded_signed_and_decided_now_may_leave, setup),
+		cmocka_unit_test_setup(
+		    not_before_the_quorum_signed_a_head_over_the_decision, setup),
+		cmocka_unit_test_setup(not_once_its_report_was_withdrawn_after_it_was_read, setup),
 		cmocka_unit_test_setup(not_without_a_delivery_record_below_the_signed_head, setup),
 		cmocka_unit_test_setup(not_under_rules_that_this_worker_has_put_away, setup),
 		cmocka_unit_test_setup(not_once_newer_rules_are_durable, setup),

@@ -106,6 +106,30 @@ bodies_go_when_their_time_has_passed_and_not_before(void **state)
 }
 
 static void
+bodies_stay_while_a_dead_letter_has_them(void **state)
+{
+	struct store_rig *r = *state;
+	struct retention_rules rules = {
+		.now_us = 9000, .keep_bodies_us = 100, .keep_ids_us = 5000
+	};
+	struct store_letter l = { .key = { .party = 2, .report = report_id(10) },
+		.why = STORE_DEAD_NO_SUBSCRIPTION,
+		.precedence = PRECEDENCE_FLASH,
+		.intake = 10 };
+	OK(r, store_rig_begin(r));
+	put(r, 10, 1000, 0);
+	OK(r, store_put_letter(r->store, &l, &r->e));
+	OK(r, store_rig_commit(r));
+	struct retention_done done = sweep(r, &rules);
+	assert_int_equal(done.bodies + done.reports + done.given, 0);
+	OK(r, store_rig_begin(r));
+	OK(r, store_drop_letter(r->store, &l.key, NULL, &r->e));
+	OK(r, store_rig_commit(r));
+	done = sweep(r, &rules);
+	assert_int_equal(done.bodies + done.reports + done.given, 3);
+}
+
+static void
 bodies_go_at_the_expiry_at_the_latest(void **state)
 {
 	struct store_rig *r = *state;
@@ -280,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(bodies_go_when_their_time_has_passed_and_not_before),
+		T(bodies_stay_while_a_dead_letter_has_them),
 		T(bodies_go_at_the_expiry_at_the_latest),
 		T(what_a_queue_waits_for_stays),
 		T(what_is_held_stays),

@@ -1,7 +1,27 @@
 #include "tests/lib/test.h"
 
 #include "daemon/startup.h"
+#include "proto/dry.h"
 #include "tests/unit/daemon/log_rig.h"
+
+#include <openssl/evp.h>
+
+static bool no_memory; /* for libcrypto, as a signature is verified */
+
+int __real_EVP_DigestVerify(EVP_MD_CTX *ctx, const unsigned char *sig, size_t sig_len,
+    const unsigned char *text, size_t len);
+int __wrap_EVP_DigestVerify(EVP_MD_CTX *ctx, const unsigned char *sig, size_t sig_len,
+    const unsigned char *text, size_t len);
+
+int
+__wrap_EVP_DigestVerify(EVP_MD_CTX *ctx, const unsigned char *sig, size_t sig_len,
+    const unsigned char *text, size_t len)
+{
+	if (!no_memory)
+		return __real_EVP_DigestVerify(ctx, sig, sig_len, text, len);
+	dry_note();
+	return 0;
+}
 
 static bool
 verify(struct log_rig *t, bool all, struct startup_found *out)
@@ -392,6 +412,47 @@ a_stop_in_doubt_leads_to_a_full_check_and_then_work_goes_on(void **state)
 	assert_false(found.all);
 }
 
+/* A broker that is told to stop does not wait for the backup that it verifies. */
+static void
+a_verification_is_given_up_when_told_wherever_it_is(void **state)
+{
+	struct log_rig *t = *state;
+	struct startup_found found;
+	struct store_counts n;
+	const _Atomic bool stop = true;
+	struct startup s = {
+		.store = t->r.store, .h = &t->h, .key = &t->key, .all = true, .stop = &stop
+	};
+	struct log log;
+	for (unsigned i = 0; i < 2; i++) { /* without records there are heads and rows alone */
+		log_init(&log, &t->h, (struct log_sink){ log_rig_tile, t });
+		store_view_close(t->r.view);
+		assert_false(startup_verify(&s, &log, &found, &t->r.e));
+		assert_int_equal(t->r.e.code, ERR_BUSY);
+		log_rig_grow(t, 3);
+		assert_false(store_check(store_rig_look(&t->r), &stop, &n, &t->r.e));
+		assert_int_equal(t->r.e.code, ERR_BUSY);
+	}
+	assert_false(store_is_broken(t->r.store));
+}
+
+static void
+a_verification_without_memory_blames_nobody(void **state)
+{
+	struct log_rig *t = *state;
+	struct startup_found found;
+	log_rig_grow(t, 3);
+	log_rig_reopen(t);
+	no_memory = true;
+	bool ok = verify(t, false, &found);
+	no_memory = false;
+	assert_false(ok);
+	assert_int_equal(t->r.e.code, ERR_NOMEM);
+	assert_false(store_is_broken(t->r.store));
+	t->r.e = (struct err){ 0 };
+	expect_passed(t, false);
+}
+
 int
 main(void)
 {
@@ -409,6 +470,7 @@ main(void)
 		LOG_TEST(a_commit_row_that_tells_another_story_is_found),
 		LOG_TEST(a_log_that_was_rolled_back_is_found_by_its_checkpoint),
 		LOG_TEST(a_log_that_was_written_anew_is_found_by_its_checkpoint),
+		LOG_TEST(a_verification_without_memory_blames_nobody),
 		LOG_TEST(a_checkpoint_under_another_key_is_refused_and_the_store_not_blamed),
 		LOG_TEST(a_published_checkpoint_that_is_gone_is_missed),
 		LOG_TEST(the_tree_of_a_party_must_fit),
@@ -418,6 +480,7 @@ main(void)
 		LOG_TEST(a_queue_entry_without_its_report_is_found_by_the_full_check),
 		LOG_TEST(a_damaged_row_that_nobody_reads_is_found_by_the_full_check),
 		LOG_TEST(a_stop_in_doubt_leads_to_a_full_check_and_then_work_goes_on),
+		LOG_TEST(a_verification_is_given_up_when_told_wherever_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ a_new_store_is_empty_and_says_so(void **state)
 	assert_int_equal(st.fence.log_size, 0);
 	assert_true(st.fence.epoch == STORE_NONE);
 	assert_int_equal(st.commits, 0);
-	OK(r, store_check(r->view, &counts, &r->e));
+	OK(r, store_check(r->view, NULL, &counts, &r->e));
 	assert_int_equal(counts.rows, 1);
 }
 

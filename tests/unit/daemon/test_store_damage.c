@@ -2,6 +2,7 @@
 
 #include <lmdb.h>
 
+#include "proto/facts.h"
 #include "proto/limits.h"
 #include "tests/unit/daemon/store_batch.h"
 
@@ -48,7 +49,7 @@ a_damaged_value_is_found_in_every_table(void **state)
 		batch_first(r);
 		damage(r, tables[t], 3);
 		OK(r, store_rig_open(r));
-		assert_false(store_check(store_rig_look(r), &n, &r->e));
+		assert_false(store_check(store_rig_look(r), NULL, &n, &r->e));
 		assert_int_equal(r->e.code, ERR_CORRUPT);
 		(void)snprintf(want, sizeof(want), "table %s, key ", tables[t]);
 		assert_non_null(strstr(r->e.text, want));
@@ -86,7 +87,7 @@ damage_to_what_is_read_at_the_start_refuses_it(void **state)
 		damage(r, tables[t], 2);
 		bool ok = store_rig_open(r);
 		if (strcmp(tables[t], "meta") == 0) {
-			assert_false(ok && store_check(store_rig_look(r),
+			assert_false(ok && store_check(store_rig_look(r), NULL,
 					       &(struct store_counts){ 0 }, &r->e));
 			assert_int_equal(r->e.code, ERR_CORRUPT);
 			continue;
@@ -127,6 +128,73 @@ another_format_is_refused(void **state)
 	assert_false(store_rig_open(r));
 	assert_int_equal(r->e.code, ERR_STORE);
 	assert_non_null(strstr(r->e.text, "format 2, not 1"));
+}
+
+/* As a version from before decision 0028 left it. */
+static void
+take_the_table_of_dead_letters(struct store_rig *r)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 20), 0);
+	assert_int_equal(mdb_env_open(env, r->path, 0, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "dead", 0, &dbi), 0);
+	assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void
+a_store_without_the_table_of_dead_letters_gets_one(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_letter l = { .key = { .party = 2, .subscription = 1 },
+		.why = STORE_DEAD_MAILBOX_FULL,
+		.precedence = PRECEDENCE_FLASH };
+	struct store_counts counts;
+	size_t count = 1;
+	store_rig_close(r);
+	take_the_table_of_dead_letters(r);
+	OK(r, store_rig_open(r));
+	BEGIN(r);
+	OK(r, store_put_letter(r->store, &l, &r->e));
+	COMMIT(r);
+	REOPEN(r);
+	OK(r, store_read_letters(store_rig_look(r), NULL, &l, &count, &r->e));
+	assert_int_equal(count, 1);
+	OK(r, store_check(r->view, NULL, &counts, &r->e));
+}
+
+/* Nothing is written before it was verified, and verified it was not as this version would. */
+static void
+an_older_store_that_must_be_verified_is_for_the_version_that_made_it(void **state)
+{
+	struct store_rig *r = *state;
+	store_break(r->store);
+	store_rig_close(r);
+	take_the_table_of_dead_letters(r);
+	assert_false(store_rig_open(r));
+	assert_int_equal(r->e.code, ERR_STORE);
+	assert_non_null(strstr(r->e.text, "an older version has to verify it first"));
+}
+
+static void
+a_copy_of_an_older_store_is_read_and_has_no_dead_letters(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_letter l;
+	struct store_counts counts;
+	size_t count = 1;
+	store_rig_close(r);
+	take_the_table_of_dead_letters(r);
+	OK(r, store_open_copy(&r->config, &r->store, &r->e));
+	OK(r, store_view_new(r->store, &r->view, &r->e));
+	OK(r, store_read_letters(store_rig_look(r), NULL, &l, &count, &r->e));
+	assert_int_equal(count, 0);
+	OK(r, store_check(r->view, NULL, &counts, &r->e));
 }
 
 static void
@@ -172,6 +240,9 @@ main(void)
 		STORE_TEST(a_damaged_value_is_never_given_out),
 		STORE_TEST(damage_to_what_is_read_at_the_start_refuses_it),
 		STORE_TEST(another_format_is_refused),
+		STORE_TEST(a_store_without_the_table_of_dead_letters_gets_one),
+		STORE_TEST(an_older_store_that_must_be_verified_is_for_the_version_that_made_it),
+		STORE_TEST(a_copy_of_an_older_store_is_read_and_has_no_dead_letters),
 		STORE_TEST(a_value_that_lost_its_tail_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

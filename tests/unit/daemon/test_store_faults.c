@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/role.h"
 #include "proto/facts.h"
 #include "proto/limits.h"
 #include "tests/unit/daemon/store_batch.h"
@@ -205,6 +206,7 @@ a_full_disk_is_not_benign_where_it_hit_the_meta_page(void **state)
 	assert_true(store_is_broken(r->store));
 }
 
+/* Every thread reads, and whichever meets it latches it. */
 static void
 a_reader_that_fails_stops_the_store(void **state)
 {
@@ -213,8 +215,10 @@ a_reader_that_fails_stops_the_store(void **state)
 	bool found = true;
 	batch_first(r);
 	store_view_close(r->view);
+	role_set(ROLE_WORKER);
 	fault_arm(1, MDB_CORRUPTED);
 	assert_false(store_view_open(r->view, &r->read, &r->e));
+	role_set(ROLE_NONE);
 	assert_int_equal(r->e.code, ERR_STORE);
 	assert_true(store_is_broken(r->store));
 	(void)store_rig_look(r);

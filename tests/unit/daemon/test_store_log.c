@@ -147,6 +147,38 @@ published_checkpoints_stay_and_others_give_way(void **state)
 	assert_non_null(strstr(r->e.text, "the log would go back: checkpoint of 39"));
 }
 
+static void
+a_published_head_takes_signatures_and_nothing_else(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_checkpoint c;
+	struct store_state st;
+	bool found;
+	BEGIN(r);
+	put_checkpoint(r, 10, true, "ten");
+	put_checkpoint(r, 20, true, "twenty");
+	put_checkpoint(r, 30, false, "thirty");
+	COMMIT(r);
+	BEGIN(r);
+	OK(r, store_put_cosigned(r->store, 10, bytes_of("ten, signed"), &r->e));
+	OK(r, store_put_cosigned(r->store, 10, bytes_of("ten, signed twice"), &r->e));
+	assert_false(store_put_cosigned(r->store, 10, bytes_of("ten"), &r->e)); /* fewer */
+	assert_int_equal(r->e.code, ERR_DATA);
+	assert_false(store_put_cosigned(r->store, 20, bytes_of("tWenty, signed"), &r->e));
+	assert_int_equal(r->e.code, ERR_DATA);
+	assert_false(store_put_cosigned(r->store, 30, bytes_of("thirty, signed"), &r->e));
+	assert_int_equal(r->e.code, ERR_NOT_FOUND); /* it was not published */
+	assert_false(store_put_cosigned(r->store, 15, bytes_of("fifteen"), &r->e));
+	assert_int_equal(r->e.code, ERR_NOT_FOUND);
+	COMMIT(r);
+	OK(r, store_read_checkpoint(store_rig_look(r), 10, true, &c, &found, &r->e));
+	assert_true(found && c.size == 10 && bytes_is(c.note, "ten, signed twice"));
+	OK(r, store_read_checkpoint(r->view, UINT64_MAX, true, &c, &found, &r->e));
+	assert_true(found && c.size == 20 && bytes_is(c.note, "twenty"));
+	OK(r, store_read_state(r->view, &st, &r->e));
+	assert_int_equal(st.published, 20);
+}
+
 int
 main(void)
 {
@@ -156,6 +188,7 @@ main(void)
 		STORE_TEST(a_tile_is_written_once),
 		STORE_TEST(a_head_keeps_the_frontier_of_its_size),
 		STORE_TEST(published_checkpoints_stay_and_others_give_way),
+		STORE_TEST(a_published_head_takes_signatures_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

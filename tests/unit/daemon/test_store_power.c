@@ -196,7 +196,7 @@ image_is_whole(const uint8_t *image, size_t size, uint64_t acknowledged)
 	bool ok = store_rig_open(&r);
 	if (ok) {
 		ok = r.fence.log_size >= acknowledged &&
-		     store_check(store_rig_look(&r), &counts, &r.e);
+		     store_check(store_rig_look(&r), NULL, &counts, &r.e);
 		for (uint64_t i = 0; ok && i < r.fence.log_size; i++)
 			ok = store_read_entry(r.view, i, &entry, &found, &r.e) && found;
 		ok = ok && store_read_entry(r.view, r.fence.log_size, &entry, &found, &r.e) &&

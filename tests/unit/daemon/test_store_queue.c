@@ -36,6 +36,102 @@ entry_for(uint32_t subscription, uint8_t precedence, uint64_t decision)
 	return q;
 }
 
+static struct store_letter
+letter_for(uint32_t party, uint8_t report, uint32_t subscription)
+{
+	struct store_letter l = { .key = { party, report_id(1, report), subscription },
+		.why = STORE_DEAD_MAX_DELIVERIES,
+		.mode = MODE_LIVE,
+		.precedence = PRECEDENCE_FLASH,
+		.attempts = 16,
+		.record = 9,
+		.dead_us = 10,
+		.decision = 3,
+		.not_before_ms = 11,
+		.expires_us = 12,
+		.intake = 2,
+		.bytes = 100 };
+	return l;
+}
+
+/* Field by field: what is between them is nobody's. */
+static void
+same_letter(const struct store_letter *a, const struct store_letter *b)
+{
+	assert_memory_equal(&a->key, &b->key, sizeof(a->key));
+	assert_int_equal(a->why, b->why);
+	assert_int_equal(a->mode, b->mode);
+	assert_int_equal(a->precedence, b->precedence);
+	assert_int_equal(a->attempts, b->attempts);
+	assert_int_equal(a->record, b->record);
+	assert_int_equal(a->dead_us, b->dead_us);
+	assert_int_equal(a->decision, b->decision);
+	assert_int_equal(a->not_before_ms, b->not_before_ms);
+	assert_int_equal(a->expires_us, b->expires_us);
+	assert_int_equal(a->intake, b->intake);
+	assert_int_equal(a->bytes, b->bytes);
+}
+
+static void
+a_dead_letter_is_read_as_it_was_put_and_keeps_its_report(void **state)
+{
+	struct store_rig *r = *state;
+	BEGIN(r);
+	/* out of order; 0: there was no subscription */
+	struct store_letter put[] = { letter_for(2, 7, 5), letter_for(2, 7, 0), letter_for(3, 6, 1),
+		letter_for(2, 8, 1) };
+	for (size_t i = 0; i < 4; i++)
+		OK(r, store_put_letter(r->store, &put[i], &r->e));
+	OK(r, store_put_letter(r->store, &put[0], &r->e)); /* the same once more is one */
+	assert_int_equal(store_letters(r->store, 2).reports, 3);
+	assert_int_equal(store_letters(r->store, 2).bytes, 300);
+	assert_int_equal(store_usage(r->store, 2).reports, 0);
+	assert_true(store_is_needed(r->store, 2));
+	COMMIT(r);
+	store_rig_close(r);
+	assert_true(store_rig_open(r)); /* counted anew */
+	assert_int_equal(store_letters(r->store, 2).reports, 3);
+	assert_true(store_is_needed(r->store, 2));
+	struct store_letter page[8];
+	size_t count = 8;
+	OK(r, store_read_letters(store_rig_look(r), NULL, page, &count, &r->e));
+	assert_int_equal(count, 4);
+	same_letter(&page[0], &put[1]);
+	same_letter(&page[1], &put[0]);
+	same_letter(&page[2], &put[3]);
+	same_letter(&page[3], &put[2]);
+	count = 1;
+	struct store_letter_key from = put[1].key;
+	from.subscription++;
+	OK(r, store_read_letters(store_rig_look(r), &from, page, &count, &r->e));
+	assert_int_equal(page[0].key.subscription, 5);
+}
+
+static void
+a_dead_letter_that_goes_lets_its_report_go_unless_the_batch_fails(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_letter l = letter_for(2, 7, 5);
+	bool dropped = false;
+	BEGIN(r);
+	OK(r, store_put_letter(r->store, &l, &r->e));
+	COMMIT(r);
+	BEGIN(r);
+	OK(r, store_drop_letter(r->store, &l.key, &dropped, &r->e));
+	assert_true(dropped);
+	assert_false(store_is_needed(r->store, 2));
+	store_abort(r->store);
+	assert_true(store_is_needed(r->store, 2));
+	assert_int_equal(store_letters(r->store, 2).reports, 1);
+	BEGIN(r);
+	OK(r, store_drop_letter(r->store, &l.key, &dropped, &r->e));
+	OK(r, store_drop_letter(r->store, &l.key, &dropped, &r->e));
+	assert_false(dropped);
+	COMMIT(r);
+	assert_int_equal(store_letters(r->store, 2).bytes, 0);
+	assert_false(store_is_needed(r->store, 2));
+}
+
 static void
 a_queue_is_read_by_precedence_in_order(void **state)
 {
@@ -278,6 +374,8 @@ main(void)
 		STORE_TEST(a_queue_without_a_subscription_is_refused),
 		STORE_TEST(a_subscription_with_a_queue_is_not_dropped),
 		STORE_TEST(holds_come_by_deadline),
+		STORE_TEST(a_dead_letter_is_read_as_it_was_put_and_keeps_its_report),
+		STORE_TEST(a_dead_letter_that_goes_lets_its_report_go_unless_the_batch_fails),
 		STORE_TEST(a_hundred_thousand_entries_are_paged_and_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,18 @@ a_worker_takes_so_many_sockets_and_none_after_the_stop(void **state)
 	ticket_free(tickets[WORKER_MAIL]);
 }
 
+static void
+a_job_that_comes_home_when_the_worker_has_ended_is_freed(void **state)
+{
+	(void)state;
+	struct letter late = { .kind = LETTER_JOB };
+	worker_mail(rig.worker[1], LETTER_JOB, &late);
+	worker_free(rig.worker[1]);
+	rig.worker[1] = NULL;
+	assert_int_equal(rig.calls.left, 1);
+	assert_int_equal(rig.calls.committed, 0);
+}
+
 static struct conn *victim;
 
 /* In its own turn: there is more to send. */
@@ -282,6 +294,7 @@ main(void)
 		UP_DOWN(a_running_worker_may_be_freed),
 		UP_DOWN(a_worker_that_cannot_start_says_why),
 		UP_DOWN(a_worker_takes_so_many_sockets_and_none_after_the_stop),
+		UP_DOWN(a_job_that_comes_home_when_the_worker_has_ended_is_freed),
 		UP_DOWN(
 		    a_connection_that_goes_while_it_waits_for_another_turn_leaves_the_rest_theirs),
 		UP_DOWN(a_connection_that_goes_in_the_turn_of_another_leaves_the_rest_theirs),

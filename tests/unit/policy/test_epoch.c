@@ -1,4 +1,6 @@
 /* An epoch and what the daemon asks of it: identities, agreements, exports, reloads. */
+#include "policy/signature.h"
+#include "proto/limits.h"
 #include "tests/unit/policy/policy_rig.h"
 
 #include "policy/vocab.h"
@@ -379,10 +381,18 @@ an_agreement_without_its_signatures_is_not_usable(void **state)
 	rig_init(&r);
 	rig_load_text(&r, rig_edit(&r, rig_base, "    onward",
 			      "    signatures required [ NOR GBR ]\n    onward"));
-	assert_string_equal(r.errors.warnings[0].text,
-	    "agreement 'atlas' lacks the signatures that it requires: it is not usable");
 	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
 	assert_true(a->unsigned_);
+	assert_string_equal(a->signatures[1].path, "signatures/atlas@3.NOR.p7s");
+	assert_string_equal(a->signatures[1].why, "there is no signatures/atlas@3.NOR.p7s");
+	signature_warn(r.epoch, "DIR", &r.errors);
+	assert_int_equal(r.errors.warning_count, 2);
+	assert_string_equal(r.errors.warnings[1].text,
+	    "agreement 'atlas' lacks the signature of NOR: there is no "
+	    "signatures/atlas@3.NOR.p7s");
+	assert_string_equal(r.errors.warnings[1].help,
+	    "NOR makes it: relto policy terms DIR atlas | openssl cms -sign -binary -outform DER "
+	    "-signer CERT.pem -inkey KEY.pem -out signatures/atlas@3.NOR.p7s");
 	assert_int_equal(a->signers.count, 2);
 	assert_true(bytes_is(a->signers.items[0], "GBR"));
 	struct fact_agreement named = { .name = bytes_of("atlas") };
@@ -402,6 +412,92 @@ an_agreement_without_its_signatures_is_not_usable(void **state)
 	assert_true(policy_decide(r.epoch, &f, &r.arena, &d, &r.err));
 	assert_int_equal(d.refusal.code, ERR_AGREEMENT_NOT_USABLE);
 	rig_done(&r);
+}
+
+/* Of a file, what the loader says before anybody judges it. */
+static const char *
+file_of(struct rig *r, const char *text)
+{
+	rig_init(r);
+	rig_put(r, "signatures/atlas@3.NOR.p7s", text);
+	rig_load_text(
+	    r, rig_edit(r, rig_base, "    onward", "    signatures required [ NOR ]\n    onward"));
+	return epoch_agreement(r->epoch, bytes_of("atlas"))->signatures[0].why;
+}
+
+static void
+a_signature_file_has_65536_bytes_at_most(void **state)
+{
+	struct rig r;
+	char *text = malloc(LIMIT_TERMS_SIGNATURE_BYTES + 2);
+	(void)state;
+	memset(text, 'x', LIMIT_TERMS_SIGNATURE_BYTES + 1);
+	text[LIMIT_TERMS_SIGNATURE_BYTES + 1] = '\0';
+	assert_string_equal(
+	    file_of(&r, text), "signatures/atlas@3.NOR.p7s: 65537 bytes, more than 65536");
+	rig_done(&r);
+	text[LIMIT_TERMS_SIGNATURE_BYTES] = '\0';
+	assert_string_equal(file_of(&r, text), "it was not judged");
+	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_int_equal(a->signatures[0].file.len, LIMIT_TERMS_SIGNATURE_BYTES);
+	assert_true(a->unsigned_);
+	rig_done(&r);
+	free(text);
+}
+
+static const struct chain_anchors *
+no_anchors(void *ctx, const struct party *p, int64_t *until, const char **why)
+{
+	(void)ctx;
+	(void)until;
+	*why = p->is_hub ? "it is the hub" : "they are gone";
+	return NULL;
+}
+
+static void
+judging_alone_makes_nothing_usable(void **state)
+{
+	struct rig r;
+	struct signature_judge by = { no_anchors, NULL, 1 };
+	(void)state;
+	(void)file_of(&r, "no signature");
+	assert_true(signature_judge_all(r.epoch, &by, &r.err));
+	const struct agreement *a = epoch_agreement(r.epoch, bytes_of("atlas"));
+	assert_string_equal(a->signatures[0].why,
+	    "signatures/atlas@3.NOR.p7s: 12 bytes are not exactly one CMS message in DER");
+	assert_true(a->unsigned_ && a->signed_by.len == 0);
+	assert_true(epoch_accept_signatures(r.epoch, a->index, bytes_of("NOR 00\n"), &r.err));
+	assert_false(a->unsigned_);
+	epoch_refuse_signatures(r.epoch, a->index);
+	assert_true(a->unsigned_);
+	rig_done(&r);
+}
+
+static void
+sixty_four_parties_may_have_to_sign_and_one_more_may_not(void **state)
+{
+	(void)state;
+	for (size_t count = LIMIT_TERMS_SIGNERS; count <= LIMIT_TERMS_SIGNERS + 1; count++) {
+		struct rig r;
+		rig_init(&r);
+		const char *parties = "", *members = "", *names = "";
+		for (size_t i = 0; i < count; i++) {
+			parties = arena_printf(&r.arena, "%sparty P%zu {\n}\n", parties, i);
+			members = arena_printf(
+			    &r.arena, "%smember P%zu {\nmay [ receive ]\n}\n", members, i);
+			names = arena_printf(&r.arena, "%s P%zu", names, i);
+		}
+		rig_put(&r, "relto.policy",
+		    arena_printf(&r.arena,
+			"%sagreement a {\nversion 1\nvalid from 2026-01-01 until 2026-12-31\n"
+			"state draft\nmode live\ntopics [ x ]\n%ssignatures required [%s ]\n}\n",
+			parties, members, names));
+		bool good = rig_load(&r, EPOCH_TRUST_OPTIONAL | EPOCH_PARTIAL);
+		assert_int_equal(good, count == LIMIT_TERMS_SIGNERS);
+		if (!good)
+			assert_string_equal(r.errors.errors[0].text, "more than 64 must sign");
+		rig_done(&r);
+	}
 }
 
 int
@@ -425,6 +521,9 @@ main(void)
 		cmocka_unit_test(the_export_is_the_same_however_a_rule_is_spelt),
 		cmocka_unit_test(the_tools_do_without_trust_files_and_say_so),
 		cmocka_unit_test(an_agreement_without_its_signatures_is_not_usable),
+		cmocka_unit_test(a_signature_file_has_65536_bytes_at_most),
+		cmocka_unit_test(judging_alone_makes_nothing_usable),
+		cmocka_unit_test(sixty_four_parties_may_have_to_sign_and_one_more_may_not),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

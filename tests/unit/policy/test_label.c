@@ -94,6 +94,127 @@ a_category_without_values_or_named_twice_is_refused(void **state)
 	struct vocab *v = spif_ok(ALL);
 	label_is_refused(v, "LOW", "Rel: ", "category 'Rel' has no value");
 	label_is_refused(v, "LOW", "Rel: A; rel: B", "category 'rel' is named twice");
+	label_is_refused(v, "LOW", "Rel: A; Hand: X; hand: Y", "category 'hand' is named twice");
+}
+
+static void
+each_fault_of_a_label_has_its_code(void **state)
+{
+	(void)state;
+	struct vocab *v = spif_ok(ALL);
+	static const struct {
+		const char *text;
+		enum err_code code;
+	} cases[] = {
+		{ "Rel: ", ERR_INVALID_LABEL },
+		{ "Rel: A; rel: B", ERR_INVALID_LABEL },
+		{ "Rel: Z", ERR_INVALID_LABEL },
+		{ "None: A", ERR_INVALID_LABEL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct raw_label raw = raw_of(v, "LOW", cases[i].text);
+		struct label l;
+		struct err e = { 0 };
+		assert_false(label_resolve(&spif_arena, v, &raw, &l, &e));
+		assert_int_equal(e.code, cases[i].code);
+	}
+	struct bytes many[LIMIT_VALUES_PER_CATEGORY + 1];
+	struct raw_category categories[LIMIT_CATEGORIES_PER_LABEL + 1];
+	for (size_t i = 0; i <= LIMIT_VALUES_PER_CATEGORY; i++)
+		many[i] = bytes_of("A");
+	for (size_t i = 0; i <= LIMIT_CATEGORIES_PER_LABEL; i++)
+		categories[i] = (struct raw_category){ bytes_of("Rel"),
+			{ many, LIMIT_VALUES_PER_CATEGORY + 1 } };
+	for (size_t count = 1; count <= LIMIT_CATEGORIES_PER_LABEL + 1;
+	     count += LIMIT_CATEGORIES_PER_LABEL) {
+		struct raw_label raw = { v->name, bytes_of("LOW"), categories, count };
+		struct label l;
+		struct err e = { 0 };
+		assert_false(label_resolve(&spif_arena, v, &raw, &l, &e));
+		assert_int_equal(e.code, ERR_LIMIT);
+	}
+}
+
+static void
+a_long_name_is_told_in_part(void **state)
+{
+	(void)state;
+#define LONG10 "0123456789"
+#define LONG100 LONG10 LONG10 LONG10 LONG10 LONG10 LONG10 LONG10 LONG10 LONG10 LONG10
+#define LONG LONG100 "end"
+#define LONG_CLASS "<securityClassification name=\"" LONG "\" lacv=\"1\" hierarchy=\"1\"/>"
+#define LONG_SET TAGSET(LONG, TAG(RESTRICTIVE, VALUE(LONG, "1")))
+	struct vocab *v = spif_ok(
+	    SPIF_HEAD SPIF_POLICY "<securityClassifications>" LONG_CLASS
+				  "</securityClassifications><securityCategoryTagSets>" LONG_SET
+				  "</securityCategoryTagSets></SPIF>");
+	label_is_refused(v, LONG, LONG ": ", "category '" LONG100 "' has no value");
+	label_is_refused(
+	    v, LONG, LONG ": " LONG "; " LONG ": " LONG, "category '" LONG100 "' is named twice");
+	struct label l = label_of(v, LONG, LONG ": " LONG), out;
+	struct bytes many[LIMIT_VALUES_PER_CATEGORY + 1];
+	for (size_t i = 0; i <= LIMIT_VALUES_PER_CATEGORY; i++)
+		many[i] = bytes_of(LONG);
+	struct raw_category c = { bytes_of(LONG), { many, LIMIT_VALUES_PER_CATEGORY + 1 } };
+	struct raw_label raw = { v->name, bytes_of(LONG), &c, 1 };
+	struct label_map m;
+	struct err e = { 0 };
+	assert_false(label_resolve(&spif_arena, v, &raw, &out, &e));
+	assert_string_equal(e.text, "category '" LONG100 "' has more than 256 values");
+	assert_true(label_map_init(&spif_arena, v, v, &m, &e));
+	assert_false(label_map_apply(&spif_arena, &m, &l, &out, &e));
+	assert_string_equal(e.text, "classification '" LONG100 "' has no equivalent");
+	m.classes[0] = 0;
+	assert_false(label_map_apply(&spif_arena, &m, &l, &out, &e));
+	assert_string_equal(e.text, "value '" LONG100 "' has no equivalent");
+}
+
+static void
+without_memory_no_label_comes_of_it(void **state)
+{
+	(void)state;
+	struct vocab *v = spif_ok(ALL);
+	struct raw_label raw = raw_of(v, "LOW", "Rel: A");
+	struct label l = label_of(v, "LOW", "Rel: A");
+	const struct label *one = &l;
+	struct label_map m;
+	struct err e = { 0 };
+	assert_true(label_map_init(&spif_arena, v, v, &m, &e));
+	m.classes[0] = 0;
+	for (unsigned what = 0; what < 4; what++) {
+		bool done = false;
+		unsigned failed = 0;
+		for (size_t cap = 0; cap < 16384 && !done; cap += 16) {
+			struct arena a;
+			struct label out;
+			struct label_map map;
+			struct banner b;
+			arena_init(&a, cap);
+			e = (struct err){ 0 };
+			done = what == 0   ? label_resolve(&a, v, &raw, &out, &e)
+			       : what == 1 ? label_map_init(&a, v, v, &map, &e)
+			       : what == 2 ? label_rollup(&a, &one, 1, &b, &e)
+					   : label_map_apply(&a, &m, &l, &out, &e) ||
+						 e.code == ERR_INVALID_LABEL;
+			if (!done)
+				assert_int_equal(e.code, ERR_NOMEM);
+			failed += !done;
+			arena_done(&a);
+		}
+		assert_true(done);
+		assert_true(failed > 0);
+	}
+	/* room for the classes of a map and none for its values */
+	struct arena a;
+	arena_init(&a, SIZE_MAX);
+	assert_non_null(arena_alloc(&a, 4000));
+	a.cap = 0;
+	struct vocab wide = *v;
+	struct label_map map;
+	wide.value_count = 100000;
+	assert_false(label_map_init(&a, &wide, v, &map, &e));
+	assert_int_equal(e.code, ERR_NOMEM);
+	arena_done(&a);
 }
 
 static void
@@ -276,6 +397,31 @@ roll(const struct vocab *v, const char *const *texts)
 	return b;
 }
 
+/* Two tag sets of 100 values each: sets of values are several words. */
+static struct vocab *
+of_many_values(void)
+{
+	static const char *const sets[][2] = { { "Rel", PERMISSIVE }, { "Hand", RESTRICTIVE } };
+	size_t room = 65536, n = 0;
+	char *text = arena_alloc(&spif_arena, room);
+	assert_non_null(text);
+	n += (size_t)snprintf(text + n, room - n, "%s",
+	    SPIF_HEAD SPIF_POLICY SPIF_CLASSES "<securityCategoryTagSets>");
+	for (size_t s = 0; s < 2; s++) {
+		n += (size_t)snprintf(text + n, room - n,
+		    "<securityCategoryTagSet name='%s' id='1'><securityCategoryTag name='t' %s>",
+		    sets[s][0], sets[s][1]);
+		for (unsigned i = 0; i < 100; i++)
+			n += (size_t)snprintf(
+			    text + n, room - n, "<tagCategory name='V%u' lacv='%u'/>", i, i + 1);
+		n += (size_t)snprintf(
+		    text + n, room - n, "</securityCategoryTag></securityCategoryTagSet>");
+	}
+	n += (size_t)snprintf(text + n, room - n, "</securityCategoryTagSets></SPIF>");
+	assert_in_range(n, 1, room - 1);
+	return spif_ok(text);
+}
+
 #define ROLL(v, ...) roll(v, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void
@@ -318,6 +464,78 @@ a_portion_without_the_category_counts_as_empty_only_for_releasability(void **sta
 	assert_false(b.originator_only);
 }
 
+static void
+of_equal_ranks_the_first_of_the_spif_is_the_banner(void **state)
+{
+	(void)state;
+	struct vocab *v = spif_ok(SPIF_HEAD SPIF_POLICY
+	    "<securityClassifications>"
+	    "<securityClassification name=\"ONE\" lacv=\"1\" hierarchy=\"10\"/>"
+	    "<securityClassification name=\"TWO\" lacv=\"2\" hierarchy=\"10\"/>"
+	    "</securityClassifications></SPIF>");
+	struct label one = label_of(v, "ONE", ""), two = label_of(v, "TWO", "");
+	const struct label *lists[][2] = { { &one, &two }, { &two, &one } };
+	for (size_t i = 0; i < 2; i++) {
+		struct banner b;
+		struct err e;
+		assert_true(label_rollup(&spif_arena, lists[i], 2, &b, &e));
+		assert_int_equal(b.label.classification, one.classification);
+	}
+}
+
+static void
+a_category_that_only_a_later_label_has_is_in_the_banner(void **state)
+{
+	(void)state;
+	struct vocab *v = spif_ok(ALL);
+	struct banner b = ROLL(v, "", "", "Rel: A");
+	struct label expected = label_of(v, "HIGH", "Rel: A");
+	assert_true(label_equal(&b.label, &expected));
+}
+
+static void
+values_of_every_word_count(void **state)
+{
+	(void)state;
+	struct vocab *v = of_many_values();
+	struct label_map m;
+	struct label out;
+	struct err e;
+	assert_true(v->words > 3);
+	for (unsigned i = 0; i < 100; i++) {
+		char *text = arena_printf(&spif_arena, "Rel: V%u; Hand: V%u", i, i);
+		struct label l = label_of(v, "LOW", text);
+		assert_true(label_has_tagset(&l, vocab_tagset(v, bytes_of("Rel"))));
+		assert_true(label_has_tagset(&l, vocab_tagset(v, bytes_of("Hand"))));
+		struct banner b = ROLL(v, text, text);
+		struct label high = label_of(v, "HIGH", text);
+		assert_true(label_equal(&b.label, &high));
+		assert_false(label_equal(&b.label, &l));
+		assert_true(label_map_init(&spif_arena, v, v, &m, &e));
+		m.classes[0] = 0;
+		assert_false(label_map_apply(&spif_arena, &m, &l, &out, &e));
+		assert_int_equal(e.code, ERR_INVALID_LABEL);
+		for (uint32_t k = 0; k < v->value_count; k++)
+			m.values[k] = k;
+		assert_true(label_map_apply(&spif_arena, &m, &l, &out, &e));
+		assert_true(label_equal(&out, &l));
+	}
+}
+
+static void
+labels_are_equal_only_in_all_three(void **state)
+{
+	(void)state;
+	struct vocab *v = spif_ok(ALL), *other = spif_ok(ALL);
+	struct label l = label_of(v, "LOW", "Rel: A"), same = label_of(v, "LOW", "Rel: A");
+	struct label class_ = label_of(v, "HIGH", "Rel: A"), value = label_of(v, "LOW", "Rel: B");
+	struct label foreign = label_of(other, "LOW", "Rel: A");
+	assert_true(label_equal(&l, &same));
+	assert_false(label_equal(&l, &class_));
+	assert_false(label_equal(&l, &value));
+	assert_false(label_equal(&l, &foreign));
+}
+
 /* ---- equivalence ---- */
 
 static void
@@ -333,6 +551,7 @@ a_map_needs_the_class_and_every_value_but_informative_ones(void **state)
 	struct label l = label_of(from, "LOW", "Rel: A; Info: I");
 	assert_false(label_map_apply(&spif_arena, &m, &l, &out, &e));
 	assert_string_equal(e.text, "classification 'LOW' has no equivalent");
+	assert_int_equal(e.code, ERR_INVALID_LABEL);
 	m.classes[l.classification] = vocab_class(to, bytes_of("SECRET"));
 	assert_false(label_map_apply(&spif_arena, &m, &l, &out, &e));
 	assert_string_equal(e.text, "value 'A' has no equivalent");
@@ -354,7 +573,14 @@ main(void)
 		T(names_fold_white_space_and_ascii_case_and_nothing_else),
 		T(an_unknown_name_is_refused_with_the_nearest_one),
 		T(a_category_without_values_or_named_twice_is_refused),
+		T(each_fault_of_a_label_has_its_code),
+		T(a_long_name_is_told_in_part),
+		T(without_memory_no_label_comes_of_it),
 		T(limits_of_a_label_hold_at_and_past_them),
+		T(of_equal_ranks_the_first_of_the_spif_is_the_banner),
+		T(a_category_that_only_a_later_label_has_is_in_the_banner),
+		T(values_of_every_word_count),
+		T(labels_are_equal_only_in_all_three),
 		T(classification_is_membership_and_not_rank),
 		T(every_restrictive_value_must_be_held),
 		T(one_permissive_value_of_each_category_must_be_held),

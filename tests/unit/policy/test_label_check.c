@@ -207,8 +207,11 @@ a_requirement_that_matches_nothing_can_never_be_met(void **state)
 	(void)state;
 	struct vocab *v = with_value(REQUIRED("all", GROUP("Rel", PERMISSIVE " lacv=\"9\"")));
 	label_breaks(v, "LOW", "Hand: X; Rel: A, B, C", "'X' requires the value '-', too");
-	assert_string_equal(spif_errors.warnings[spif_errors.warning_count - 1].text,
-	    "the reference to 'Rel' matches no value");
+	size_t told = 0;
+	for (size_t i = 0; i < spif_errors.warning_count; i++)
+		told += strcmp(spif_errors.warnings[i].text,
+			    "the reference to 'Rel' matches no value") == 0;
+	assert_int_equal(told, 1);
 }
 
 static void

@@ -142,7 +142,7 @@ a_list_stands_for_no_name(void **state)
 		{ "clearance TLP up-to", "clearance [ TLP ] up-to",
 		    "63:9: these are not the values that 'clearance' takes",
 		    "usage: clearance VOCABULARY up-to CLASSIFICATION { .. }, or with a list in "
-		    "[ ]" },
+		    "[ ], or file \"FILE\"" },
 		{ "label TLP at-most AMBER", "label [ TLP ] at-most AMBER",
 		    "89:9: these are not the values that 'label' takes", NULL },
 		{ "label TLP at-most AMBER", "label TLP at-most [ AMBER ]",
@@ -480,10 +480,10 @@ an_expect_must_hold(void **state)
 {
 	static const struct fault faults[] = {
 		{ "expect release", "expect withhold",
-		    "97:5: the expect does not hold: the verdict is release, release",
+		    "97:5: the expect does not hold: the verdict is release",
 		    "every check passed: rule maritime" },
 		{ "expect release", "expect withhold classification",
-		    "97:5: the expect does not hold: the verdict is release, release", NULL },
+		    "97:5: the expect does not hold: the verdict is release", NULL },
 		{ "to NOR topic", "to KEN topic",
 		    "97:5: the expect does not hold: the verdict is withhold, classification",
 		    NULL },

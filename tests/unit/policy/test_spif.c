@@ -229,6 +229,75 @@ counts_dates_and_phrases_are_typed(void **state)
 	    "a phrase with a control or invisible character");
 }
 
+/* Elements of the schema that are not looked into, with all that it lets them have. */
+static void
+the_schema_is_known_where_nothing_is_read(void **state)
+{
+	(void)state;
+	struct text_errors l;
+	struct vocab *v = NULL;
+	text_errors_init(&l);
+	assert_true(spif_check(&spif_arena, bytes_of("p.xml"),
+	    bytes_of(
+		"<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1' version='1' "
+		"creationDate='20260101000000Z' originatorDN='CN=x' keyIdentifier='0' "
+		"privilegeId='1.2' rbacId='1.2'>"
+		"<defaultSecurityPolicyId name='D' id='1.1'/><securityPolicyId name='P' id='1.2'/>"
+		"<updateInfo/><securityClassifications name='c'>"
+		"<securityClassification name='A' lacv='1' hierarchy='1' color='lime'>"
+		"<equivalentClassification policyRef='Q' lacv='1' applied='both'/>"
+		"</securityClassification></securityClassifications><securityCategoryTagSets>"
+		"<securityCategoryTagSet name='S' id='1.2.1'>"
+		"<securityCategoryTag tagType='enumerated' enumType='permissive' "
+		"maxSelection='unbounded' minSelection=' unbounded '>"
+		"<tagCategory name='V' lacv='1'><equivalentSecCategoryTag policyRef='Q' "
+		"tagSetId='1.3' tagType='enumerated' enumType='permissive' lacv='1' applied='both' "
+		"action='discard'/></tagCategory></securityCategoryTag>"
+		"<equivalentSecurityCategoryTagSet policyRef='Q' name='T' id='1.4'/>"
+		"</securityCategoryTagSet></securityCategoryTagSets>"
+		"<privacyMarks maxSelection='1' minSelection='0'><privacyMark name='M'/>"
+		"</privacyMarks>"
+		"<equivalentPolicies><equivalentPolicy name='Q' id='1.5'/></equivalentPolicies>"
+		"<extensions/></SPIF>"),
+	    &l, &v));
+	if (l.warning_count != 0)
+		print_message("%s", text_errors_format(&l, &spif_arena));
+	assert_int_equal(l.warning_count, 0);
+	assert_int_equal(v->tags[0].min, 0);
+	assert_int_equal(v->tags[0].max, UINT32_MAX);
+	text_errors_done(&l);
+}
+
+static void
+a_linter_says_what_a_validator_would(void **state)
+{
+	(void)state;
+	is_warned_of(IN_VALUE("<excludedCategory tagSetRef='S' tagType='restrictive' lacv='2'/>"
+			      "<excludedClass>LOW</excludedClass>"),
+	    "tagCategory: the schema wants 'excludedClass' earlier");
+	is_warned_of(SPIF_HEAD SPIF_CLASSES SPIF_POLICY TAIL,
+	    "SPIF: the schema wants 'securityPolicyId' earlier");
+	is_warned_of(SPIF_HEAD SPIF_POLICY CLASS("name='A' lacv='1' hierarchy='1' color='pink'")
+			 TAIL,
+	    "color 'pink' is none of the schema");
+	is_warned_of(SPIF_HEAD SPIF_POLICY CLASS("name='A' lacv='1' hierarchy='1' color='#12345g'")
+			 TAIL,
+	    "color '#12345g' is none of the schema");
+	is_warned_of(SPIF_HEAD SPIF_POLICY CLASS(
+			 "name='A' lacv='1' hierarchy='1' color='#00FF00'/><securityClassification "
+			 "name='B' lacv='2' hierarchy='2' color='#00FF00'") TAIL,
+	    "'A' and 'B' have one color");
+	is_warned_of(SPIF_HEAD "<securityPolicyId name='P' id='1.2' since='x'/>" SPIF_CLASSES TAIL,
+	    "securityPolicyId: unknown attribute 'since'");
+	char name[258];
+	memset(name, 'n', 257);
+	name[257] = 0;
+	is_warned_of(
+	    arena_printf(&spif_arena,
+		SPIF_HEAD SPIF_POLICY CLASS("name='%s' lacv='1' hierarchy='1'") TAIL, name),
+	    "a name of 257 characters; the schema lets it have 256");
+}
+
 static void
 a_linter_says_what_stops_nothing(void **state)
 {
@@ -270,6 +339,29 @@ a_linter_says_what_stops_nothing(void **state)
 	    "<securityClassification name='Y' lacv='2' hierarchy='2'><markingData phrase='x'/>"
 	    "</securityClassification></securityClassifications></SPIF>",
 	    "'Y' prints like 'X': markings cannot be read back");
+	is_warned_of(IN_VALUE("<markingData phrase='b'/>"),
+	    "'B' prints like 'A': markings cannot be read back");
+	is_warned_of(SPIF_HEAD SPIF_POLICY CLASS("name=' A' lacv='1' hierarchy='1'") TAIL,
+	    "stray white space in the name ' A'");
+	is_warned_of(SETS(TAGSET("S ", TAG(RESTRICTIVE, VALUE("A", "1")))),
+	    "stray white space in the name 'S '");
+}
+
+static void
+a_linter_says_what_is_no_identifier_and_what_dates_do_not_say(void **state)
+{
+	(void)state;
+	is_warned_of(
+	    SETS(TAGSET("S", TAG(RESTRICTIVE, VALUE("A", "1")))), "id '1' is no object identifier");
+	is_warned_of(SETS("<securityCategoryTagSet name='S' id='1.2.3'/>"
+			  "<securityCategoryTagSet name='T' id='1.2.3'/>"),
+	    "id 1.2.3 is that of 'S', too");
+	is_warned_of(SPIF_HEAD "<securityPolicyId name='P' id='3.x'/>" SPIF_CLASSES TAIL,
+	    "the policy's id '3.x' is no object identifier");
+	is_warned_of(SETS(TAGSET("S", TAG(RESTRICTIVE, "<tagCategory name='A' lacv='1' "
+						       "notBefore='2026-01-02' "
+						       "notAfter='2026-01-01'/>"))),
+	    "'A' ends before it begins");
 	is_warned_of(SPIF_HEAD "<securityPolicyId name=' P'/>" SPIF_CLASSES TAIL,
 	    "stray white space in the policy name ' P'");
 	is_warned_of("<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1' "
@@ -406,7 +498,10 @@ main(void)
 		T(values_are_told_apart_within_their_set),
 		T(constraints_must_name_what_exists),
 		T(counts_dates_and_phrases_are_typed),
+		T(the_schema_is_known_where_nothing_is_read),
+		T(a_linter_says_what_a_validator_would),
 		T(a_linter_says_what_stops_nothing),
+		T(a_linter_says_what_is_no_identifier_and_what_dates_do_not_say),
 		T(limits_of_a_spif_hold_at_and_past_them),
 		T(a_phrase_has_1024_bytes),
 		T(depth_and_size_of_a_spif_are_limited),

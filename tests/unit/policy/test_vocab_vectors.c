@@ -1,7 +1,7 @@
 /* The facts of DESIGN section 3 about the NATO SPIF v79 and the labels of ADatP-4774, Table 17. */
 #include "tests/lib/test.h"
 
-#include "policy/clearance.h"
+#include "policy/clearance_xml.h"
 #include "policy/label_xml.h"
 #include "policy/marking.h"
 #include "policy/spif.h"
@@ -130,6 +130,43 @@ table_17_gives_the_verdicts_of_the_standard(void **state)
 			assert_int_equal(clearance_acdf(&c[p], &rig.labels[l]), expected[l][p]);
 }
 
+/* The clearance of a file of tests/vectors/policy/annex-a. */
+static struct clearance
+clearance_in(const char *name, size_t warnings)
+{
+	const char *path =
+	    arena_printf(&rig.arena, "tests/vectors/policy/annex-a/%s.clearance.xml", name);
+	struct text_file f = { bytes_of(path), slurp(&rig.arena, path) };
+	const struct vocab *set[] = { rig.nato };
+	struct text_errors l;
+	struct clearance c;
+	text_errors_init(&l);
+	assert_true(clearance_xml_read(&rig.arena, set, 1, &f, &l, &c));
+	assert_int_equal(l.warning_count, warnings);
+	if (warnings != 0)
+		assert_string_equal(
+		    l.warnings[0].text, "unknown value 'WSM' in 'Releasable To' is dropped");
+	text_errors_done(&l);
+	return c;
+}
+
+static void
+the_clearances_of_annex_a_say_the_same_in_xml(void **state)
+{
+	(void)state;
+	struct clearance typed[3] = { gbr(), nzl(), wsm() };
+	struct clearance in_xml[3] = { clearance_in("gbr", 0), clearance_in("nzl", 0),
+		clearance_in("wsm", 1) };
+	for (size_t p = 0; p < 3; p++) {
+		assert_int_equal(in_xml[p].classes, typed[p].classes);
+		assert_memory_equal(
+		    in_xml[p].values, typed[p].values, rig.nato->words * sizeof(*typed[p].values));
+		for (size_t l = 0; l < 3; l++)
+			assert_int_equal(clearance_acdf(&in_xml[p], &rig.labels[l]),
+			    clearance_acdf(&typed[p], &rig.labels[l]));
+	}
+}
+
 static void
 table_17_prints_the_markings_of_the_standard(void **state)
 {
@@ -187,6 +224,28 @@ the_labels_of_table_17_are_valid(void **state)
 }
 
 static void
+table_17_is_written_and_read_again_with_the_same_meaning(void **state)
+{
+	(void)state;
+	struct label_xml_dates dates = { 1, 2 };
+	const struct vocab *set[] = { rig.nato };
+	for (size_t i = 0; i < 3; i++) {
+		struct text_errors l;
+		struct text_file f = { .name = bytes_of("w.xml") };
+		struct raw_label raw;
+		struct label again;
+		struct err e;
+		text_errors_init(&l);
+		assert_true(label_xml_write(&rig.arena, &rig.labels[i], &dates, &f.source, &e));
+		assert_true(label_xml_read(&rig.arena, set, 1, &f, &l, &raw));
+		assert_int_equal(l.warning_count, 0);
+		assert_true(label_resolve(&rig.arena, rig.nato, &raw, &again, &e));
+		assert_true(label_equal(&rig.labels[i], &again));
+		text_errors_done(&l);
+	}
+}
+
+static void
 the_spif_that_is_not_well_formed_is_refused_at_line_85(void **state)
 {
 	(void)state;
@@ -234,10 +293,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_nato_spif_loads_without_an_error),
 		cmocka_unit_test(table_17_gives_the_verdicts_of_the_standard),
+		cmocka_unit_test(the_clearances_of_annex_a_say_the_same_in_xml),
 		cmocka_unit_test(table_17_prints_the_markings_of_the_standard),
 		cmocka_unit_test(a_marking_is_printed_in_the_language_asked_for),
 		cmocka_unit_test(the_label_files_are_read_with_warnings_alone),
 		cmocka_unit_test(the_labels_of_table_17_are_valid),
+		cmocka_unit_test(table_17_is_written_and_read_again_with_the_same_meaning),
 		cmocka_unit_test(the_spif_that_is_not_well_formed_is_refused_at_line_85),
 		cmocka_unit_test(
 		    the_repeated_class_is_refused_for_its_namespace_and_then_for_itself),

@@ -19,7 +19,7 @@ static bool
 holds_twice(size_t count, size_t portion)
 {
 	struct arena a;
-	arena_init(&a, 3 * count * portion + 640 * count + 16384); /* as in schema.c */
+	arena_init(&a, 3 * count * portion + 640 * count + 16384); /* a reader that copies */
 	bool ok = true;
 	for (size_t i = 0; ok && i < count; i++)
 		ok = arena_alloc(&a, 100) != NULL && arena_alloc(&a, portion) != NULL;

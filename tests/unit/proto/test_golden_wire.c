@@ -17,7 +17,8 @@ static struct bytes
 golden(const char *name)
 {
 	char path[512];
-	(void)snprintf(path, sizeof(path), "%s/tests/vectors/golden/wire/%s", RELTO_SOURCE, name);
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/golden/%s%s", RELTO_SOURCE,
+	    strncmp(name, "wire-2/", 7) == 0 ? "" : "wire/", name);
 	FILE *f = fopen(path, "rb");
 	if (f == NULL)
 		fail_msg("%s cannot be read", path);
@@ -183,6 +184,58 @@ what_a_recipient_is_given_verifies_by_itself(void **state)
 }
 
 static void
+the_messages_of_version_2_say_what_their_inputs_say(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	decoded(r, "wire-2/holds.bin", &m);
+	assert_int_equal(m.request, 3);
+	assert_int_equal(m.holds.count, 16);
+	assert_int_equal(m.holds.from.data[1], 0x9f);
+	decoded(r, "wire-2/decide.bin", &m);
+	assert_int_equal(m.decide.answer, MSG_APPROVE);
+	assert_int_equal(m.decide.portions.count, 3);
+	assert_int_equal(m.decide.portions.items[2], 255);
+	assert_int_equal(m.decide.because.data[0], 's');
+	decoded(r, "wire-2/subscribe.bin", &m);
+	assert_true(m.subscribe.proof);
+	assert_int_equal(msg_needs(&m), 2);
+	decoded(r, "wire-2/deliver.bin", &m);
+	assert_true(m.deliver.has_proof);
+	assert_int_equal(m.deliver.proof.index, 17);
+	assert_int_equal(m.deliver.proof.inclusion.count, 1);
+	assert_int_equal(m.deliver.evidence.party_index, 9);
+	assert_true(memcmp(m.deliver.checkpoint.data, "hub.example", 11) == 0);
+	decoded(r, "wire-2/prove.bin", &m);
+	assert_int_equal(m.prove.report.data[3], 0x7a);
+	assert_int_equal(m.prove.from, 17);
+	decoded(r, "wire-2/proof_list.bin", &m);
+	assert_int_equal(m.proof_list.proof_count, 1);
+	assert_int_equal(m.proof_list.proofs[0].index, 17);
+	assert_int_equal(m.proof_list.proofs[0].opening.len, 6);
+	assert_int_equal(m.proof_list.proofs[0].inclusion.items[1].data[31], 0x22);
+	assert_int_equal(m.proof_list.next, 18);
+	assert_true(memcmp(m.proof_list.checkpoint.data, "hub.example", 11) == 0);
+	decoded(r, "wire-2/decided.bin", &m);
+	assert_int_equal(m.decided.portions.items[1], 2);
+	decoded(r, "wire-2/hold_list.bin", &m);
+	assert_int_equal(m.hold_list.hold_count, 3);
+	assert_int_equal(m.hold_list.next.data[0], 0x30);
+	const struct msg_hold *h = m.hold_list.holds;
+	assert_int_equal(h[0].kind, OBLIGATION_REVIEW);
+	assert_true(bytes_is(h[0].rule, "flash-review") && h[0].own);
+	assert_int_equal(h[0].portion_count, 2);
+	assert_int_equal(h[0].portions[0].size, 1547);
+	assert_int_equal(h[1].kind, OBLIGATION_SIGNER);
+	assert_int_equal(h[0].mode, MODE_LIVE);
+	assert_int_equal(h[1].mode, MODE_EXERCISE);
+	assert_int_equal(h[2].mode, MODE_EXERCISE);
+	assert_int_equal(h[2].kind, OBLIGATION_CONSENT);
+	assert_int_equal(h[2].source.len, 16);
+	assert_int_equal(h[2].report.len + h[2].agreement.len + h[2].portion_count, 0);
+}
+
+static void
 both_framings_give_the_same_message(void **state)
 {
 	struct rig *r = *state;
@@ -233,6 +286,8 @@ main(void)
 		    its_signature_and_every_commitment_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_a_recipient_is_given_verifies_by_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_messages_of_version_2_say_what_their_inputs_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    both_framings_give_the_same_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_facts_come_back_byte_for_byte, setup, teardown),

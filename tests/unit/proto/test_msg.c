@@ -3,14 +3,13 @@
 #include "proto/arena.h"
 #include "proto/limits.h"
 #include "proto/msg_shapes.h"
-#include "proto/schema.h"
 #include "tests/lib/shape_rig.h"
 #include "tests/lib/test.h"
 
 enum { ROOM = 64 << 20, REQUEST = 5, CASES_LEAST = 900 };
 
 static const uint32_t numbers[MSG_COUNT] = {
-#define M(NAME, member, number, from) [MSG_##NAME] = number,
+#define M(NAME, member, number, from, since) [MSG_##NAME] = number,
 #include "proto/msg.def"
 #undef M
 };
@@ -347,36 +346,6 @@ each_side_sends_its_own_messages_only(void **state)
 	assert_string_equal(msg_name(MSG_COUNT), "none");
 }
 
-/* ---- the second opinion ---- */
-
-static void
-the_library_refuses_by_itself_what_is_not_canonical(void **state)
-{
-	(void)state;
-	struct err e;
-	/* Explain.report given twice, a field 15 in it, a default in Subscribe, a zero request */
-	static const struct {
-		const char *bytes;
-		size_t len;
-		enum err_code code;
-	} cases[] = {
-		{ "\x08\x05\xb2\x01\x00", 5, ERR_NONE },
-		{ "\x08\x05\x72\x06\x0a\x01x\x0a\x01y", 10, ERR_NOT_CANONICAL },
-		{ "\x08\x05\x72\x05\x0a\x01x\x78\x01", 9, ERR_UNKNOWN_MESSAGE },
-		{ "\x08\x05\x62\x02\x28\x00", 6, ERR_NOT_CANONICAL },
-		{ "\x08\x00\xb2\x01\x00", 5, ERR_NOT_CANONICAL },
-		{ "\x08\x85\x00\xb2\x01\x00", 6, ERR_NOT_CANONICAL },
-		{ "\x08", 1, ERR_NOT_CANONICAL },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		e.code = ERR_NONE;
-		bool ok =
-		    schema_agrees(SCHEMA_MESSAGE, bytes_from(cases[i].bytes, cases[i].len), 16, &e);
-		assert_int_equal(ok, cases[i].code == ERR_NONE);
-		assert_int_equal(e.code, cases[i].code);
-	}
-}
-
 int
 main(void)
 {
@@ -391,7 +360,6 @@ main(void)
 		cmocka_unit_test(what_a_peer_would_refuse_is_not_sent),
 		cmocka_unit_test(an_error_carries_its_code_text_and_hint),
 		cmocka_unit_test(each_side_sends_its_own_messages_only),
-		cmocka_unit_test(the_library_refuses_by_itself_what_is_not_canonical),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

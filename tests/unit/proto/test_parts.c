@@ -8,7 +8,7 @@
 enum { ROOM = 64 << 20, CASES_LEAST = 250 };
 
 struct sweep {
-	enum schema_type type;
+	enum parts_type type;
 	unsigned cases;
 };
 
@@ -45,9 +45,9 @@ static void
 every_fault_in_a_part_is_malformed_or_a_limit(void **state)
 {
 	(void)state;
-	struct sweep s = { SCHEMA_MANIFEST, 0 };
-	for (unsigned t = SCHEMA_MANIFEST; t <= SCHEMA_PORTION_BODY; t++) {
-		s.type = (enum schema_type)t;
+	struct sweep s = { PARTS_MANIFEST, 0 };
+	for (unsigned t = PARTS_MANIFEST; t <= PARTS_PORTION_BODY; t++) {
+		s.type = (enum parts_type)t;
 		shape_walk(parts_shape(s.type), try_field, &s);
 	}
 	assert_true(s.cases >= CASES_LEAST); /* the sweep itself has not gone blind */
@@ -57,17 +57,17 @@ static void
 a_part_comes_back_byte_for_byte(void **state)
 {
 	(void)state;
-	for (unsigned t = SCHEMA_MANIFEST; t <= SCHEMA_PORTION_BODY; t++) {
+	for (unsigned t = PARTS_MANIFEST; t <= PARTS_PORTION_BODY; t++) {
 		SCOPED(arena_done) struct arena a;
 		struct parts_place at = { .arena = &a };
-		const struct codec_shape *shape = parts_shape((enum schema_type)t);
+		const struct codec_shape *shape = parts_shape((enum parts_type)t);
 		struct bytes in = { 0 }, again = { 0 };
 		struct err e;
 		arena_init(&a, ROOM);
 		void *full = shape_fill(&a, shape), *out = arena_zalloc(&a, 1, shape->size);
-		if (!parts_write((enum schema_type)t, full, &a, &in, &e) ||
-		    !parts_read((enum schema_type)t, in, &at, out, &e) ||
-		    !parts_write((enum schema_type)t, out, &a, &again, &e))
+		if (!parts_write((enum parts_type)t, full, &a, &in, &e) ||
+		    !parts_read((enum parts_type)t, in, &at, out, &e) ||
+		    !parts_write((enum parts_type)t, out, &a, &again, &e))
 			fail_msg("%s: %s", shape->name, e.text);
 		assert_true(bytes_equal(in, again));
 	}

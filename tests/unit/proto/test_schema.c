@@ -1,9 +1,7 @@
 /* Our tables of fields and the schema that protoc compiled say the same. */
-#include "proto/schema.h"
-
 #include "proto/msg_shapes.h"
 #include "proto/parts.h"
-#include "proto/relto.pb-c.h"
+#include "tests/lib/relto.pb-c.h"
 #include "tests/lib/test.h"
 
 static unsigned compared;
@@ -73,7 +71,7 @@ every_message_of_the_schema_has_its_table(void **state)
 {
 	(void)state;
 	static const uint32_t numbers[MSG_COUNT] = {
-#define M(NAME, member, number, from) [MSG_##NAME] = number,
+#define M(NAME, member, number, from, since) [MSG_##NAME] = number,
 #include "proto/msg.def"
 #undef M
 	};
@@ -93,12 +91,19 @@ static void
 every_part_of_a_report_has_its_table(void **state)
 {
 	(void)state;
-	same(parts_shape(SCHEMA_MANIFEST), &relto__v1__manifest__descriptor);
-	same(parts_shape(SCHEMA_ROUTING), &relto__v1__routing__descriptor);
-	same(parts_shape(SCHEMA_NOTICE), &relto__v1__notice__descriptor);
-	same(parts_shape(SCHEMA_SEAL), &relto__v1__seal__descriptor);
-	same(parts_shape(SCHEMA_PORTION_HEAD), &relto__v1__portion_head__descriptor);
-	same(parts_shape(SCHEMA_PORTION_BODY), &relto__v1__portion_body__descriptor);
+	same(parts_shape(PARTS_MANIFEST), &relto__v1__manifest__descriptor);
+	same(parts_shape(PARTS_ROUTING), &relto__v1__routing__descriptor);
+	same(parts_shape(PARTS_NOTICE), &relto__v1__notice__descriptor);
+	same(parts_shape(PARTS_SEAL), &relto__v1__seal__descriptor);
+	same(parts_shape(PARTS_PORTION_HEAD), &relto__v1__portion_head__descriptor);
+	same(parts_shape(PARTS_PORTION_BODY), &relto__v1__portion_body__descriptor);
+}
+
+static void
+the_facts_have_their_table(void **state)
+{
+	(void)state;
+	same(facts_shape(), &relto__v1__facts__descriptor);
 }
 
 int
@@ -107,6 +112,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_message_of_the_schema_has_its_table),
 		cmocka_unit_test(every_part_of_a_report_has_its_table),
+		cmocka_unit_test(the_facts_have_their_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,29 @@ utf8_is_what_unicode_says_without_nul(void **state)
 	assert_false(syntax_is_utf8(bytes_from("a\0b", 3)));
 }
 
+/* Texts are read eight bytes at once where they are plain: no byte of such a word is passed over.
+ */
+static void
+one_byte_decides_wherever_it_stands(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len <= 24; len++)
+		for (size_t at = 0; at < len; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				uint8_t text[24];
+				memset(text, 'a', sizeof(text));
+				text[at] = (uint8_t)c;
+				bool good = syntax_is_utf8(bytes_from(text, len));
+				assert_int_equal(good, c != 0 && c < 0x80);
+			}
+	static const char euro[] = "aaaaa\xe2\x82\xac"
+				   "aaaaaaaaaaaa";
+	for (size_t from = 0; from < 6; from++)
+		assert_true(syntax_is_utf8(bytes_of(euro + from)));
+	assert_false(syntax_is_utf8(bytes_of(euro + 6)));
+	assert_false(syntax_is_utf8(bytes_from(euro, 7)));
+}
+
 static void
 a_name_has_64_characters_and_not_one_more(void **state)
 {
@@ -193,6 +216,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8_is_what_unicode_says_without_nul),
+		cmocka_unit_test(one_byte_decides_wherever_it_stands),
 		cmocka_unit_test(a_name_has_64_characters_and_not_one_more),
 		cmocka_unit_test(a_topic_has_16_tokens_in_255_bytes),
 		cmocka_unit_test(a_pattern_may_end_in_anything_and_have_any_token),

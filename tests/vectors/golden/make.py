@@ -223,6 +223,59 @@ def make_wire(out):
     out["wire/chain.der"] = b"".join(chain)
 
 
+# ---- messages of version 2 (PROTOCOL.md, section 5a) ----
+
+KIND = {"review": 1, "consent": 2, "signer": 3}
+ANSWER = {"approve": 1, "reject": 2}
+
+
+def f_packed(number, values):
+    return f_bytes(number, b"".join(map(varint, values)))
+
+
+def encode_hold(h):
+    portions = [f_uint(1, p["portion"]) + f_bytes(2, text(p["marking"])) + f_uint(3, p["size"])
+                for p in h.get("portions", [])]
+    return (f_bytes(1, blob(h["hold"])) + f_uint(2, KIND[h["kind"]]) + f_bytes(3, text(h["publisher"]))
+            + f_bytes(4, text(h["recipient"])) + f_uint(5, h["deadline"]) + f_bytes(6, blob(h.get("source", "")))
+            + f_bytes(7, blob(h.get("report", ""))) + f_bytes(8, text(h.get("agreement", "")))
+            + f_bytes(9, text(h.get("rule", ""))) + f_uint(10, h.get("own", False)) + f_each(11, portions)
+            + f_uint(12, MODE[h["mode"]]))
+
+
+def encode_proof(p):
+    return f_uint(1, p["index"]) + f_bytes(2, blob(p["opening"])) + f_each(3, [blob(h) for h in p["inclusion"]])
+
+
+def encode_proved(d):
+    """A Deliver with its proof; its parts are no report."""
+    return (f_uint(1, d["subscription"]) + f_uint(2, d["delivery"]) + f_uint(3, d["attempt"]) + f_bytes(4, blob(d["manifest"]))
+            + f_bytes(6, blob(d["seal"])) + f_uint(8, d["accepted"]) + f_bytes(9, blob(d["chain"]))
+            + f_always(12, f_uint(1, d["party_index"]) + f_bytes(2, blob(d["leaf"]))) + f_always(13, encode_proof(d["proof"]))
+            + f_bytes(14, text(d["checkpoint"])))
+
+
+def make_wire_2(out):
+    i = load("wire-2/inputs.json")
+    d = i["decide"]
+    bodies = {
+        "holds": (24, f_bytes(1, blob(i["holds"]["from"])) + f_uint(2, i["holds"]["count"])),
+        "decide": (25, f_bytes(1, blob(d["hold"])) + f_packed(2, d["portions"]) + f_uint(3, ANSWER[d["answer"]])
+                   + f_bytes(4, text(d["because"]))),
+        "subscribe": (12, f_bytes(1, text(i["subscribe"]["name"])) + f_uint(3, MODE["live"]) + f_uint(4, i["subscribe"]["credit"])
+                      + f_uint(6, True)),
+        "deliver": (45, encode_proved(i["deliver"])),
+        "prove": (26, f_bytes(1, blob(i["prove"]["report"])) + f_uint(2, i["prove"]["from"])),
+        "proof_list": (54, f_bytes(1, text(i["proof_list"]["checkpoint"]))
+                       + f_each(2, [encode_proof(p) for p in i["proof_list"]["proofs"]]) + f_uint(3, i["proof_list"]["next"])),
+        "hold_list": (52, f_each(1, [encode_hold(h) for h in i["hold_list"]["holds"]])
+                      + f_bytes(2, blob(i["hold_list"]["next"]))),
+        "decided": (53, f_bytes(1, blob(i["decided"]["hold"])) + f_packed(2, i["decided"]["portions"])),
+    }
+    for name, (number, body) in bodies.items():
+        out["wire-2/%s.bin" % name] = f_uint(1, i[name]["request"]) + f_always(number, body)
+
+
 # ---- the log (audit format, sections 1 to 6) ----
 
 def u16(n):
@@ -402,11 +455,12 @@ def everything():
     make_wire(out)
     make_audit(out)
     make_types(out)
+    make_wire_2(out)
     full.make_full(sys.modules[__name__], out)
     return out
 
 
-INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "audit/inputs.json", "audit/types.json",
+INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "wire-2/inputs.json", "audit/inputs.json", "audit/types.json",
           "policy/export.txt.in", "policy/atlas.terms.in", "policy/nordic-cti.terms.in")
 
 

@@ -46,7 +46,7 @@ class Golden(unittest.TestCase):
             digest, name = line.split("  ", 1)
             listed[name] = digest
             self.assertEqual(sha(make.read(name)), digest, name)
-        present = {n for d in ("wire", "audit", "policy", "bundle", "bundle-hub", "bundle-nor") for n in make.inputs_in(d)}
+        present = {n for d in ("wire", "wire-2", "audit", "policy", "bundle", "bundle-hub", "bundle-nor") for n in make.inputs_in(d)}
         self.assertEqual(present, set(listed))
 
 
@@ -144,6 +144,8 @@ class Wire(unittest.TestCase):
                            ("body-0", "PortionBody"), ("body-1", "PortionBody"), ("body-2", "PortionBody"),
                            ("publish", "Message"), ("deliver", "Message")):
             self.whole("wire/%s.bin" % name, kind)
+        for name in ("holds", "decide", "subscribe", "deliver", "prove", "hold_list", "decided", "proof_list"):
+            self.assertEqual(self.whole("wire-2/%s.bin" % name, "Message").WhichOneof("body"), name)
 
     def test_the_manifest_commits_to_the_parts(self):
         m = self.whole("wire/manifest.bin", "Manifest")

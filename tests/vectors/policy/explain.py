@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """explain.py - relto policy explain: what it says of the sample policy is explain.golden, word for word; its verdicts
 and reasons are those of policy eval; each single change that it proposes gives a release when it is made, and each that
-it says the policy's own expects forbid does so without them alone.
+it says the policy's own promises forbid does so without them alone.
 
 usage: explain.py RELTO [--write]
 """

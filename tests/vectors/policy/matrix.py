@@ -312,12 +312,12 @@ def guarded(relto):
 
 
 def limits(relto):
-    """Topics of more than 64 patterns take --topic.  (What too many labels say is in tests/unit/policy/test_matrix.c.)"""
+    """Topics of more than 256 patterns take --topic.  (What too many labels say is in tests/unit/policy/test_matrix.c.)"""
     with tempfile.TemporaryDirectory() as folder:
         top = pathlib.Path(folder)
         small_policy(random.Random(1), top)
         text = (top / "relto.policy").read_text()
-        (top / "relto.policy").write_text(text.replace("topics [ a.> b.b ]", "topics [ %s ]" % " ".join("t%d" % i for i in range(65))))
+        (top / "relto.policy").write_text(text.replace("topics [ a.> b.b ]", "topics [ %s ]" % " ".join("t%d" % i for i in range(257))))
         out, err = call(relto, "matrix", top, "--at", AT, code=65)
         check(out == "" and "agreement 'm'" in err and "--topic" in err, "65 topics:", out, err)
         call(relto, "matrix", top, "--at", AT, "--topic", "t3")

@@ -140,6 +140,7 @@ dial(struct relto_connection *c, struct relto_error *e)
 		ctx->identity.chain, c->wake };
 	c->line.due_ms = link_deadline(ctx->timeout_ms);
 	c->line.state = LINE_DIALLING;
+	dry_begin(); /* what went wrong before has been told */
 	return link_start(&t, &c->link, &why) || inside_break(c, &why, e);
 }
 

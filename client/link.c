@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/dry.h"
+
 enum {
 	PLAIN_BYTES = 4 + LIMIT_FRAME_BYTES + 16384, /* a frame, and a record behind it */
 	CHUNK = 16384,
@@ -264,6 +266,7 @@ shake_hands(struct link *l, int64_t deadline, bool *done, bool *timeout, struct 
 {
 	ERR_clear_error();
 	int n = SSL_do_handshake(l->ssl);
+	l->check.dry |= dry_ran();
 	*done = n == 1;
 	if (*done)
 		return true;
@@ -323,6 +326,7 @@ link_start(const struct link_target *t, struct link **out, struct err *e)
 	frame_lanes_init(&l->lanes, LIMIT_MESSAGE_BYTES, (size_t)LIMIT_MESSAGE_BYTES * LIMIT_LANES);
 	if (!look_up(l, t, e) || !start_tls(l, t, e))
 		return false;
+	l->check.dry = dry_ran();
 	*out = MOVE(l);
 	return true;
 }

@@ -55,6 +55,8 @@ link_tls_error(const struct link_tls_check *check, struct err *e)
 	int reason = ERR_GET_REASON(first);
 	bool ours = ERR_GET_LIB(first) == ERR_LIB_SSL;
 	ERR_clear_error();
+	if (check->dry)
+		return err_set(e, ERR_NOMEM, "out of memory in the handshake");
 	if (check->verdict.fault != CHAIN_GOOD)
 		return err_set(e, ERR_CERTIFICATE, "this is not the pinned hub %s: %s (%s)",
 		    check->hub->id, chain_fault_text(check->verdict.fault), check->verdict.why);

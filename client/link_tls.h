@@ -6,6 +6,7 @@
 struct link_tls_check {
 	const struct link_hub *hub;
 	struct chain_verdict verdict;
+	bool dry; /* memory ran out in the handshake: what it read is spoiled (proto/dry.h) */
 };
 
 /* A context for one connection.  ERR_CRYPTO, ERR_USAGE (key and certificate do not match). */

@@ -74,7 +74,7 @@ signer(struct conn *c, struct err *e)
 		s->verifier = (struct envelope_verifier){ .hash = &d->sha };
 		s->signer_rules = d->rules->number;
 		if (!trust_signer_new(d->rules->trust, s->chain.items, s->chain.count,
-			bytes_of(c->peer->agent), &s->signer, &why)) {
+			bytes_of(c->peer->agent), (int64_t)(now / 1000000), &s->signer, &why)) {
 			s->signer = NULL;
 			(void)err_set(e,
 			    why.fault == CHAIN_INTERNAL ? ERR_NOMEM : ERR_BAD_SIGNATURE,

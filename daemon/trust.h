@@ -136,13 +136,14 @@ struct trust_signer {
 void trust_signer_free(struct trust_signer *s);
 SCOPED_FOR(struct trust_signer, trust_signer_free)
 /*
- * Judges a signer's chain (DER, leaf first) at the present time: EKU documentSigning,
+ * Judges a signer's chain (DER, leaf first) at 'now_s', the time that the report's record would
+ * have (wall.h: a clock that was put back does not move it): EKU documentSigning,
  * digitalSignature, one URI SAN equal to 'originator' (a SPIFFE id), an agent that the policy
  * lists, a chain to the bundle of that agent's party.  Once per session and trust set; cache the
  * result.
  */
 MUST_USE bool trust_signer_new(const struct trust *t, const struct bytes *chain, size_t count,
-    struct bytes originator, struct trust_signer **out, struct trust_refusal *why);
+    struct bytes originator, int64_t now_s, struct trust_signer **out, struct trust_refusal *why);
 /*
  * DESIGN 7 and S5: does a signer accepted at 'accepted_s' still stand?  False (signer = revoked)
  * when a certificate of its chain is on a list, its anchor or its agent left the policy, its party

@@ -66,12 +66,11 @@ find_agent(struct finding *f)
 	return f->agent != NULL || found(f, CHAIN_UNLISTED, "the policy does not list the agent");
 }
 
-/* Everything that is asked of a session's or a signer's certificate at the present time. */
+/* Everything that is asked of a session's or a signer's certificate at 'now', in s. */
 static bool
-find(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, enum chain_use use,
+find(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, enum chain_use use, int64_t now,
     struct finding *f)
 {
-	int64_t now = t->now(t->now_arg);
 	f->party = NULL;
 	f->agent = NULL;
 	if (!find_party(t, leaf, use, f) ||
@@ -150,7 +149,7 @@ trust_admit(const struct trust *t, X509 *leaf, STACK_OF(X509) * others, struct t
     struct trust_refusal *why)
 {
 	struct finding f;
-	if (!judged(&f, find(t, leaf, others, CHAIN_CLIENT, &f))) {
+	if (!judged(&f, find(t, leaf, others, CHAIN_CLIENT, t->now(t->now_arg), &f))) {
 		refuse(why, &f.v, f.party);
 		return false;
 	}
@@ -196,7 +195,8 @@ trust_still_allowed(const struct trust *t, struct trust_peer *p, struct trust_re
 		return true;
 	}
 	dry_begin();
-	bool same = judged(&f, find(t, sk_X509_value(p->certs, 0), p->certs, CHAIN_CLIENT, &f));
+	bool same = judged(&f,
+	    find(t, sk_X509_value(p->certs, 0), p->certs, CHAIN_CLIENT, t->now(t->now_arg), &f));
 	/* a trust domain that moved to another party is another identity */
 	if (same && strcmp(f.party->name, p->party) != 0)
 		same = found(&f, CHAIN_UNLISTED, "the trust domain is now another party's");
@@ -256,14 +256,14 @@ signer_new(const struct trust *t, const struct finding *f, X509 *leaf)
 
 bool
 trust_signer_new(const struct trust *t, const struct bytes *chain, size_t count,
-    struct bytes originator, struct trust_signer **out, struct trust_refusal *why)
+    struct bytes originator, int64_t now_s, struct trust_signer **out, struct trust_refusal *why)
 {
 	STACK_OF(X509) *certs = NULL;
 	struct finding f;
 	struct trust_signer *s = NULL;
 	dry_begin();
 	bool good = signer_certs(chain, count, originator, &certs, &f) &&
-		    find(t, sk_X509_value(certs, 0), certs, CHAIN_SIGNER, &f);
+		    find(t, sk_X509_value(certs, 0), certs, CHAIN_SIGNER, now_s, &f);
 	if (judged(&f, good)) {
 		s = signer_new(t, &f, sk_X509_value(certs, 0));
 		if (s == NULL || !chain_digest(chain, count, s->chain)) {

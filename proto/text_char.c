@@ -32,6 +32,8 @@ class_of(uint32_t point)
 								       : TEXT_CHAR_CONTROL;
 	if (point >= 0x7f && point < 0xa0)
 		return TEXT_CHAR_CONTROL;
+	if (point < hidden[0].first) /* nearly every one */
+		return TEXT_CHAR_PLAIN;
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
 		if (point >= hidden[i].first && point <= hidden[i].last)
 			return hidden[i].class_;

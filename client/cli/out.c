@@ -95,15 +95,19 @@ json_char(FILE *to, enum text_char kind, uint32_t c)
 static void
 json_string(FILE *to, struct bytes text)
 {
+	size_t plain = 0; /* where what can be written as it is began */
 	(void)fputc('"', to);
 	for (size_t at = 0, n; at < text.len; at += n) {
 		uint32_t c = 0;
 		enum text_char kind = text_char_at(text, at, &c, &n);
 		if (kind == TEXT_CHAR_PLAIN && c >= 0x20 && c != '"' && c != '\\')
-			(void)fwrite(text.data + at, 1, n, to);
-		else
-			json_char(to, kind, c);
+			continue;
+		(void)fwrite(text.data + plain, 1, at - plain, to);
+		json_char(to, kind, c);
+		plain = at + n;
 	}
+	if (plain < text.len)
+		(void)fwrite(text.data + plain, 1, text.len - plain, to);
 	(void)fputc('"', to);
 }
 

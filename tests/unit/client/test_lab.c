@@ -161,8 +161,8 @@ an_agent_of_the_lab_may_sign_reports(void **state)
 	struct bytes chain = bytes_from(der, (size_t)len);
 	struct trust_signer *s = NULL;
 	struct trust_refusal why;
-	assert_true(
-	    trust_signer_new(t, &chain, 1, bytes_of("spiffe://gbr.example/fusion-desk"), &s, &why));
+	assert_true(trust_signer_new(
+	    t, &chain, 1, bytes_of("spiffe://gbr.example/fusion-desk"), now(NULL), &s, &why));
 	trust_signer_free(s);
 	OPENSSL_free(der);
 	X509_free(x);

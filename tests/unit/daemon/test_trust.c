@@ -376,7 +376,7 @@ not_a_signer(X509 *leaf, const char *originator, enum chain_fault fault)
 	struct bytes der = world_der(&w, leaf);
 	struct trust_signer *s = NULL;
 	struct trust_refusal why;
-	assert_false(trust_signer_new(t, &der, 1, bytes_of(originator), &s, &why));
+	assert_false(trust_signer_new(t, &der, 1, bytes_of(originator), w.now, &s, &why));
 	assert_null(s);
 	assert_string_equal(chain_fault_token(why.fault), chain_fault_token(fault));
 }
@@ -389,7 +389,7 @@ a_signer_is_known_by_party_agent_key_and_anchor(void **state)
 	struct trust_signer *s = NULL;
 	struct trust_refusal why;
 	uint8_t digest[32];
-	assert_true(trust_signer_new(t, &der, 1, bytes_of(WORLD_AGENT), &s, &why));
+	assert_true(trust_signer_new(t, &der, 1, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	assert_string_equal(s->party, "GBR");
 	assert_string_equal(s->agent, WORLD_AGENT);
 	assert_int_equal(EVP_PKEY_eq(s->key, w.agent.key), 1);
@@ -401,6 +401,21 @@ a_signer_is_known_by_party_agent_key_and_anchor(void **state)
 	assert_int_equal(s->not_after, WORLD_NOW + 10 * WORLD_DAY);
 	assert_int_equal(s->crl_until, WORLD_NOW + WORLD_DAY / 2);
 	trust_signer_free(s);
+}
+
+static void
+a_signer_is_judged_at_the_time_of_its_record_whatever_the_clock_says(void **state)
+{
+	(void)state;
+	struct bytes der = world_der(&w, w.agent.cert);
+	struct trust_signer *s = NULL;
+	struct trust_refusal why;
+	w.now = FROM - WORLD_DAY; /* a clock that was put back */
+	assert_true(trust_signer_new(t, &der, 1, bytes_of(WORLD_AGENT), WORLD_NOW, &s, &why));
+	trust_signer_free(s);
+	w.now = WORLD_NOW;
+	assert_false(trust_signer_new(t, &der, 1, bytes_of(WORLD_AGENT), FROM - 1, &s, &why));
+	assert_int_equal(why.fault, CHAIN_CRL_STALE);
 }
 
 static void
@@ -438,19 +453,19 @@ a_chain_of_four_is_read_and_one_of_five_is_not(void **state)
 	struct bytes chain[5];
 	for (int i = 0; i < 5; i++)
 		chain[i] = world_der(&w, i == 0 ? w.agent.cert : GBR->cert);
-	assert_true(trust_signer_new(t, chain, 4, bytes_of(WORLD_AGENT), &s, &why));
+	assert_true(trust_signer_new(t, chain, 4, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	trust_signer_free(s);
 	s = NULL;
-	assert_false(trust_signer_new(t, chain, 5, bytes_of(WORLD_AGENT), &s, &why));
+	assert_false(trust_signer_new(t, chain, 5, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	assert_string_equal(why.why, "a chain of 5 certificates");
-	assert_false(trust_signer_new(t, chain, 0, bytes_of(WORLD_AGENT), &s, &why));
+	assert_false(trust_signer_new(t, chain, 0, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	chain[0].len--;
-	assert_false(trust_signer_new(t, chain, 1, bytes_of(WORLD_AGENT), &s, &why));
+	assert_false(trust_signer_new(t, chain, 1, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	assert_int_equal(why.fault, CHAIN_IDENTITY);
 	uint8_t longer[4096] = { 0 };
 	memcpy(longer, chain[0].data, chain[0].len + 1);
 	chain[0] = bytes_from(longer, chain[0].len + 2);
-	assert_false(trust_signer_new(t, chain, 1, bytes_of(WORLD_AGENT), &s, &why));
+	assert_false(trust_signer_new(t, chain, 1, bytes_of(WORLD_AGENT), w.now, &s, &why));
 	assert_null(s);
 }
 
@@ -466,8 +481,8 @@ an_intermediate_that_names_other_usages_cannot_vouch_for_a_signer(void **state)
 	struct bytes chain[2] = { world_der(&w, leaf.cert), world_der(&w, middle.cert) };
 	struct trust_signer *s = NULL;
 	struct trust_refusal why;
-	assert_false(
-	    trust_signer_new(t, chain, 2, bytes_of("spiffe://nor.example/fusion-desk"), &s, &why));
+	assert_false(trust_signer_new(
+	    t, chain, 2, bytes_of("spiffe://nor.example/fusion-desk"), w.now, &s, &why));
 	assert_string_equal(why.why, "an issuer may not sign for signers");
 	world_id_done(&middle);
 	world_id_done(&leaf);
@@ -570,6 +585,7 @@ main(void)
 		T(a_sweep_over_unchanged_files_asks_for_agent_and_dates_all_the_same),
 		T(a_set_lives_as_long_as_somebody_holds_it),
 		T(a_signer_is_known_by_party_agent_key_and_anchor),
+		T(a_signer_is_judged_at_the_time_of_its_record_whatever_the_clock_says),
 		T(what_may_not_sign_does_not),
 		T(a_chain_of_four_is_read_and_one_of_five_is_not),
 		T(an_intermediate_that_names_other_usages_cannot_vouch_for_a_signer),

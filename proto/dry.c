@@ -2,14 +2,17 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static _Thread_local bool ran;
+static atomic_bool ever;
 
 static void *
 noted(void *p)
 {
-	ran |= p == NULL;
+	if (p == NULL)
+		dry_note();
 	return p;
 }
 
@@ -62,10 +65,17 @@ void
 dry_note(void)
 {
 	ran = true;
+	atomic_store_explicit(&ever, true, memory_order_relaxed);
 }
 
 bool
 dry_ran(void)
 {
 	return ran;
+}
+
+bool
+dry_ever(void)
+{
+	return atomic_load_explicit(&ever, memory_order_relaxed);
 }

@@ -8,7 +8,9 @@
  *     if (!good && dry_ran()) the answer is "no memory"
  * A program asks for it; librelto cannot, in a process that is not its own, and then nothing of
  * libcrypto's is noted.
- * Threads: each has its own mark.
+ * What libcrypto fetches or sets up once may be lacking for the rest of the process, so a program
+ * that ends with an error also asks dry_ever(). Threads: each has its own mark; dry_ever is of them
+ * all.
  */
 #pragma once
 #include "proto/err.h"
@@ -24,3 +26,5 @@ void dry_begin(void);
 /* An allocation of our own failed. */
 void dry_note(void);
 bool dry_ran(void);
+/* Some allocation failed since the process began. */
+bool dry_ever(void);

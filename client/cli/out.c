@@ -46,7 +46,7 @@ int
 out_error(const struct err *e)
 {
 	bool dry =
-	    dry_ran() && e->code != ERR_NOMEM; /* then it may be wrong about what it blames */
+	    dry_ever() && e->code != ERR_NOMEM; /* then it may be wrong about what it blames */
 	(void)fputs(dry ? "relto: out of memory: " : "relto: ", stderr);
 	out_clean(stderr, bytes_of(e->text));
 	(void)fputc('\n', stderr);

@@ -7,6 +7,7 @@
 #include "policy/label.h"
 #include "policy/marking.h"
 #include "policy/spif.h"
+#include "proto/dry.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,11 +35,14 @@ line(const char *what, const char *text)
 int
 session_error(const struct relto_error *e)
 {
-	out_cleanf(stderr, "relto: %s: %s", e->code, e->text);
+	bool dry = dry_ever() && strcmp(e->code, err_token(ERR_NOMEM)) != 0; /* as in out_error */
+	out_cleanf(stderr, "relto: %s%s: %s", dry ? "out of memory: " : "", e->code, e->text);
 	(void)fputc('\n', stderr);
 	line("field", e->field);
 	line("nearest", e->nearest);
 	line("detail", e->detail);
+	if (dry)
+		return err_exit(ERR_NOMEM);
 	return e->exit_status == 0 ? 70 : e->exit_status;
 }
 
@@ -129,7 +133,7 @@ session_open(struct session *s, const struct context_flags *flags)
 		return session_error(&e);
 	out_cleanf(stderr, "relto: %s", e.text); /* of the context, not of a broker */
 	(void)fputc('\n', stderr);
-	return e.exit_status;
+	return dry_ever() ? err_exit(ERR_NOMEM) : e.exit_status;
 }
 
 void

@@ -368,7 +368,7 @@ size_t inside_bytes(const struct msg_publish *p);
 /* Builds, seals and sends one for a dry run, whose id goes to 'id'; inside_expect gives the answer,
  * inside_forget ends it. */
 MUST_USE bool inside_ask_decision(struct relto_connection *c, const struct relto_report *report,
-    uint8_t id[16], struct relto_error *e);
+    const struct relto_notice *about, uint8_t id[16], struct relto_error *e);
 /* An answer has to be about what was asked; else the connection is broken. */
 MUST_USE bool inside_is_about(
     struct relto_connection *c, struct bytes report, const uint8_t id[16], struct relto_error *e);

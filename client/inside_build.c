@@ -256,11 +256,11 @@ inside_is_about(
 }
 
 bool
-inside_ask_decision(struct relto_connection *c, const struct relto_report *report, uint8_t id[16],
-    struct relto_error *e)
+inside_ask_decision(struct relto_connection *c, const struct relto_report *report,
+    const struct relto_notice *about, uint8_t id[16], struct relto_error *e)
 {
 	struct inside_pending *p = NULL;
-	if (!inside_up(c, e) || !inside_build(c, report, NULL, &p, e))
+	if (!inside_up(c, e) || !inside_build(c, report, about, &p, e))
 		return false;
 	assert(p != NULL);
 	struct msg_publish *one = &p->report;

@@ -418,6 +418,10 @@ RELTO_API bool relto_explain(struct relto_connection *c, const uint8_t id[RELTO_
 /* What would be decided if this were published now; nothing is kept. */
 RELTO_API bool relto_dry_run(struct relto_connection *c, const struct relto_report *report,
     struct relto_explanation **out, struct relto_error *e);
+/* The same of a report that supersedes or is about an earlier one; errors as relto_publish_about.
+ */
+RELTO_API bool relto_dry_run_about(struct relto_connection *c, const struct relto_report *report,
+    const struct relto_notice *about, struct relto_explanation **out, struct relto_error *e);
 
 /* -------------------------------------------------------------------- holds */
 

@@ -137,11 +137,18 @@ relto_explain(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
 }
 
 bool
+relto_dry_run_about(struct relto_connection *c, const struct relto_report *report,
+    const struct relto_notice *about, struct relto_explanation **out, struct relto_error *e)
+{
+	uint8_t id[RELTO_ID_BYTES];
+	bool ok = inside_ask_decision(c, report, about, id, e) && collect(c, id, out, e);
+	inside_forget(c);
+	return ok;
+}
+
+bool
 relto_dry_run(struct relto_connection *c, const struct relto_report *report,
     struct relto_explanation **out, struct relto_error *e)
 {
-	uint8_t id[RELTO_ID_BYTES];
-	bool ok = inside_ask_decision(c, report, id, e) && collect(c, id, out, e);
-	inside_forget(c);
-	return ok;
+	return relto_dry_run_about(c, report, NULL, out, e);
 }

@@ -4,22 +4,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/cli/agreements.h"
 #include "client/cli/alarms.h"
 #include "client/cli/cmd.h"
 #include "client/cli/decisions.h"
 #include "client/cli/files.h"
 #include "client/cli/label_arg.h"
+#include "client/cli/notice_arg.h"
+#include "client/cli/pub_agreement.h"
 #include "client/cli/pub_proof.h"
 #include "proto/syntax.h"
 
 const char cmd_pub_usage[] =
     "pub TOPIC [FILE|-] --label L.. [--title T] [--type T] [--portion FILE --label L..]..\n"
     "      [--agreement A..] [--precedence P] [--only-to X..] [--not-to X..] [--source ID..]\n"
+    "      [--supersedes ID|--about ID] [--code CODE]\n"
     "      [--expires T] [--not-before T] [--id ID] [--exercise] [--dry-run] [--proof]\n"
     "      [--json]";
 
-enum { PORTIONS = 256, LABELS = 4, NAMES = 256, SOURCES = 32, AGREEMENTS = 8 };
+enum { PORTIONS = 256, LABELS = 4, NAMES = 256, SOURCES = 32 };
 enum option_code {
 	OPT_LABEL = 1,
 	OPT_TITLE,
@@ -30,6 +32,9 @@ enum option_code {
 	OPT_ONLY_TO,
 	OPT_NOT_TO,
 	OPT_SOURCE,
+	OPT_SUPERSEDES,
+	OPT_ABOUT,
+	OPT_CODE,
 	OPT_EXPIRES,
 	OPT_NOT_BEFORE,
 	OPT_ID,
@@ -49,11 +54,13 @@ struct call {
 	const char *topic;
 	struct part parts[PORTIONS];
 	size_t part_count;
-	const char *agreements[AGREEMENTS], *only_to[NAMES], *not_to[NAMES];
-	size_t agreement_count, only_to_count, not_to_count;
+	const char *only_to[NAMES], *not_to[NAMES];
+	size_t only_to_count, not_to_count;
+	struct pub_agreements agreements;
 	struct relto_source sources[SOURCES];
 	size_t source_count;
 	struct relto_report report;
+	struct relto_notice notice;
 	bool dry_run, json, has_only_to, proof;
 	struct alarms alarms;
 };
@@ -68,6 +75,9 @@ static const struct option options[] = {
 	{ "only-to", required_argument, NULL, OPT_ONLY_TO },
 	{ "not-to", required_argument, NULL, OPT_NOT_TO },
 	{ "source", required_argument, NULL, OPT_SOURCE },
+	{ "supersedes", required_argument, NULL, OPT_SUPERSEDES },
+	{ "about", required_argument, NULL, OPT_ABOUT },
+	{ "code", required_argument, NULL, OPT_CODE },
 	{ "expires", required_argument, NULL, OPT_EXPIRES },
 	{ "not-before", required_argument, NULL, OPT_NOT_BEFORE },
 	{ "id", required_argument, NULL, OPT_ID },
@@ -97,6 +107,9 @@ right(int code)
 		return "a report names at most 256";
 	case OPT_SOURCE:
 		return "at most 32 ids of reports, each a UUID";
+	case OPT_SUPERSEDES:
+	case OPT_ABOUT:
+		return "one report in all, by its id, a UUID";
 	case OPT_EXPIRES:
 	case OPT_NOT_BEFORE:
 		return "a time in UTC such as 2026-01-31T18:00:00Z";
@@ -162,7 +175,7 @@ option(struct call *c, int code, const char *value)
 	case OPT_PORTION:
 		return portion_option(c, code, value);
 	case OPT_AGREEMENT:
-		return add(c->agreements, &c->agreement_count, AGREEMENTS, value);
+		return add(c->agreements.names, &c->agreements.count, PUB_AGREEMENTS, value);
 	case OPT_PRECEDENCE:
 		return precedence(value, &c->report.precedence);
 	case OPT_ONLY_TO:
@@ -173,6 +186,13 @@ option(struct call *c, int code, const char *value)
 	case OPT_SOURCE:
 		return c->source_count < SOURCES &&
 		       relto_id_parse(value, c->sources[c->source_count++].id);
+	case OPT_SUPERSEDES:
+		return notice_arg_set(&c->notice, RELTO_SUPERSEDE, value);
+	case OPT_ABOUT:
+		return notice_arg_set(&c->notice, RELTO_ABOUT, value);
+	case OPT_CODE:
+		c->notice.code = value;
+		return true;
 	case OPT_EXPIRES:
 		return session_time_parse(value, &c->report.expires);
 	case OPT_NOT_BEFORE:
@@ -217,7 +237,9 @@ check_parts(const struct call *c)
 			return out_usage(cmd_pub_usage, "portion %zu has no --label", i);
 		piped += is_piped(&c->parts[i]);
 	}
-	return piped > 1 ? out_usage(cmd_pub_usage, "%zu portions from standard input", piped) : 0;
+	if (piped > 1)
+		return out_usage(cmd_pub_usage, "%zu portions from standard input", piped);
+	return notice_arg_check(cmd_pub_usage, &c->notice);
 }
 
 /* 0, or the exit status of a wrong call, said. */
@@ -226,6 +248,7 @@ parse(struct call *c, int argc, char **argv)
 {
 	int code, index = 0;
 	c->part_count = 1;
+	c->agreements.usage = cmd_pub_usage;
 	opterr = 0;
 	optind = 1;
 	while ((code = getopt_long(argc, argv, ":", options, &index)) != -1) {
@@ -348,84 +371,10 @@ portions(struct session *s, struct call *c, struct err *e)
 	return true;
 }
 
-/* One token of a pattern against one of a topic; "*" is any, ">" the rest. */
-static bool
-covers(const char *pattern, const char *topic)
-{
-	for (;;) {
-		size_t p = strcspn(pattern, "."), t = strcspn(topic, ".");
-		if (p == 1 && pattern[0] == '>')
-			return t > 0;
-		if (!(p == 1 && pattern[0] == '*') && (p != t || memcmp(pattern, topic, p) != 0))
-			return false;
-		if (pattern[p] == 0 || topic[t] == 0)
-			return pattern[p] == 0 && topic[t] == 0;
-		pattern += p + 1;
-		topic += t + 1;
-	}
-}
-
-/* Why an agreement cannot be used for this report; NULL: it can. */
-static const char *
-why_not(const struct relto_agreement *g, const struct call *c)
-{
-	bool topic = false;
-	for (size_t i = 0; i < g->topics.count; i++)
-		topic |= covers(g->topics.items[i], c->topic);
-	return g->state != RELTO_IN_FORCE	    ? "it is not in force"
-	       : g->suspended			    ? "it is suspended"
-	       : !g->may_originate		    ? "you may not originate under it"
-	       : g->exercise && !c->report.exercise ? "it is for --exercise"
-	       : !g->exercise && c->report.exercise ? "it is not for --exercise"
-	       : !topic				    ? "it does not cover the topic"
-						    : NULL;
-}
-
-static void
-say_why_not(const struct relto_identity *me, const struct call *c)
-{
-	(void)fprintf(stderr, "relto: no agreement of yours can be used for the topic '%s'%s\n",
-	    c->topic, c->report.exercise ? " with --exercise" : "");
-	for (size_t i = 0; i < me->agreement_count; i++) {
-		const struct relto_agreement *g = &me->agreements[i];
-		out_cleanf(stderr, "  %s: %s; its topics:", g->name, why_not(g, c));
-		for (size_t k = 0; k < g->topics.count; k++)
-			out_cleanf(stderr, " %s", g->topics.items[k]);
-		(void)fputc('\n', stderr);
-	}
-	if (me->agreement_count == 0)
-		(void)fputs("  your party is in no agreement\n", stderr);
-}
-
-/* Without --agreement: the one that this party may use for the report; else which there are. */
-static int
-choose_agreement(struct session *s, const struct relto_identity *me, struct call *c)
-{
-	const char *names = "";
-	if (c->agreement_count > 0)
-		return 0;
-	for (size_t i = 0; i < me->agreement_count; i++) {
-		const struct relto_agreement *g = &me->agreements[i];
-		if (why_not(g, c) != NULL)
-			continue;
-		names = arena_printf(&s->arena, "%s %s", names, g->name);
-		if (c->agreement_count < AGREEMENTS)
-			c->agreements[c->agreement_count++] =
-			    arena_printf(&s->arena, "%s", g->name);
-	}
-	if (c->agreement_count == 0)
-		say_why_not(me, c);
-	if (c->agreement_count > 1)
-		return out_usage(cmd_pub_usage,
-		    "several agreements cover the topic; choose with --agreement:%s", names);
-	return c->agreement_count == 1 ? 0 : err_exit(ERR_USAGE);
-}
-
 static bool
 fill(struct session *s, struct call *c, struct err *e)
 {
-	c->report.topic = c->topic;
-	c->report.agreements = (struct relto_texts){ c->agreements, c->agreement_count };
+	c->report.agreements = (struct relto_texts){ c->agreements.names, c->agreements.count };
 	c->report.has_only_to = c->has_only_to;
 	c->report.only_to = (struct relto_texts){ c->only_to, c->only_to_count };
 	c->report.not_to = (struct relto_texts){ c->not_to, c->not_to_count };
@@ -437,7 +386,7 @@ fill(struct session *s, struct call *c, struct err *e)
 /* ---- what came of it ---- */
 
 static int
-say_json(const struct relto_receipt *r, const struct relto_explanation *x)
+say_json(const struct call *c, const struct relto_receipt *r, const struct relto_explanation *x)
 {
 	struct out_json j = { .to = stdout };
 	char id[RELTO_ID_TEXT];
@@ -445,6 +394,7 @@ say_json(const struct relto_receipt *r, const struct relto_explanation *x)
 	out_json_begin(&j, NULL, '{');
 	out_json_text(&j, "report", id);
 	out_json_bool(&j, "dry_run", r == NULL);
+	notice_arg_json(&j, &c->notice);
 	if (r != NULL) {
 		out_json_uint(&j, "record", r->index);
 		out_json_uint(&j, "accepted_us", r->accepted_us);
@@ -465,18 +415,34 @@ say_json(const struct relto_receipt *r, const struct relto_explanation *x)
 	return reached ? 0 : 1;
 }
 
+/* NULL: it says nothing of an earlier one. */
+static const struct relto_notice *
+notice(const struct call *c)
+{
+	return c->notice.act == 0 ? NULL : &c->notice;
+}
+
+static int
+refused(const struct call *c, const struct relto_error *e)
+{
+	int status = session_error(e);
+	notice_arg_refused(&c->notice, c->report.exercise, e);
+	return status;
+}
+
 static int
 dry_run(struct session *s, struct call *c)
 {
 	struct relto_explanation *x = NULL;
 	struct relto_error e = { 0 };
-	if (!relto_dry_run(s->connection, &c->report, &x, &e))
-		return session_error(&e);
-	int status = c->json ? say_json(NULL, x) : (decisions_reach_somebody(x) ? 0 : 1);
+	if (!relto_dry_run_about(s->connection, &c->report, notice(c), &x, &e))
+		return refused(c, &e);
+	int status = c->json ? say_json(c, NULL, x) : (decisions_reach_somebody(x) ? 0 : 1);
 	if (!c->json) {
 		(void)printf("nothing was published; it would be decided%s:\n",
 		    c->report.exercise ? ", as EXERCISE" : "");
 		decisions_print(stdout, x);
+		notice_arg_preview(stdout, &c->notice, x);
 	}
 	relto_explanation_free(x);
 	return status;
@@ -489,13 +455,13 @@ publish(struct session *s, struct call *c)
 	struct relto_explanation *x = NULL;
 	struct relto_error e = { 0 };
 	char id[RELTO_ID_TEXT];
-	if (!relto_publish(s->connection, &c->report, &r, &e))
-		return session_error(&e);
+	if (!relto_publish_about(s->connection, &c->report, notice(c), &r, &e))
+		return refused(c, &e);
 	bool nobody = r->released + r->redacted + r->held == 0;
 	if (nobody && !relto_explain(s->connection, r->id, &x, &e))
 		(void)session_error(&e);
 	if (c->json)
-		(void)say_json(r, x);
+		(void)say_json(c, r, x);
 	else {
 		relto_id_print(r->id, id);
 		(void)puts(id);
@@ -507,6 +473,7 @@ publish(struct session *s, struct call *c)
 			    r->unusable[i].agreement, r->unusable[i].why);
 			(void)fputc('\n', stderr);
 		}
+		notice_arg_done(stderr, &c->notice, r);
 		if (x != NULL)
 			decisions_print(stderr, x);
 	}
@@ -519,23 +486,6 @@ publish(struct session *s, struct call *c)
 	return status != 0 ? status : nobody ? 1 : 0;
 }
 
-/* Which, and that these are the terms that were accepted. */
-static int
-agreements(struct session *s, struct call *c)
-{
-	struct relto_identity *me = NULL;
-	struct relto_error e = { 0 };
-	unsigned tries = 0;
-	while (!relto_whoami(s->connection, &me, &e))
-		if (!session_again(&e, &tries))
-			return session_error(&e);
-	int status = choose_agreement(s, me, c);
-	if (status == 0)
-		status = agreements_pinned(s, me, c->agreements, c->agreement_count);
-	relto_identity_free(me);
-	return status;
-}
-
 int
 cmd_pub(int argc, char **argv)
 {
@@ -546,9 +496,10 @@ cmd_pub(int argc, char **argv)
 	if (status != 0)
 		return status;
 	s.reconnect = true;
+	c.report.topic = c.topic;
 	status = session_open(&s, &c.flags);
 	if (status == 0)
-		status = agreements(&s, &c);
+		status = pub_agreements(&s, &c.report, &c.agreements);
 	if (status == 0 && !fill(&s, &c, &e))
 		status = out_error(&e);
 	if (status == 0)

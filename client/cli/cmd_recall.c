@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/cli/cmd.h"
+#include "client/cli/notice_arg.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
 
@@ -34,26 +35,6 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static bool
-is_code(enum relto_act act, const char *text)
-{
-	const char *code;
-	for (size_t i = 0; (code = relto_notice_code(act, i)) != NULL; i++)
-		if (strcmp(code, text) == 0)
-			return true;
-	return false;
-}
-
-static int
-bad_code(const char *text)
-{
-	const char *code;
-	int status = out_usage(cmd_recall_usage, "--code '%s' is none of these:", text);
-	for (size_t i = 0; (code = relto_notice_code(RELTO_RECALL, i)) != NULL; i++)
-		(void)fprintf(stderr, "  %s\n", code);
-	return status;
-}
-
 static int
 parse(struct call *c, int argc, char **argv)
 {
@@ -79,9 +60,7 @@ parse(struct call *c, int argc, char **argv)
 			return out_usage(cmd_recall_usage, "at most %d reports", IDS_MAX);
 		c->words[c->count++] = argv[optind];
 	}
-	if (c->code != NULL && !is_code(RELTO_RECALL, c->code))
-		return bad_code(c->code);
-	return 0;
+	return c->code == NULL ? 0 : notice_arg_code(cmd_recall_usage, RELTO_RECALL, c->code);
 }
 
 /* ---- recalling ---- */

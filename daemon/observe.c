@@ -26,7 +26,7 @@ struct observe {
 	uint32_t magic;
 	struct observe_setup setup;
 	int fd[2];
-	struct event *accept[2];
+	struct event *accept[2], *rest;
 	struct asker *askers[OBSERVE_CONNECTIONS];
 };
 
@@ -165,6 +165,30 @@ on_late(int fd, short what, void *arg)
 	end(a);
 }
 
+/* Out of descriptors: the loop would come back to the same askers at once, and at once again. */
+static void
+rest(struct observe *o)
+{
+	static const struct timeval a_while = { 0, 250000 };
+	if (event_add(o->rest, &a_while) != 0)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		if (o->accept[i] != NULL)
+			(void)event_del(o->accept[i]);
+}
+
+static void
+on_rested(int fd, short what, void *arg)
+{
+	struct observe *o = observe_of(arg);
+	bool ok = true;
+	(void)fd, (void)what;
+	for (unsigned i = 0; i < 2; i++)
+		ok = (o->accept[i] == NULL || event_add(o->accept[i], NULL) == 0) && ok;
+	if (!ok)
+		rest(o);
+}
+
 static void
 on_accept(int listening, short what, void *arg)
 {
@@ -173,8 +197,11 @@ on_accept(int listening, short what, void *arg)
 	unsigned place = 0;
 	(void)what;
 	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			rest(o);
 		return;
+	}
 	while (place < OBSERVE_CONNECTIONS && o->askers[place] != NULL)
 		place++;
 	struct asker *a = place == OBSERVE_CONNECTIONS ? NULL : calloc(1, sizeof(*a));
@@ -255,7 +282,9 @@ observe_new(const struct observe_setup *s, struct observe **out, struct err *e)
 	if (o == NULL)
 		return err_set(e, ERR_NOMEM, "observe");
 	*o = (struct observe){ .magic = OBSERVE_MAGIC, .setup = *s, .fd = { -1, -1 } };
-	bool ok = (s->socket[0] == '\0' ||
+	o->rest = evtimer_new(s->base, on_rested, o);
+	bool ok = (o->rest != NULL || err_set(e, ERR_NOMEM, "observe")) &&
+		  (s->socket[0] == '\0' ||
 		      (open_socket(s->socket, &o->fd[0], e) && listen_on(o, 0, e))) &&
 		  (s->port == 0 || (open_port(s->port, &o->fd[1], e) && listen_on(o, 1, e)));
 	if (ok)
@@ -280,6 +309,8 @@ observe_free(struct observe *o)
 		if (o->fd[i] >= 0)
 			(void)close(o->fd[i]);
 	}
+	if (o->rest != NULL)
+		event_free(o->rest);
 	if (o->accept[0] != NULL)
 		(void)unlink(o->setup.socket);
 	free(o);

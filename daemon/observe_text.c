@@ -160,12 +160,13 @@ metrics(const struct broker *b, FILE *to)
 static bool
 readiness(const struct broker *b, FILE *to)
 {
-	const char *why = b->stopping			  ? "it is stopping"
-			  : !b->ready			  ? "it is not ready yet"
-			  : atomic_load(&b->shell.broken) ? "the store is broken"
-			  : wall_in_doubt(&b->shell.wall)
-			      ? "the clock is in doubt: relto admin clock accept"
-			      : NULL;
+	const char *why =
+	    b->stopping				 ? "it is stopping"
+	    : !b->ready				 ? "it is not ready yet"
+	    : atomic_load(&b->shell.broken)	 ? "the store is broken"
+	    : wall_in_doubt(&b->shell.wall)	 ? "the clock is in doubt: relto admin clock accept"
+	    : atomic_load(&b->shell.signer_away) ? "relto-signer does not sign: nothing is taken"
+						 : NULL;
 	(void)fprintf(to, "%s\n", why == NULL ? "ready" : why);
 	return why == NULL;
 }

@@ -17,6 +17,19 @@ SECONDS = 3
 
 
 class Descriptors(FaultTest):
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "observe { socket \"run/observe\" }\n")
+
+    def supervisor(self):
+        """Connected, and silent."""
+        s = socket.socket(socket.AF_UNIX)
+        self.addCleanup(s.close)
+        s.settimeout(10)
+        s.connect(self.lab.path("run/observe"))
+        return s
+
     def limit(self, count):
         _, hard = resource.prlimit(self.lab.process.pid, resource.RLIMIT_NOFILE)
         try:
@@ -44,6 +57,7 @@ class Descriptors(FaultTest):
         host, _, port = self.lab.address.rpartition(":")
         crowd = [socket.create_connection((host, int(port)), 5) for _ in range(SPARE + 20)]
         rig.until(self.lines, 5, "a word about descriptors")
+        supervisors = [self.supervisor() for _ in range(4)]  # more than there is room for
         before, said = self.cpu(), self.lines()
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:  # meanwhile those who are in are served
@@ -57,6 +71,11 @@ class Descriptors(FaultTest):
         for s in crowd:
             s.close()
         self.limit(1 << 20)
+        for s in supervisors:
+            s.close()
+        with self.supervisor() as s:
+            s.sendall(b"GET /readyz HTTP/1.1\r\n\r\n")
+            self.assertIn(b"ready\n", b"".join(iter(lambda: s.recv(4096), b"")))
         late = self.ledger.client("ken")
         self.addCleanup(late.close)
         self.assertEqual(late.ask("ping", pb.Ping()), pb.Pong())

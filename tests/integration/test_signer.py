@@ -42,9 +42,21 @@ class SignerTest(rig.LabTest):
 class Away(SignerTest):
     """The signer dies, stalls, comes back; at the end the whole log is verified by both verifiers."""
 
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "observe { socket \"run/observe\" }\n")
+
     def setUp(self):
         self.gbr, self.nor = self.client("gbr"), self.client("nor")
         self.nor.subscribe()
+
+    def ready(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(self.lab.path("run/observe"))
+            s.sendall(b"GET /readyz HTTP/1.1\r\n\r\n")
+            return b"".join(iter(lambda: s.recv(65536), b""))
 
     def test_nothing_is_heard_of_what_is_not_signed_and_nothing_is_lost(self):
         publish(self.gbr, [(TEARLINE, canary())])
@@ -57,6 +69,7 @@ class Away(SignerTest):
         sealed = report.portion(TEARLINE, canary()).seal()
         request = self.gbr.send("publish", sealed)
         self.lab.told("signer.away", away + 1)
+        self.assertIn(b"\r\n\r\nrelto-signer does not sign: nothing is taken\n", self.ready())
         self.assertIsNone(self.gbr.wait(request, timeout=0.2), "a receipt of what nobody signed")
         self.assertIsNone(self.nor.receive(timeout=0.2), "bytes of what nobody signed")
         with self.assertRaises(wire.Refused) as no:
@@ -73,6 +86,7 @@ class Away(SignerTest):
         self.assertEqual(self.gbr.wait(request, timeout=20).receipt.report, report.id)
         self.assertEqual([d.manifest.id for d in self.take(self.nor, 1)], [report.id])
         self.lab.told("signer.back")
+        self.assertIn(b"\r\n\r\nready\n", self.ready())
         publish(self.gbr, [(TEARLINE, canary())])
         self.take(self.nor, 1)
 

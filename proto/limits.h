@@ -75,7 +75,9 @@
 
 /* A worker's time (daemon/share.h). */
 #define LIMIT_TURN_US 50u   /* one connection, then the next: it may end within a message later */
-#define LIMIT_SHARE_US 100u /* one party in a millisecond, before it waits for the others */
+#define LIMIT_SHARE_US 100u /* one party in a millisecond, before it waits for the others.. */
+#define LIMIT_SHARE_DEBT_US \
+	10000u /* ..and what it took beyond it and still owes: a page of the log is some ms */
 #define LIMIT_SLICE_US 100u /* those who wait, between two looks at the sockets */
 
 /* Mailboxes. */

@@ -1,11 +1,12 @@
 /*
  * inside.h - what the files of librelto share.  Not installed.
  * inside_turn.c sends, waits and hands round what comes; inside_line.c sees to it that there is a
- * session to do so; inside_heads.c follows the log;
+ * session to do so; inside_heads.c follows the log, inside_quorum.c who else signed it;
  * inside_copy.c and inside_error.c make what the caller gets.  relto_*.c are the public calls.
  * Threads: as relto.h says.
  */
 #pragma once
+#include "audit/quorum.h"
 #include "audit/receipt.h"
 #include "client/keep.h"
 #include "client/link.h"
@@ -54,6 +55,9 @@ struct relto_context {
 	size_t pin_count;
 	struct note_key log;
 	bool has_log;
+	struct quorum *quorum; /* NULL: no witness is asked for */
+	struct bytes quorum_text;
+	uint32_t quorum_s; /* so long what is shown may be without it */
 	struct keep *keep;
 	int timeout_ms;
 	bool show_unverified, batch;
@@ -110,6 +114,17 @@ struct inside_shown {
 	uint8_t root[32];
 };
 enum { INSIDE_SHOWN = 256 }; /* the last: what comes in a slow lane may rest on an older one */
+
+/* How far the witnesses have signed what is shown (inside_quorum.c). */
+struct inside_quorum {
+	bool any; /* a head is known that the quorum signed, and that what is shown extends.. */
+	uint64_t size;	 /* ..of so many records.. */
+	uint64_t time_s; /* ..at this time, by the witnesses' clocks */
+	bool waits;	 /* the session does not begin before there is one that is new enough */
+	int64_t due_ms;	 /* link_now(): by then what is shown has to be signed; INT64_MAX: it is */
+	int64_t late_ms; /* when that was found to be over; 0: not yet */
+	char missing[512]; /* who has not signed the last head that was shown */
+};
 
 /* What is attested of the party's tree (inside_attest.c). */
 struct inside_attest {
@@ -228,6 +243,7 @@ struct relto_connection {
 	bool late;	  /* what an earlier session left to watch was not covered in time */
 	uint64_t covered; /* size of the party tree by the last verified PARTY_HEAD */
 	struct inside_attest attest;
+	struct inside_quorum quorum;
 	char lines[4096]; /* evidence on its way to the state folder */
 	size_t lines_len;
 };
@@ -436,6 +452,25 @@ MUST_USE bool inside_heads_end(struct relto_connection *c, struct err *e);
 
 /* How many pieces of evidence are uncovered for too long. */
 size_t inside_heads_overdue(const struct relto_connection *c);
+
+/* ---- witnesses (inside_quorum.c); without a quorum in the context nothing of it is asked ---- */
+
+/* At the beginning of a session: what the quorum signed before.  ERR_CONFIG: it judges another
+ * log. */
+MUST_USE bool inside_quorum_load(struct relto_connection *c, struct err *e);
+/* Welcome came: from now on time counts. */
+void inside_quorum_welcome(struct relto_connection *c);
+/* A head was shown that extends what was verified.  ERR_QUORUM: a signature in it is forged. */
+MUST_USE bool inside_quorum_shown(
+    struct relto_connection *c, const struct checkpoint *cp, struct bytes note, struct err *e);
+/* Whether it is time to give up: nothing more came ('idle'), and what is shown is not signed. */
+bool inside_quorum_is_late(struct relto_connection *c, bool idle);
+/* Saves what was shown and says what to do.  Returns false. */
+bool inside_quorum_missing(struct relto_connection *c, struct err *e);
+/* Whether the quorum signed that note of the log.  ERR_NOT_PUBLISHED: it did not, yet; ERR_QUORUM:
+ * it is no note of the log, or a signature is forged. */
+MUST_USE bool inside_quorum_signed(
+    const struct relto_connection *c, struct bytes note, struct err *e);
 
 /* ---- receipts (inside_receipt.c) ---- */
 

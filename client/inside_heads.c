@@ -64,7 +64,9 @@ inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct er
 		return false;
 	if (c->as_shown)
 		return true;
-	if (!keep_load(c->ctx->keep, bytes_of(c->log.name), &a, &kept, e))
+	/* before the heads: these then extend it, and so does what they are joined to */
+	if (!inside_quorum_load(c, e) ||
+	    !keep_load(c->ctx->keep, bytes_of(c->log.name), &a, &kept, e))
 		return false;
 	for (size_t i = 0; i < kept.count; i++) {
 		if (!open_kept(c, &a, kept.note[i], &cp, e))
@@ -72,8 +74,10 @@ inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct er
 		at = cp.size < least.size ? i : at;
 		least = cp.size < least.size ? cp : least;
 	}
-	if (kept.count == 0)
+	if (kept.count == 0) {
+		c->quorum.any = false; /* nothing will show that it is extended */
 		return true;
+	}
 	if (!set_head(c, &least, kept.note[at], e))
 		return false;
 	hello->log_origin = bytes_of(c->head.origin);
@@ -284,7 +288,8 @@ take_head(struct relto_connection *c, struct bytes note, const struct names *pro
 	arena_init(&a, HEAD_BYTES);
 	if (!open_shown(c, &a, note, &cp, e))
 		return false;
-	if (!check_extends(c, &cp, proof, note, e) || !remember(c, &a, &cp, note, e))
+	if (!check_extends(c, &cp, proof, note, e) || !remember(c, &a, &cp, note, e) ||
+	    !inside_quorum_shown(c, &cp, note, e))
 		return false;
 	struct inside_shown *s = &c->shown[c->shown_count++ % INSIDE_SHOWN];
 	s->size = cp.size;
@@ -315,6 +320,7 @@ inside_heads_welcome(struct relto_connection *c, const struct msg_welcome *w, st
 {
 	if (!c->ctx->has_log)
 		return true;
+	inside_quorum_welcome(c);
 	if (w->checkpoint.len != 0)
 		return take_head(c, w->checkpoint, &w->consistency, e);
 	if (c->has_head && c->head.size != 0)

@@ -237,16 +237,28 @@ join_again(struct relto_connection *c, struct relto_error *e)
 	return true;
 }
 
+/* The head is told again when the witnesses have signed it; nothing is done before. */
+static bool
+unsigned_yet(struct relto_connection *c, struct relto_error *e)
+{
+	struct err why;
+	(void)inside_quorum_missing(c, &why);
+	return inside_break(c, &why, e);
+}
+
 static bool
 step_greeting(struct relto_connection *c, int64_t deadline, struct relto_error *e)
 {
 	bool came;
-	if (!inside_turn_once(c, earlier(deadline, c->line.due_ms), &came, e))
+	int64_t due = earlier(c->line.due_ms, c->quorum.due_ms);
+	if (!inside_turn_once(c, earlier(deadline, due), &came, e))
 		return false;
 	if (c->line.hello != 0)
 		return !is_late(c, "no answer", e);
 	if (c->apart != 0)
 		return join_again(c, e);
+	if (c->quorum.waits)
+		return link_now() < due || unsigned_yet(c, e);
 	c->line.joins = 0;
 	return resume(c, e);
 }
@@ -353,9 +365,11 @@ inside_up(struct relto_connection *c, struct relto_error *e)
 int64_t
 inside_line_due(const struct relto_connection *c)
 {
+	if (c->line.state == LINE_GREETING)
+		return earlier(c->line.due_ms, c->quorum.due_ms);
 	if (c->line.state != LINE_UP)
 		return c->line.due_ms;
-	return c->line.leaving ? c->line.leave_ms : INT64_MAX;
+	return earlier(c->line.leaving ? c->line.leave_ms : INT64_MAX, c->quorum.due_ms);
 }
 
 /* ---- answers ---- */

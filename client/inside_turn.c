@@ -308,7 +308,13 @@ turn_up(struct relto_connection *c, int64_t deadline, bool *came, struct relto_e
 	dry_begin(); /* what went wrong before has been told */
 	/* what waits for room in our own queue goes on when there is some */
 	bool until_sent = !STAILQ_EMPTY(&c->ready) && inside_is_full(c);
-	return turn(c, due < deadline ? due : deadline, until_sent, came, e);
+	if (!turn(c, due < deadline ? due : deadline, until_sent, came, e))
+		return false;
+	if (!inside_quorum_is_late(c, !*came))
+		return true;
+	struct err why;
+	(void)inside_quorum_missing(c, &why);
+	return inside_break(c, &why, e);
 }
 
 bool

@@ -484,6 +484,31 @@ keep_accept(struct keep *k, struct bytes origin, struct bytes next, struct err *
 	return ok;
 }
 
+/* ---- what the quorum signed ---- */
+
+bool
+keep_signed(struct keep *k, struct bytes origin, struct arena *a, struct bytes *note, struct err *e)
+{
+	char path[PATH_LEN];
+	*note = (struct bytes){ NULL, 0 };
+	return k->folder == NULL ||
+	       (name_file(k, "signed", origin, path, e) && read_file(path, a, note, e));
+}
+
+bool
+keep_sign(struct keep *k, struct bytes origin, struct bytes note, struct err *e)
+{
+	char path[PATH_LEN];
+	int lock;
+	if (k->folder == NULL)
+		return true;
+	if (!name_file(k, "signed", origin, path, e) || !hold(k, &lock, e))
+		return false;
+	bool ok = write_file(k, path, note, e);
+	let_go(k, lock);
+	return ok;
+}
+
 /* ---- evidence ---- */
 
 /* As write_file, a folder.  What a crash left of one is written over. */
@@ -516,22 +541,41 @@ fork_held(
 	    e, ERR_LIMIT, "%d pieces are there already, %s-*: the first count", FORKS, base);
 }
 
-bool
-keep_fork(struct keep *k, struct bytes origin, const struct keep_file *files, char path[512],
-    struct err *e)
+struct piece {
+	const char *kind;
+	struct bytes origin;
+	const struct keep_file *files;
+};
+
+static bool
+save_piece(struct keep *k, const struct piece *p, char path[512], struct err *e)
 {
 	char base[PATH_LEN];
 	path[0] = 0;
 	if (k->folder == NULL)
 		return true;
-	if (!name_file(k, "fork", origin, base, e))
+	if (!name_file(k, p->kind, p->origin, base, e))
 		return false;
 	int lock = take_lock(k, e);
 	if (lock < 0)
 		return false;
-	bool ok = fork_held(k, base, files, path, e);
+	bool ok = fork_held(k, base, p->files, path, e);
 	(void)close(lock);
 	return ok;
+}
+
+bool
+keep_fork(struct keep *k, struct bytes origin, const struct keep_file *files, char path[512],
+    struct err *e)
+{
+	return save_piece(k, &(struct piece){ "fork", origin, files }, path, e);
+}
+
+bool
+keep_unsigned(struct keep *k, struct bytes origin, const struct keep_file *files, char path[512],
+    struct err *e)
+{
+	return save_piece(k, &(struct piece){ "unsigned", origin, files }, path, e);
 }
 
 bool

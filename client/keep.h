@@ -79,6 +79,12 @@ MUST_USE bool keep_accepted(
     struct keep *k, struct bytes origin, struct arena *a, struct bytes *next, struct err *e);
 MUST_USE bool keep_accept(struct keep *k, struct bytes origin, struct bytes next, struct err *e);
 
+/* The last head that the quorum of witnesses signed, a signed note; absent if none, or without a
+ * folder. */
+MUST_USE bool keep_signed(
+    struct keep *k, struct bytes origin, struct arena *a, struct bytes *note, struct err *e);
+MUST_USE bool keep_sign(struct keep *k, struct bytes origin, struct bytes note, struct err *e);
+
 /* Saves what proves a fork in a folder of its own; 'path' gets its name ("" without a folder).  The
  * first 64 are kept: the first evidence is worth most.  ERR_LIMIT when they are there. */
 struct keep_file {
@@ -86,6 +92,9 @@ struct keep_file {
 	struct bytes data; /* none: there is no such file */
 };
 MUST_USE bool keep_fork(struct keep *k, struct bytes origin, const struct keep_file *files,
+    char path[512], struct err *e);
+/* The same for a head without the signatures of the quorum, which proves nothing, beside them. */
+MUST_USE bool keep_unsigned(struct keep *k, struct bytes origin, const struct keep_file *files,
     char path[512], struct err *e);
 /* Adds lines to the evidence file of 'origin'. */
 MUST_USE bool keep_evidence(struct keep *k, struct bytes origin, struct bytes lines, struct err *e);

@@ -110,6 +110,18 @@ RELTO_API bool relto_context_trust_dir(
 /* The log's public key, a C2SP vkey "origin+keyid+key"; one LF at the end is allowed. */
 RELTO_API bool relto_context_log_key(
     struct relto_context *ctx, const char *vkey, struct relto_error *e);
+/*
+ * The witnesses that must have signed what the broker shows of its log: a policy file of C2SP
+ * tlog-policy, its text (`log`, `witness`, `group`, `quorum`; URLs are ignored; `quorum none` is
+ * refused).  A session begins only when a head is known that the quorum signed and that what is
+ * shown extends: the head itself, or one that was signed at most 'age_s' seconds ago (1 to 604,800;
+ * 0: 600).  It ends, for good, when what is shown stays without the quorum's signatures for so
+ * long, or one of them is forged: quorum.  What was shown is then in the state folder, where the
+ * last signed head is kept too: without one each relto_connect waits for a signed head, which takes
+ * as long as the hub's `heads-every`.  Needs the log's key.
+ */
+RELTO_API bool relto_context_quorum(
+    struct relto_context *ctx, struct relto_bytes policy, uint32_t age_s, struct relto_error *e);
 /* A folder (made if need be, mode 0700) where the largest verified checkpoint is kept, the size and
  * root of the party's own tree, the evidence that came with receipts and deliveries, and what
  * proves a fork (the first 64 pieces).  Processes may share it: what they were shown is joined by
@@ -180,8 +192,9 @@ struct relto_checkpoint { /* the largest that was verified */
  * extends the one kept, or those that other processes kept meanwhile.  NULL: unreachable, timeout,
  * tls (the text says in words why the broker refused the certificate, as far as TLS tells),
  * certificate (it is not the hub that is pinned), fork (the log was rewritten or rolled back; the
- * evidence is in the state folder), generation (of the log: `relto context accept-log`), version,
- * protocol, io, no-memory, usage (something of the context is missing). */
+ * evidence is in the state folder), quorum (its witnesses did not sign it), generation (of the log:
+ * `relto context accept-log`), version, protocol, io, no-memory, config (the quorum is of another
+ * log), usage (something of the context is missing). */
 RELTO_API struct relto_connection *relto_connect(
     const struct relto_context *ctx, struct relto_error *e);
 /* Says goodbye (waiting at most a second for the broker's own), closes and frees.  Publishes not

@@ -49,6 +49,7 @@ connection_new(const struct relto_context *ctx, struct err *e)
 	}
 	c->ctx = ctx;
 	c->line.state = LINE_DOWN;
+	c->quorum.due_ms = INT64_MAX;
 	STAILQ_INIT(&c->deliveries);
 	STAILQ_INIT(&c->answers);
 	STAILQ_INIT(&c->chains);
@@ -73,7 +74,9 @@ check_context(const struct relto_context *ctx, struct err *e)
 	const char *missing = ctx->server_count == 0	   ? "a server"
 			      : ctx->hub == NULL	   ? "the hub's id and CA certificates"
 			      : ctx->identity.leaf == NULL ? "a certificate and key"
-							   : NULL;
+			      : ctx->quorum != NULL && !ctx->has_log
+				  ? "the log's key, and has a quorum of witnesses"
+				  : NULL;
 	return missing == NULL || err_set(e, ERR_USAGE, "the context lacks %s", missing);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { CONTEXT_BYTES = 64 << 20, FILE_MAX = 1 << 20, TIMEOUT_MS = 30000 };
+enum { QUORUM_AGE_S = 600, QUORUM_AGE_MOST_S = 604800 };
 
 const char *
 relto_version(void)
@@ -291,6 +292,31 @@ relto_context_log_key(struct relto_context *ctx, const char *vkey, struct relto_
 		return inside_failf(e, ERR_DATA, "log key: this is a witness's key, not a log's");
 	ctx->log = key;
 	ctx->has_log = true;
+	return true;
+}
+
+bool
+relto_context_quorum(
+    struct relto_context *ctx, struct relto_bytes policy, uint32_t age_s, struct relto_error *e)
+{
+	struct err why;
+	struct bytes text = { NULL, 0 };
+	SCOPED(sha256_done) struct sha256 h = { 0 };
+	if (age_s > QUORUM_AGE_MOST_S)
+		return inside_failf(
+		    e, ERR_USAGE, "a quorum's age of more than %d s", QUORUM_AGE_MOST_S);
+	struct quorum *q = arena_zalloc(&ctx->arena, 1, sizeof(*q));
+	if (q == NULL)
+		return inside_failf(e, ERR_NOMEM, "quorum");
+	if (!sha256_init(&h, &why) ||
+	    !quorum_parse(&h, bytes_from(policy.data, policy.len), q, &why) ||
+	    !arena_copy(&ctx->arena, bytes_from(policy.data, policy.len), &text, &why))
+		return inside_fail(e, &why);
+	if (q->rule == QUORUM_NONE)
+		return inside_failf(e, ERR_DATA, "quorum: of nobody, which demands nothing");
+	ctx->quorum = q;
+	ctx->quorum_text = text;
+	ctx->quorum_s = age_s == 0 ? QUORUM_AGE_S : age_s;
 	return true;
 }
 

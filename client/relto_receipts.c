@@ -1,6 +1,6 @@
 #include "client/inside.h"
 
-enum { RECEIPTS_BYTES = 64 << 20, DELIVERIES_MAX = 1 << 16 };
+enum { RECEIPTS_BYTES = 64 << 20, DELIVERIES_MAX = 1 << 16, UNSIGNED_MS = 1000 };
 
 /* The receipts of one report, from answer to answer. */
 struct reading {
@@ -99,17 +99,49 @@ take(struct reading *r, const struct msg_proof_list *l, bool *more, struct err *
 	return true;
 }
 
+/* With a quorum the head under which the proofs stand must be signed by it: it is told again when
+ * it is. */
+static bool
+await_signed(struct relto_connection *c, int64_t until, struct relto_error *e)
+{
+	bool came;
+	while (c->quorum.due_ms != INT64_MAX && link_now() < until)
+		if (!inside_turn(c, until, &came, e))
+			return false;
+	return true;
+}
+
+/* An answer that was too early; false: it is over. */
+static bool
+is_early(struct reading *r, const struct err *why, int64_t deadline, struct relto_error *e)
+{
+	bool came;
+	if (why->code != ERR_NOT_PUBLISHED)
+		return why->code == ERR_NOMEM ? inside_fail(e, why) : inside_break(r->c, why, e);
+	if (link_now() >= deadline)
+		return inside_fail(e, why);
+	return inside_turn(r->c, link_deadline(UNSIGNED_MS), &came, e);
+}
+
 static bool
 read_all(struct reading *r, struct relto_error *e)
 {
 	struct err why;
+	int64_t deadline = link_deadline(r->c->ctx->timeout_ms);
 	for (bool more = true; more;) {
+		if (!await_signed(r->c, deadline, e))
+			return false;
 		struct msg m = { .type = MSG_PROVE };
 		m.prove.report = bytes_from(r->id, sizeof(r->id));
 		m.prove.from = r->next;
 		SCOPED(inside_message_free) struct inside_message *answer = NULL;
 		if (!inside_ask(r->c, &m, MSG_PROOF_LIST, &answer, e))
 			return false;
+		if (!inside_quorum_signed(r->c, answer->msg.proof_list.checkpoint, &why)) {
+			if (!is_early(r, &why, deadline, e))
+				return false;
+			continue;
+		}
 		if (!take(r, &answer->msg.proof_list, &more, &why))
 			return why.code == ERR_NOMEM ? inside_fail(e, &why)
 						     : inside_break(r->c, &why, e);

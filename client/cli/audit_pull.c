@@ -17,6 +17,8 @@ struct pull {
 	char last[256]; /* the file that is being written */
 	int fd;
 	bool failed, progress;
+	size_t head_len; /* of its checkpoint */
+	char head[NOTE_BYTES_MAX];
 };
 
 /* Why it cannot be written, once. */
@@ -90,6 +92,10 @@ put(void *arg, const char *path, struct relto_bytes piece)
 		}
 	}
 	p->bytes += piece.len;
+	if (strcmp(path, "checkpoint") == 0 && piece.len <= sizeof(p->head) - p->head_len) {
+		memcpy(p->head + p->head_len, piece.data, piece.len);
+		p->head_len += piece.len;
+	}
 	show_progress(p, false);
 	return true;
 }
@@ -136,6 +142,23 @@ say_as_shown(const struct session *s)
 	(void)fputc('\n', stderr);
 }
 
+/* A bundle is worth what its head is: with a quorum of witnesses in the context it signed it. */
+static bool
+is_signed(const struct session *s, const struct pull *p)
+{
+	struct err e = { 0 };
+	if (inside_quorum_signed(
+		s->connection, bytes_from((const uint8_t *)p->head, p->head_len), &e))
+		return true;
+	e.code = e.code == ERR_NOMEM ? ERR_NOMEM : ERR_QUORUM;
+	(void)out_error(&e);
+	(void)fprintf(stderr,
+	    "relto: ALARM: keep %s, and give it to your auditor: it may be another log than others "
+	    "are shown\n",
+	    p->folder);
+	return false;
+}
+
 int
 audit_pull_run(struct session *s, const struct audit_pull *want)
 {
@@ -156,6 +179,8 @@ audit_pull_run(struct session *s, const struct audit_pull *want)
 	ok = finish(&p) && ok;
 	if (ok && s->as_shown)
 		say_as_shown(s);
+	if (ok && !is_signed(s, &p))
+		return err_exit(ERR_QUORUM);
 	if (ok)
 		report(&p, want->json);
 	else if (rmdir(p.folder) != 0)

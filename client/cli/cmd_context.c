@@ -19,7 +19,8 @@
 
 const char cmd_context_usage[] =
     "context add NAME --server ADDRESS:PORT|--server-file FILE --hub-id ID --hub-ca FILE\n"
-    "           --certificate FILE --key FILE --log-key FILE [--trust DIR] [--replace] [--json]\n"
+    "           --certificate FILE --key FILE --log-key FILE [--trust DIR] [--quorum FILE]\n"
+    "           [--quorum-age TIME] [--replace] [--json]\n"
     "       relto context use NAME [--json]\n"
     "       relto context list [--json]\n"
     "       relto context trust [PARTY FILE [--domain DOMAIN] [--replace]] [--context NAME]"
@@ -106,7 +107,7 @@ static bool
 add_check(const struct request *r, struct arena *a, struct err *e)
 {
 	static const enum context_field files[] = { CONTEXT_hub_ca, CONTEXT_certificate,
-		CONTEXT_key, CONTEXT_log_key };
+		CONTEXT_key, CONTEXT_log_key, CONTEXT_quorum };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		const char *path = r->flags.value[files[i]];
 		if (path != NULL && access(path, R_OK) != 0)

@@ -32,6 +32,8 @@ static const struct field {
 	[CONTEXT_key] = { "key", "RELTO_KEY", true, true },
 	[CONTEXT_trust] = { "trust", "RELTO_TRUST", true, false },
 	[CONTEXT_log_key] = { "log-key", "RELTO_LOG_KEY", true, true },
+	[CONTEXT_quorum] = { "quorum", "RELTO_QUORUM", true, false },
+	[CONTEXT_quorum_age] = { "quorum-age", "RELTO_QUORUM_AGE", false, false },
 };
 
 bool

@@ -34,7 +34,8 @@ enum { CONTEXT_OPTION = 1000 };
 	CONTEXT_ARG("context", name), CONTEXT_ARG("server", server), \
 	    CONTEXT_ARG("server-file", server_file), CONTEXT_ARG("hub-id", hub_id), \
 	    CONTEXT_ARG("hub-ca", hub_ca), CONTEXT_ARG("certificate", certificate), \
-	    CONTEXT_ARG("key", key), CONTEXT_ARG("trust", trust), CONTEXT_ARG("log-key", log_key)
+	    CONTEXT_ARG("key", key), CONTEXT_ARG("trust", trust), CONTEXT_ARG("log-key", log_key), \
+	    CONTEXT_ARG("quorum", quorum), CONTEXT_ARG("quorum-age", quorum_age)
 bool context_flag(struct context_flags *f, int option, const char *value);
 
 /* All texts live in 'arena'; what nobody said is NULL.  Paths are absolute. */
@@ -46,7 +47,8 @@ struct context {
 	const char *state;
 	const char *terms;  /* HOME/contexts/NAME.terms: what was accepted (pins.h) */
 	const char *server; /* as said; after context_ready also the first line of server-file */
-	const char *server_file, *hub_id, *hub_ca, *certificate, *key, *trust, *log_key;
+	const char *server_file, *hub_id, *hub_ca, *certificate, *key, *trust, *log_key, *quorum,
+	    *quorum_age;
 };
 
 /*

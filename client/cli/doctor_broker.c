@@ -1,5 +1,6 @@
 #include "client/cli/agreements.h"
 #include "client/cli/doctor.h"
+#include "client/generation.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +23,9 @@ help_for(const struct relto_error *e)
 		{ "fork",
 		    "trust nothing of this broker, keep the state folder, and give it to your "
 		    "auditor" },
+		{ "quorum",
+		    "the witnesses are away, or this is another log than they see: ask them and "
+		    "the operator by another way, and give the evidence to your auditor" },
 		{ "generation", "ask the operator by another way whether the log was restored, "
 				"and under which key; then: relto context accept-log" },
 		{ "version", "relto and the broker are of different times: update the older one" },
@@ -108,6 +112,20 @@ check_identity(struct doctor *d, const struct relto_identity *me)
 		check_agreement(d, &me->agreements[i], &pins, has_role(me, "publish"));
 }
 
+/* Who signed the head that is shown; that the quorum may be behind for a while was judged. */
+static void
+check_signed(struct doctor *d, const struct session *s, const struct relto_checkpoint *head)
+{
+	struct err e = { 0 };
+	if (s->context->quorum == NULL)
+		return;
+	if (inside_quorum_signed(s->connection, bytes_of(head->note), &e))
+		doctor_say(d, FINDING_OK, "witnesses", NULL, "the quorum signed it");
+	else
+		doctor_say(d, FINDING_WARN, "witnesses",
+		    "run it again in 10 s; if it stays so, ask the operator", "%s", e.text);
+}
+
 void
 doctor_broker(struct doctor *d, const struct context_flags *flags)
 {
@@ -124,6 +142,7 @@ doctor_broker(struct doctor *d, const struct context_flags *flags)
 		doctor_say(d, FINDING_OK, "log", NULL,
 		    "%s of size %" PRIu64 ", which extends what was seen before", head->origin,
 		    head->size);
+		check_signed(d, &s, head);
 		check_identity(d, me);
 		if (session_vocabs(&s, &why))
 			doctor_say(

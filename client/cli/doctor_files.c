@@ -1,4 +1,4 @@
-#include "audit/note.h"
+#include "audit/quorum.h"
 #include "client/cli/doctor.h"
 #include "proto/cert.h"
 #include "proto/chain.h"
@@ -154,6 +154,30 @@ check_log_key(struct doctor *d)
 	doctor_say(d, FINDING_OK, "log-key", NULL, "%s", vkey);
 }
 
+/* Which witnesses have to sign what is shown. */
+static void
+check_quorum(struct doctor *d)
+{
+	const char *path = d->context->quorum;
+	struct bytes text;
+	struct err e = { 0 };
+	SCOPED(sha256_done) struct sha256 h = { 0 };
+	struct quorum q;
+	if (path == NULL)
+		return;
+	if (!sha256_init(&h, &e) || !context_read_file(path, true, d->arena, &text, &e) ||
+	    !quorum_parse(&h, text, &q, &e))
+		doctor_say(d, FINDING_FAIL, "quorum",
+		    "correct the file: log, witness, group and quorum lines of tlog-policy",
+		    "%s: %s", path, e.text);
+	else if (q.rule == QUORUM_NONE)
+		doctor_say(d, FINDING_FAIL, "quorum", "name the witnesses that must sign",
+		    "%s: a quorum of nobody demands nothing", path);
+	else
+		doctor_say(d, FINDING_OK, "quorum", NULL, "of %zu witnesses: %s", q.witness_count,
+		    q.rule == QUORUM_WITNESS ? q.names[q.at] : q.groups[q.at].name);
+}
+
 /* Whose reports can be verified. */
 static void
 check_trust(struct doctor *d)
@@ -190,7 +214,7 @@ check_state(struct doctor *d)
 {
 	const char *state = d->context->state;
 	struct stat st;
-	size_t forks = 0;
+	size_t forks = 0, unsigned_heads = 0;
 	if (stat(state, &st) != 0) {
 		doctor_say(d, FINDING_OK, "state", NULL, "nothing was seen of the log yet");
 		return;
@@ -202,8 +226,10 @@ check_state(struct doctor *d)
 		return;
 	}
 	DIR *folder = opendir(state);
-	for (struct dirent *f; folder != NULL && (f = readdir(folder)) != NULL;)
+	for (struct dirent *f; folder != NULL && (f = readdir(folder)) != NULL;) {
 		forks += strncmp(f->d_name, "fork-", 5) == 0;
+		unsigned_heads += strncmp(f->d_name, "unsigned-", 9) == 0;
+	}
 	if (folder != NULL)
 		(void)closedir(folder);
 	if (forks > 0)
@@ -212,6 +238,12 @@ check_state(struct doctor *d)
 		    "%s has evidence of %zu forks of the log", state, forks);
 	else
 		doctor_say(d, FINDING_OK, "state", NULL, "no fork of the log was seen");
+	if (unsigned_heads > 0)
+		doctor_say(d, FINDING_WARN, "state",
+		    "ask the witnesses and the operator what was signed then; give the folders to "
+		    "your auditor, and remove them when it is settled",
+		    "%s has %zu heads of the log that the quorum had not signed in time", state,
+		    unsigned_heads);
 }
 
 void
@@ -220,6 +252,7 @@ doctor_files(struct doctor *d)
 	check_identity(d);
 	check_bundle(d, "hub-ca", d->context->hub_ca, ask_hub);
 	check_log_key(d);
+	check_quorum(d);
 	check_trust(d);
 	check_state(d);
 }

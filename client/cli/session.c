@@ -18,7 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SESSION_ARENA = 512 << 20, RECONNECT_MS = 30000, QUESTION_TRIES = 4 };
+enum {
+	SESSION_ARENA = 512 << 20,
+	RECONNECT_MS = 30000,
+	QUESTION_TRIES = 4,
+	QUORUM_AGE_MOST_MS = 604800000
+};
 
 /* ---- errors ---- */
 
@@ -80,6 +85,41 @@ make_state(struct session *s)
 }
 
 static bool
+misread(struct relto_error *e, const char *setting, const struct err *why)
+{
+	enum err_code code = why->code == ERR_NOMEM ? ERR_NOMEM : ERR_CONFIG;
+	*e = (struct relto_error){ .exit_status = err_exit(code) };
+	(void)snprintf(e->code, sizeof(e->code), "%s", err_token(code));
+	(void)snprintf(e->text, sizeof(e->text), "%s: %.1000s", setting, why->text);
+	return false;
+}
+
+/* The witnesses that the context demands, if it does. */
+static bool
+fill_quorum(struct session *s, struct relto_error *e)
+{
+	struct bytes text;
+	struct err why = { 0 };
+	uint64_t ms = 0;
+	const char *age = s->context->quorum_age;
+	if (s->context->quorum == NULL && age == NULL)
+		return true;
+	if (s->context->quorum == NULL) {
+		(void)err_set(&why, ERR_CONFIG, "there is no quorum");
+		return misread(e, "quorum-age", &why);
+	}
+	if (age != NULL &&
+	    (!session_duration_parse(age, &ms) || ms < 1000 || ms > QUORUM_AGE_MOST_MS)) {
+		(void)err_set(&why, ERR_CONFIG, "'%s' is no time of 1s to 7d", age);
+		return misread(e, "quorum-age", &why);
+	}
+	if (!context_read_file(s->context->quorum, true, &s->arena, &text, &why))
+		return misread(e, "quorum", &why);
+	struct relto_bytes policy = { text.data, text.len };
+	return relto_context_quorum(s->library, policy, (uint32_t)(ms / 1000), e);
+}
+
+static bool
 fill(struct session *s, struct relto_error *e)
 {
 	const struct context *c = s->context;
@@ -88,17 +128,12 @@ fill(struct session *s, struct relto_error *e)
 	relto_context_reconnect(s->library, s->reconnect ? RECONNECT_MS : 0);
 	struct bytes key;
 	struct err why = { 0 };
-	if (!context_read_file(c->log_key, false, &s->arena, &key, &why)) {
-		enum err_code code = why.code == ERR_NOMEM ? ERR_NOMEM : ERR_CONFIG;
-		*e = (struct relto_error){ .exit_status = err_exit(code) };
-		(void)snprintf(e->code, sizeof(e->code), "%s", err_token(code));
-		(void)snprintf(e->text, sizeof(e->text), "log-key: %.1000s", why.text);
-		return false;
-	}
+	if (!context_read_file(c->log_key, false, &s->arena, &key, &why))
+		return misread(e, "log-key", &why);
 	return relto_context_server(s->library, c->server, e) &&
 	       relto_context_hub_file(s->library, c->hub_id, c->hub_ca, e) &&
 	       relto_context_identity_files(s->library, c->certificate, c->key, e) &&
-	       relto_context_log_key(s->library, (const char *)key.data, e) &&
+	       relto_context_log_key(s->library, (const char *)key.data, e) && fill_quorum(s, e) &&
 	       relto_context_state_dir(s->library, c->state, e) &&
 	       (c->trust == NULL || relto_context_trust_dir(s->library, c->trust, e));
 }

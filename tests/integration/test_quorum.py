@@ -179,6 +179,50 @@ class TwoOfThree(Witnessed):
         rig.until(lambda: self.report() and self.status()["quorum"]["cosigned_size"] > size + 1, 20, "it goes on")
 
 
+class Asked(Witnessed):
+    """Clients whose contexts have the broker's own file as their quorum (decision 0036)."""
+
+    def relto(self, *words, age="1h", code=0, who="gbr", **more):
+        return self.lab.relto(*words, context=self.lab.context_name(who), code=code, RELTO_QUORUM=self.lab.path("hub", "quorum"),
+                              RELTO_QUORUM_AGE=age, **more)
+
+    def pub(self, *more, **rest):
+        return self.relto("pub", "maritime.piracy", "-", "--label", "ATLAS RESTRICTED//REL TO ATLAS", "--agreement", "atlas", *more,
+                          stdin=canary(), **rest)
+
+    def test_what_a_client_takes_of_the_log_is_signed_by_the_quorum(self):
+        self.relto("whoami")
+        _, err = self.pub("--proof")
+        self.assertIn("proved: record", err)
+        out, _ = self.pub("--json")
+        receipt = os.path.join(self.lab.base, "one.tlog-proof")
+        self.relto("audit", "receipt", json.loads(out)["report"], "--type", "intake", "--wait", "60s", "--out", receipt)
+        head = [rig.program("relto-verify"), "receipt", receipt, "--key", self.log, "--quorum", self.lab.path("hub", "quorum")]
+        got = subprocess.run(head, capture_output=True)
+        self.assertEqual(got.returncode, 0, got.stderr)
+        self.relto("sub", "--proof", "full", "--count", "2", who="nor")
+        folder = os.path.join(self.lab.base, "asked")
+        self.relto("audit", "pull", folder, who="hub")
+        self.assertEqual(self.verify(folder, 2), 0)
+        # and now they are away
+        for w in self.witnesses:
+            w.end()
+        self.report()
+        rig.until(lambda: not self.status()["quorum"]["met"], 30, "no quorum")
+        _, err = self.relto("whoami", age="1s", code=76)
+        self.assertRegex(err, r"^relto: quorum: the log of \d+ records that is shown is not signed .* without w/alpha, w/bravo, w/charlie;")
+        self.pub()  # an hour is not over yet
+        _, err = self.pub("--proof", age="1s", code=76)
+        folder = os.path.join(self.lab.base, "unsigned")
+        _, err = self.relto("audit", "pull", folder, code=76, who="hub")
+        self.assertRegex(err, r"the head of \d+ records is not signed by the quorum of witnesses: without .*\nrelto: ALARM: keep ")
+        self.assertEqual(self.verify(folder, 2), 3)
+        for w in self.witnesses:
+            w.start(address=w.address)
+        rig.until(lambda: self.report() and self.status()["quorum"]["met"], 20, "the quorum")
+        self.relto("whoami", age="20s")
+
+
 class Missing(Witnessed):
     """One honest witness of three is no quorum."""
 

@@ -331,41 +331,6 @@ RELTO_API bool relto_publish_about(struct relto_connection *c, const struct relt
 RELTO_API bool relto_recall(struct relto_connection *c, const uint8_t report[RELTO_ID_BYTES],
     const char *code, struct relto_receipt **receipt, struct relto_error *e);
 
-struct relto_recalled { /* a recipient of a report that was recalled; times are 0: not (yet) */
-	const char *recipient;
-	bool withdrawn;	      /* something of it waited, and does no more */
-	uint64_t notified_us; /* it had something, and is told since then */
-	uint64_t received_us; /* it acknowledged that */
-	const char *answer;   /* a closed code, "" if there is none yet */
-	uint64_t answered_us;
-};
-struct relto_recall_status {
-	uint8_t report[RELTO_ID_BYTES];
-	const char *topic;
-	enum relto_precedence precedence;
-	bool exercise;
-	bool recalled;			/* false: it was not, and nothing below is set */
-	uint8_t notice[RELTO_ID_BYTES]; /* the id of its last recall */
-	const char *code;
-	uint64_t recalled_us;
-	const struct relto_recalled *recipients;
-	size_t recipient_count;
-};
-/* How far the last recall of a report has come; the id is the report's, or the recall's own. */
-RELTO_API bool relto_recall_status(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
-    struct relto_recall_status **out, struct relto_error *e);
-RELTO_API void relto_recall_status_free(struct relto_recall_status *s);
-/* What became here of a report that was recalled: one of relto_answer_code.  The id is the
- * recall's, or the report's.  Returns when it is on record; its originator reads it. */
-RELTO_API bool relto_recall_answer(struct relto_connection *c, const uint8_t id[RELTO_ID_BYTES],
-    const char *answer, struct relto_error *e);
-RELTO_API const char *relto_answer_code(size_t n); /* by number from 0; NULL behind the last */
-/* What a report that was delivered here is worth, to its originator alone: one of
- * relto_feedback_code, with the time in "sighted" alone (else 0). */
-RELTO_API bool relto_feedback(struct relto_connection *c, const uint8_t report[RELTO_ID_BYTES],
-    const char *code, uint64_t sighted_us, struct relto_error *e);
-RELTO_API const char *relto_feedback_code(size_t n);
-
 /* Many reports at once: relto_submit takes a report (copied, not yet signed), relto_flush signs all
  * that gathered, 64 under one signature, and sends them; relto_answer waits for the next answer, in
  * no order.  relto_submit flushes by itself before it takes the 65th.  At the broker's window a
@@ -590,4 +555,5 @@ RELTO_API bool relto_run(
 
 #include "relto_audit.h"
 #include "relto_operator.h"
+#include "relto_said.h"
 #endif

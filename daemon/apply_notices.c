@@ -1,6 +1,7 @@
 /* apply_notices.c - what a Notice does: a recalled or superseded report is withdrawn where it
  * waits, and who had it is told (design 8). */
 #include "daemon/batch.h"
+#include "daemon/feedback.h"
 #include "daemon/role.h"
 #include "daemon/waits.h"
 #include "proto/envelope.h"
@@ -346,6 +347,26 @@ answer(struct committer *c, struct job *j, struct withdrawal *w, struct store_gi
 	return store_put_given(c->ledger->store, notice, e);
 }
 
+/* So that its originator finds it: beside what the party said before. */
+static bool
+remember(struct committer *c, const struct job *j, uint64_t record, struct err *e)
+{
+	struct store *s = c->ledger->store;
+	char name[FEEDBACK_NAME];
+	uint8_t row[FEEDBACK_BYTES];
+	struct feedback f = { .count = 0 };
+	struct bytes was;
+	bool found = false;
+	feedback_name(&j->said.report, j->said.party, name);
+	if (!store_read_note(store_batch_view(s), name, &was, &found, e) ||
+	    (found && !feedback_read(was, &f, e)))
+		return false;
+	const struct feedback_said said = { record, c->ledger->log.time, j->said.sighted_us,
+		j->said.code };
+	feedback_add(&f, &said);
+	return store_put_note(s, name, feedback_write(&f, row), e);
+}
+
 static bool
 feedback(struct committer *c, struct job *j, struct withdrawal *w, struct err *e)
 {
@@ -356,7 +377,7 @@ feedback(struct committer *c, struct job *j, struct withdrawal *w, struct err *e
 	if (j->said.sighted_us != 0)
 		event_body_uint(&b, BODY_FEEDBACK_SIGHTED, j->said.sighted_us);
 	event_body_uint(&b, BODY_FEEDBACK_DELIVERY, w->delivery);
-	return put_record(c, w, &b, &out, e);
+	return put_record(c, w, &b, &out, e) && remember(c, j, out.index, e);
 }
 
 bool

@@ -44,6 +44,7 @@ static const struct {
 	[MSG_RECALL_ANSWER] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_recall_answer },
 	[MSG_FEEDBACK] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_feedback },
 	[MSG_RECALL_STATUS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_recall_status },
+	[MSG_FEEDBACK_STATUS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_feedback_status },
 	[MSG_SESSIONS] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_sessions },
 	[MSG_DRAIN] = { BIT(CONN_READY), BIT(CONN_DRAINING), on_drain },
 	[MSG_PING] = { BIT(CONN_READY) | BIT(CONN_DRAINING), 0, on_ping },
@@ -68,6 +69,7 @@ static const struct {
 	[MSG_SUBSCRIPTION_LIST] = { 0, 0, NULL },
 	[MSG_DEAD_LETTER_LIST] = { 0, 0, NULL },
 	[MSG_RECALL_STATUS_REPLY] = { 0, 0, NULL },
+	[MSG_FEEDBACK_STATUS_REPLY] = { 0, 0, NULL },
 };
 
 static bool

@@ -40,6 +40,7 @@ handler on_prove;
 handler on_recall_status;
 handler on_recall_answer;
 handler on_feedback;
+handler on_feedback_status;
 handler on_backup;
 handler on_erase;
 handler on_sessions;

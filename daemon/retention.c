@@ -1,5 +1,6 @@
 #include "daemon/retention.h"
 
+#include "daemon/feedback.h"
 #include "daemon/role.h"
 #include "daemon/withdrawn.h"
 
@@ -95,7 +96,7 @@ drop_given(
 	size_t count = LOOK;
 	struct store_given after = { .party = place->given_party, .report = place->given };
 	struct store_view *v = store_batch_view(s);
-	char name[WITHDRAWN_ROOM];
+	char name[WITHDRAWN_ROOM], said[FEEDBACK_NAME];
 	const struct bytes none = { NULL, 0 };
 	if (!store_read_given(v, place->in_given ? &after : NULL, page, &count, e))
 		return false;
@@ -107,8 +108,9 @@ drop_given(
 		if (known || store_is_needed(s, page[i].intake))
 			continue;
 		withdrawn_from(page[i].party, &page[i].report, name);
+		feedback_name(&page[i].report, page[i].party, said);
 		if (!store_drop_given(s, page[i].party, &page[i].report, e) ||
-		    !store_put_note(s, name, none, e))
+		    !store_put_note(s, name, none, e) || !store_put_note(s, said, none, e))
 			return false;
 		done->given++;
 	}

@@ -24,6 +24,7 @@ enum { MSG_VERSION_LEAST = 1, MSG_VERSION_MOST = 2 }; /* of the protocol */
 enum msg_from { MSG_FROM_CLIENT = 1, MSG_FROM_BROKER = 2, MSG_FROM_BOTH = 3 };
 
 enum msg_answer { MSG_APPROVE = 1, MSG_REJECT };
+enum { MSG_FEEDBACK_RECIPIENTS_MAX = 64 };
 enum { MSG_SUBSCRIPTIONS_MAX = 256, MSG_DEAD_LETTERS_MAX = 100 }; /* in one message */
 enum msg_subscription_act { MSG_SUBSCRIPTION_LIST_THEM = 1, MSG_SUBSCRIPTION_DELETE };
 enum msg_dead_act { MSG_DEAD_LIST = 1, MSG_DEAD_RETRY, MSG_DEAD_DROP };
@@ -137,6 +138,10 @@ struct msg_recall_status {
 struct msg_erase {
 	struct msg_u64s records; /* main indices, strictly ascending, 1..1,000 */
 	struct bytes because;	 /* text, 1..1,024 bytes */
+};
+struct msg_feedback_status {
+	struct bytes report; /* 16 */
+	struct bytes from;   /* text: empty, or 'next' of the answer before */
 };
 struct msg_sessions {
 	uint64_t from; /* 0, or where the last answer ended */
@@ -369,6 +374,22 @@ struct msg_recall_status_reply {
 	size_t recipient_count;
 	bool more;
 };
+struct msg_feedback_said {
+	struct bytes code;	/* text: closed */
+	uint64_t time, sighted; /* µs; sighted 0: none */
+};
+struct msg_feedback_recipient {
+	struct bytes recipient;
+	uint64_t count;			      /* of all that it said */
+	const struct msg_feedback_said *said; /* the last of it, oldest first */
+	size_t said_count;
+};
+struct msg_feedback_status_reply {
+	struct bytes report; /* 16 */
+	const struct msg_feedback_recipient *recipients;
+	size_t recipient_count;
+	struct bytes next; /* text: the last recipient; empty: the end */
+};
 struct msg_progress {
 	uint64_t done, total; /* bytes; the total is an estimate */
 };
@@ -402,6 +423,7 @@ struct msg {
 		struct msg_recall_answer recall_answer;
 		struct msg_feedback feedback;
 		struct msg_recall_status recall_status;
+		struct msg_feedback_status feedback_status;
 		struct msg_sessions sessions;
 		struct msg_welcome welcome;
 		struct msg_heads heads;
@@ -419,6 +441,7 @@ struct msg {
 		struct msg_proof_list proof_list;
 		struct msg_progress progress;
 		struct msg_recall_status_reply recall_status_reply;
+		struct msg_feedback_status_reply feedback_status_reply;
 		struct msg_empty whoami, status, reload, accept_clock, drain, ping, bye, pong;
 	};
 };

@@ -203,6 +203,12 @@ static const struct codec_field recall_status_fields[] = {
 };
 static const struct codec_shape recall_status =
     SHAPE(struct msg_recall_status, "recall_status", recall_status_fields);
+static const struct codec_field feedback_status_fields[] = {
+	F_BLOB(struct msg_feedback_status, 1, report, ID_BYTES, ID_BYTES),
+	F_TEXT(struct msg_feedback_status, 2, from, 0, LIMIT_PARTY_NAME_BYTES),
+};
+static const struct codec_shape feedback_status =
+    SHAPE(struct msg_feedback_status, "feedback_status", feedback_status_fields);
 static const struct codec_field sessions_fields[] = {
 	F_U64(struct msg_sessions, 1, from, 0, UINT64_MAX),
 };
@@ -544,6 +550,31 @@ static const struct codec_field recall_status_reply_fields[] = {
 };
 static const struct codec_shape recall_status_reply =
     SHAPE(struct msg_recall_status_reply, "recall_status_reply", recall_status_reply_fields);
+
+static const struct codec_field feedback_said_fields[] = {
+	F_TEXT(struct msg_feedback_said, 1, code, 1, CODE_MAX),
+	F_U64(struct msg_feedback_said, 2, time, 1, TIME_US_MAX),
+	F_U64(struct msg_feedback_said, 3, sighted, 0, TIME_US_MAX),
+};
+static const struct codec_shape feedback_said =
+    SHAPE(struct msg_feedback_said, "said", feedback_said_fields);
+static const struct codec_field feedback_recipient_fields[] = {
+	F_TEXT(struct msg_feedback_recipient, 1, recipient, 1, LIMIT_PARTY_NAME_BYTES),
+	F_U64(struct msg_feedback_recipient, 2, count, 1, UINT64_MAX),
+	F_PARTS(struct msg_feedback_recipient, 3, said, said_count, LIMIT_FEEDBACK_KEPT,
+	    &feedback_said),
+};
+static const struct codec_shape feedback_recipient =
+    SHAPE(struct msg_feedback_recipient, "recipient", feedback_recipient_fields);
+
+static const struct codec_field feedback_status_reply_fields[] = {
+	F_BLOB(struct msg_feedback_status_reply, 1, report, ID_BYTES, ID_BYTES),
+	F_PARTS(struct msg_feedback_status_reply, 2, recipients, recipient_count,
+	    MSG_FEEDBACK_RECIPIENTS_MAX, &feedback_recipient),
+	F_TEXT(struct msg_feedback_status_reply, 3, next, 0, LIMIT_PARTY_NAME_BYTES),
+};
+static const struct codec_shape feedback_status_reply =
+    SHAPE(struct msg_feedback_status_reply, "feedback_status_reply", feedback_status_reply_fields);
 
 static const struct codec_shape whoami = { .name = "whoami", .size = sizeof(struct msg_empty) };
 static const struct codec_shape status = { .name = "status", .size = sizeof(struct msg_empty) };

@@ -1,5 +1,4 @@
-/* cmd_recall.c - relto recall: calls a report back, says how far that has come, and answers one;
- * relto feedback. */
+/* cmd_recall.c - relto recall: calls a report back, says how far that has come, and answers one. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
@@ -238,19 +237,6 @@ run_status(struct session *s, const struct call *c)
 
 /* ---- what a recipient says ---- */
 
-/* One of the codes; false: they are listed. */
-static bool
-known_code(const char *usage, const char *(*codes)(size_t), const char *said)
-{
-	for (size_t i = 0; codes(i) != NULL; i++)
-		if (strcmp(codes(i), said) == 0)
-			return true;
-	(void)out_usage(usage, "'%s' is none of these:", said);
-	for (size_t i = 0; codes(i) != NULL; i++)
-		(void)fprintf(stderr, "  %s\n", codes(i));
-	return false;
-}
-
 static int
 run_answer(const struct call *c)
 {
@@ -259,59 +245,10 @@ run_answer(const struct call *c)
 	uint8_t id[RELTO_ID_BYTES];
 	if (c->count != 3 || !relto_id_parse(c->words[1], id))
 		return out_usage(cmd_recall_usage, "answer takes a REPORT-ID and an ANSWER");
-	if (!known_code(cmd_recall_usage, relto_answer_code, c->words[2]))
+	if (!notice_arg_said(cmd_recall_usage, relto_answer_code, c->words[2]))
 		return 64;
 	int status = session_open(&s, &c->flags);
 	if (status == 0 && !relto_recall_answer(s.connection, id, c->words[2], &e))
-		status = session_error(&e);
-	session_close(&s);
-	return status;
-}
-
-const char cmd_feedback_usage[] = "feedback REPORT-ID CODE [--at TIME]";
-
-static int
-feedback_parse(struct call *c, uint64_t *at_ms, int argc, char **argv)
-{
-	static const struct option feedback_options[] = {
-		{ "at", required_argument, NULL, 1 },
-		CONTEXT_OPTIONS,
-		{ NULL, 0, NULL, 0 },
-	};
-	int code;
-	opterr = 0;
-	optind = 1;
-	while ((code = getopt_long(argc, argv, "", feedback_options, NULL)) != -1) {
-		if (code == 1 && !session_time_parse(optarg, at_ms))
-			return out_usage(cmd_feedback_usage,
-			    "--at '%s' is not right: a time such as 2026-06-01T12:00:00Z", optarg);
-		if (code == '?' || (code != 1 && !context_flag(&c->flags, code, optarg)))
-			return out_usage(cmd_feedback_usage, "what is '%s'?", argv[optind - 1]);
-	}
-	for (; optind < argc && c->count < 3; optind++)
-		c->words[c->count++] = argv[optind];
-	return 0;
-}
-
-int
-cmd_feedback(int argc, char **argv)
-{
-	struct call c = { 0 };
-	struct session s = { 0 };
-	struct relto_error e = { 0 };
-	uint8_t id[RELTO_ID_BYTES];
-	uint64_t at_ms = 0;
-	int status = feedback_parse(&c, &at_ms, argc, argv);
-	if (status != 0)
-		return status;
-	if (c.count != 2 || !relto_id_parse(c.words[0], id))
-		return out_usage(cmd_feedback_usage, "which report, and what of it?");
-	if (!known_code(cmd_feedback_usage, relto_feedback_code, c.words[1]))
-		return 64;
-	if ((strcmp(c.words[1], "sighted") == 0) != (at_ms != 0))
-		return out_usage(cmd_feedback_usage, "--at goes with sighted, and only with it");
-	status = session_open(&s, &c.flags);
-	if (status == 0 && !relto_feedback(s.connection, id, c.words[1], at_ms * 1000, &e))
 		status = session_error(&e);
 	session_close(&s);
 	return status;

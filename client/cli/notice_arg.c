@@ -118,3 +118,15 @@ notice_arg_refused(const struct relto_notice *n, bool exercise, const struct rel
 		    "  %s %s: that report is a recall, which nothing takes the place of\n",
 		    option_of(n), id);
 }
+
+bool
+notice_arg_said(const char *usage, const char *(*codes)(size_t), const char *said)
+{
+	for (size_t i = 0; codes(i) != NULL; i++)
+		if (strcmp(codes(i), said) == 0)
+			return true;
+	(void)out_usage(usage, "'%s' is none of these:", said);
+	for (size_t i = 0; codes(i) != NULL; i++)
+		(void)fprintf(stderr, "  %s\n", codes(i));
+	return false;
+}

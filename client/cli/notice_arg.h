@@ -12,6 +12,8 @@ int notice_arg_code(const char *usage, enum relto_act act, const char *code);
 MUST_USE bool notice_arg_set(struct relto_notice *n, enum relto_act act, const char *id);
 /* Of both options and --code together: 0, or the exit status of a wrong call, said. */
 int notice_arg_check(const char *usage, const struct relto_notice *n);
+/* What a recipient says: one of 'codes'.  False: they are listed. */
+MUST_USE bool notice_arg_said(const char *usage, const char *(*codes)(size_t), const char *said);
 /* Each of these says nothing without a notice (act 0). */
 void notice_arg_json(struct out_json *j, const struct relto_notice *n);
 /* Before it is published: what it would do to the earlier one, for whom. */

@@ -196,6 +196,14 @@ def recall_status(client, *hexes):
     client.send("recall_status", pb.RecallStatus(report=bytes.fromhex("".join(hexes))))
 
 
+def feedback_status(client, report, at=""):
+    client.send("feedback_status", pb.FeedbackStatus(report=bytes.fromhex(report), **{"from": bytes.fromhex(at)}))
+
+
+def feedback_status_from(client, length):
+    feedback_status(client, "00" * 16, "61" * int(length))
+
+
 def officer(sender):
     sender.who = ("gbr", "/release-office")
     return sender
@@ -233,6 +241,11 @@ def say_of_no_subscriber(client, name, code):
 @operator
 def recall_status_of_no_publisher(client):
     recall_status(client, "00" * 16)
+
+
+@operator
+def feedback_status_of_no_publisher(client):
+    feedback_status(client, "00" * 16)
 
 
 def backup_of_no_operator(client, name="x"):

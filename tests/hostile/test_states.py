@@ -11,7 +11,8 @@ KINDS = [f.name for f in pb.Message.DESCRIPTOR.oneofs_by_name["body"].fields]
 HELLO = {"hello": False, "bye": True}  # an empty Hello lacks its versions: no session that could go on
 CLIENTS = ("publish", "subscribe", "ack", "explain", "whoami", "audit_list", "audit_pull", "attest", "status", "reload",
            "accept_clock", "ping", "bye", "holds", "decide", "prove", "backup", "erase",
-           "sessions", "drain", "recall_answer", "nack", "subscriptions", "dead_letters", "feedback", "recall_status")
+           "sessions", "drain", "recall_answer", "nack", "subscriptions", "dead_letters", "feedback", "recall_status",
+           "feedback_status")
 
 
 class StatesTest(measure.HostileTest):

@@ -58,7 +58,7 @@ class Install(unittest.TestCase):
 
     def test_programs_header_and_manuals_are_there(self):
         found = {os.path.relpath(os.path.join(d, n), self.dest) for d, _, names in os.walk(self.dest) for n in names}
-        for wanted in ("bin/relto", "bin/relto-verify", "include/relto.h", "include/relto_audit.h", "include/relto_operator.h",
+        for wanted in ("bin/relto", "bin/relto-verify", "include/relto.h", "include/relto_audit.h", "include/relto_operator.h", "include/relto_said.h",
                        "share/doc/librelto/example.c",
                        "share/man/man1/relto.1", "share/man/man1/relto-verify.1", "share/man/man8/reltod.8",
                        "sbin/relto-signer", "share/man/man8/relto-signer.8", "share/man/man5/reltod.conf.5",

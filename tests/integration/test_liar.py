@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -310,6 +311,32 @@ class Holds(Liar):
             self.assertIn("out of order", err)
         self.listing(pb.HoldList(holds=[one], next=b"\2" * 16), pb.HoldList(holds=[two]))
         self.assertEqual(len(self.relto("holds", "list")[0].splitlines()), 3)
+
+    def test_a_list_of_feedback_ends_and_is_about_the_report_that_was_asked_for(self):
+        report = uuid.uuid4()
+        one, two = (pb.FeedbackRecipient(recipient=p, count=1, said=[pb.FeedbackSaid(code=b"useful", time=1)])
+                    for p in (b"NOR", b"K\x1b[31mEN"))
+
+        def page(*recipients, **more):
+            return pb.FeedbackStatusReply(report=more.pop("report", report.bytes), recipients=recipients, **more)
+
+        def listing(*pages):
+            left = list(pages)
+            self.hub(shown=version(2), feedback_status=lambda s, m: s.send(m.request, feedback_status_reply=left.pop(0)))
+
+        for pages, why in (([page(one, report=OTHER)], "about another report"), ([page(next=b"NOR")], "goes on nowhere"),
+                           ([page(one, next=b"KEN")], "goes on nowhere"),
+                           ([page(one, next=b"NOR"), page(two, next=b"NOR")], "goes on nowhere")):
+            listing(*pages)
+            out, err = self.relto("feedback", "status", str(report), code=76)
+            self.assertEqual(out, "")
+            self.assertIn(why, err)
+        listing(page(one, next=b"NOR"), page(two))
+        out, _ = self.relto("feedback", "status", str(report))
+        self.assertEqual(len(out.splitlines()), 3)
+        self.assertNotIn("\x1b", out)
+        self.hub()
+        self.assertIn("it is too old", self.relto("feedback", "status", str(report), code=76)[1])
 
     def test_a_hold_that_is_neither_live_nor_an_exercise_is_none(self):
         for mode, why in (0, "missing"), (3, "3 is none of its values"):

@@ -3,15 +3,19 @@
 it (design 8, 12; S7, S11, S13)."""
 import json
 import os
+import struct
 import sys
 import unittest
 import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import rig  # noqa: E402
+import rig  # noqa: E402,F401
+import wire  # noqa: E402
+from test_again import rows, tables  # noqa: E402
 from test_notices import NoticeTest, text_of  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+from test_refuses import crc32c  # noqa: E402
 from wire import pb  # noqa: E402
 
 FOR_ALL = ("--label", "ATLAS RESTRICTED//REL TO ATLAS", "--label", "TLP:GREEN")
@@ -102,6 +106,141 @@ class Publishing(NoticeTest):
             self.assertEqual(out, "")
             self.assertIn(told, err)
             self.assertIn("[--supersedes ID|--about ID] [--code CODE]", err)
+
+
+KEPT, PAGE = 16, 64  # LIMIT_FEEDBACK_KEPT, MSG_FEEDBACK_RECIPIENTS_MAX
+
+
+def say(client, report, code=b"useful", **more):
+    client.ask("feedback", pb.Feedback(report=report, code=code, **more))
+
+
+def told(client, report, **more):
+    return client.ask("feedback_status", pb.FeedbackStatus(report=report, **more))
+
+
+class Feedback(NoticeTest):
+    def given(self, *to):
+        gbr, readers = self.client("gbr"), [self.reader(p) for p in to]
+        _, report = publish(gbr, [(TEARLINE, canary())])
+        for c in readers:
+            c.ack(c.receive())
+        self.drain(*{"nor", "ken"} - set(to))
+        return report, gbr, readers
+
+    def test_who_published_a_report_reads_who_said_what_of_it_and_when(self):
+        report, gbr, (nor, ken) = self.given("nor", "ken")
+        self.assertEqual(list(told(gbr, report).recipients), [])
+        out, _ = self.lab.relto("feedback", "status", text_of(report), context="gbr")
+        self.assertEqual(out, "nobody said anything of it\n")
+        self.lab.relto("feedback", text_of(report), "useful", context="nor")
+        self.lab.relto("feedback", text_of(report), "sighted", "--at", "2026-06-01T12:00:00Z", context="nor")
+        self.lab.relto("feedback", text_of(report), "refuted", context="ken")
+        records = self.log(report, "FEEDBACK")
+        for restart in range(2):
+            said = json.loads(self.lab.relto("feedback", "status", text_of(report), "--json", context="gbr")[0])
+            self.assertEqual(said["report"], text_of(report))
+            self.assertEqual({r["recipient"]: r["count"] for r in said["recipients"]}, {"NOR": 2, "KEN": 1})
+            self.assertEqual(sorted((w["said_us"], r["recipient"], w["code"], w["sighted_us"]) for r in said["recipients"]
+                                    for w in r["said"]),
+                             [(r.time, r.text(2, 0), r.text(7, 0), at) for r, at in zip(records, (0, 1780315200 * 10**6, 0))])
+            out, _ = self.lab.relto("feedback", "status", text_of(report), context="gbr")
+            self.assertRegex(out, r"\ARECIPIENT +SAYS +WHEN +SIGHTED\n")
+            self.assertRegex(out, r"(?m)^NOR +sighted +20\S+ +2026-06-01T12:00:00Z$")
+            self.assertRegex(out, r"(?m)^KEN +refuted +20\S+ +-$")
+            if not restart:
+                self.lab.stop()
+                self.lab.start()
+        self.lab.relto("feedback", "status", text_of(report), context="gbr-inspector")
+        self.replayed()
+
+    def test_only_the_party_that_published_it_is_told_and_the_answer_is_the_same_for_all_others(self):
+        report, gbr, (nor,) = self.given("nor")
+        say(nor, report)
+        answers = set()
+        for client, id_ in ((nor, report), (self.client("ken"), report), (gbr, os.urandom(16)),
+                            (self.client("hub"), report)):
+            with self.assertRaises(wire.Refused) as no:
+                told(client, id_)
+            answers.add((no.exception.code, no.exception.text, no.exception.field, no.exception.error.detail))
+        self.assertEqual({a[0] for a in answers}, {"unknown-report"})
+        self.assertEqual(len(answers), 1)
+        _, err = self.lab.relto("feedback", "status", text_of(report), context="nor", code=66)
+        self.assertIn("no such report", err)
+        with self.assertRaises(wire.Refused) as no:
+            told(self.client("gbr", "/watch"), report)
+        self.assertEqual(no.exception.code, "role")
+
+    def test_from_a_party_that_said_nothing_or_that_is_nobody_it_begins_again(self):
+        report, gbr, (nor,) = self.given("nor")
+        say(nor, report)
+        whole = told(gbr, report)
+        for name in (b"KEN", b"GBR", b"NOBODY"):
+            self.assertEqual(told(gbr, report, **{"from": name}), whole)
+        self.assertEqual(list(told(gbr, report, **{"from": b"NOR"}).recipients), [])
+
+    def test_the_last_of_what_a_party_said_is_told_and_how_often_it_spoke(self):
+        report, gbr, (nor,) = self.given("nor")
+        for n in range(KEPT):
+            say(nor, report, b"sighted", sighted=n + 1)
+        (at,) = told(gbr, report).recipients
+        self.assertEqual((at.count, [s.sighted for s in at.said]), (KEPT, list(range(1, KEPT + 1))))
+        out, _ = self.lab.relto("feedback", "status", text_of(report), context="gbr")
+        self.assertNotIn("said more before", out)
+        say(nor, report, b"confirmed")
+        (past,) = told(gbr, report).recipients
+        self.assertEqual((past.count, [s.sighted for s in past.said]), (KEPT + 1, list(range(2, KEPT + 1)) + [0]))
+        out, _ = self.lab.relto("feedback", "status", text_of(report), context="gbr")
+        self.assertTrue(out.endswith("NOR said more before, 1 times: relto audit list type=feedback\n"), out)
+        self.assertEqual(len(self.log(report, "FEEDBACK")), KEPT + 1, "the log has all")
+
+    def test_wrong_words_are_told(self):
+        one = str(uuid.uuid4())
+        for words, why in (
+                (("status",), "status takes one REPORT-ID"), (("status", "x"), "status takes one REPORT-ID"),
+                (("status", one, "useful"), "status takes one REPORT-ID"),
+                (("status", one, "--at", "2026-06-01T12:00:00Z"), "status takes no --at"),
+                ((one, "useful", "--json"), "--json goes with status"), ((one, "useful", "x", "y"), "what is 'y'?"),
+                ((one, "sighted", "--at", "noon"), "--at 'noon' is not right"), ((one, "nice"), "'nice' is none of these:")):
+            _, err = self.lab.relto("feedback", *words, context="gbr", code=64)
+            self.assertIn(why, err)
+
+
+class Pages(NoticeTest):
+    """More recipients than one answer takes, put into the store beside one that said something."""
+
+    def put(self, note, numbers):
+        """The same note for parties of these numbers, and names for them."""
+        env = tables(self.lab, write=True)
+        try:
+            with env.begin(write=True) as t:
+                meta, names = (env.open_db(n, t, create=False) for n in (b"meta", b"name"))
+                for n in numbers:
+                    for table, key, value in ((meta, note[0][:-8] + b"%08x" % n, note[1][:-4]),
+                                              (names, b"\1P%d" % n, struct.pack(">I", n)),
+                                              (names, b"\x81" + struct.pack(">I", n), b"P%d" % n)):
+                        t.put(key, value + struct.pack(">I", crc32c(key + value)), db=table)
+        finally:
+            env.close()
+
+    def test_an_answer_has_so_many_recipients_and_the_next_goes_on_behind_them(self):
+        gbr, nor = self.client("gbr"), self.reader("nor")
+        _, report = publish(gbr, [(TEARLINE, canary())])
+        nor.ack(nor.receive())
+        self.drain("ken")
+        say(nor, report)
+        (note,) = [(k, v) for k, v in rows(self.lab, "meta") if k.startswith(b"note/feedback.")]
+        self.put(note, range(1000, 999 + PAGE))
+        full = told(gbr, report)
+        self.assertEqual((len(full.recipients), full.next), (PAGE, b""))
+        self.put(note, [999 + PAGE])
+        first = told(gbr, report)
+        self.assertEqual((len(first.recipients), first.next), (PAGE, first.recipients[-1].recipient))
+        self.assertEqual(first.recipients, full.recipients)
+        rest = told(gbr, report, **{"from": first.next})
+        self.assertEqual(([r.recipient for r in rest.recipients], rest.next), ([b"P%d" % (999 + PAGE)], b""))
+        said = json.loads(self.lab.relto("feedback", "status", text_of(report), "--json", context="gbr")[0])
+        self.assertEqual([r["recipient"] for r in said["recipients"]], ["NOR"] + ["P%d" % n for n in range(1000, 1000 + PAGE)])
 
 
 if __name__ == "__main__":

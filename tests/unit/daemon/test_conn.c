@@ -56,6 +56,7 @@ static const struct {
 	{ MSG_RECALL_ANSWER, R, D },
 	{ MSG_FEEDBACK, R, D },
 	{ MSG_RECALL_STATUS, R, D },
+	{ MSG_FEEDBACK_STATUS, R, D },
 	{ MSG_SESSIONS, R, D },
 	{ MSG_DRAIN, R, D },
 	{ MSG_WELCOME, 0, 0 },
@@ -77,6 +78,7 @@ static const struct {
 	{ MSG_SUBSCRIPTION_LIST, 0, 0 },
 	{ MSG_DEAD_LETTER_LIST, 0, 0 },
 	{ MSG_RECALL_STATUS_REPLY, 0, 0 },
+	{ MSG_FEEDBACK_STATUS_REPLY, 0, 0 },
 };
 _Static_assert(sizeof(cells) / sizeof(cells[0]) == MSG_COUNT, "a row for every message");
 

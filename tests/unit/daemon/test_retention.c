@@ -1,5 +1,6 @@
 #include "tests/lib/test.h"
 
+#include "daemon/feedback.h"
 #include "daemon/retention.h"
 #include "proto/facts.h"
 #include "tests/lib/store_rig.h"
@@ -32,7 +33,7 @@ report_id(uint64_t number)
 	return k;
 }
 
-/* A report accepted at 'accepted', given to party 2. */
+/* A report accepted at 'accepted', given to party 2, who said something of it. */
 static void
 put(struct store_rig *r, uint64_t intake, uint64_t accepted, uint64_t expires)
 {
@@ -46,6 +47,21 @@ put(struct store_rig *r, uint64_t intake, uint64_t accepted, uint64_t expires)
 	OK(r, store_put_part(r->store, intake, STORE_PART_HEAD(0), bytes_of("head"), &r->e));
 	OK(r, store_put_part(r->store, intake, STORE_PART_BODY(0), bytes_of("body"), &r->e));
 	OK(r, store_put_given(r->store, &g, &r->e));
+	char name[FEEDBACK_NAME];
+	feedback_name(&rep.key, 2, name);
+	OK(r, store_put_note(r->store, name, bytes_of("said"), &r->e));
+}
+
+static bool
+is_said(struct store_rig *r, uint64_t number)
+{
+	struct store_report_key key = report_id(number);
+	char name[FEEDBACK_NAME];
+	struct bytes said;
+	bool found;
+	feedback_name(&key, 2, name);
+	OK(r, store_read_note(r->view, name, &said, &found, &r->e));
+	return found;
 }
 
 static struct store_queue_key
@@ -227,6 +243,8 @@ ids_go_later_and_take_what_was_given_with_them(void **state)
 	key = report_id(20);
 	OK(r, store_find_given(r->view, 2, &key, &g, &found, &r->e));
 	assert_true(found);
+	assert_false(is_said(r, 10));
+	assert_true(is_said(r, 20));
 }
 
 static void

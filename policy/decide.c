@@ -188,8 +188,10 @@ static bool
 judge_all(struct court *c, struct decisions *out)
 {
 	struct recipient_decision *list = arena_zalloc(c->arena, count_members(c), sizeof(*list));
-	struct benches *benches = arena_zalloc(c->arena, 1, sizeof(*benches));
-	if (list == NULL || benches == NULL)
+	/* under one agreement nothing is merged, and five kilobytes need not be cleared */
+	bool merged = c->named_count > 1;
+	struct benches *benches = merged ? arena_zalloc(c->arena, 1, sizeof(*benches)) : NULL;
+	if (list == NULL || (merged && benches == NULL))
 		return err_set(c->err, ERR_NOMEM, "decision");
 	struct walk w = { 0 };
 	const struct party *p;

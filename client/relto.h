@@ -532,6 +532,14 @@ RELTO_API bool relto_ack(
  * before the library waits for a delivery, and by relto_settle and relto_close. */
 RELTO_API bool relto_ack_later(
     struct relto_connection *c, const struct relto_delivery *d, struct relto_error *e);
+/* Gives a delivery back that was not acknowledged: it comes again after delay_ms (at most a day),
+ * here or to another reader of the subscription, and holds no credit until then.  Each coming
+ * counts: after the broker's max-deliveries it is a dead letter.  Returns when that is durable.
+ * usage: a longer delay; version: the broker is too old; quota: too many wait so.  Of a session
+ * that was lost it comes again anyway, as soon as it can: that is the error, and nothing is to be
+ * done. */
+RELTO_API bool relto_nack(struct relto_connection *c, const struct relto_delivery *d,
+    uint64_t delay_ms, struct relto_error *e);
 /* Comes back when every relto_ack_later of this session is durable; the first that was refused is
  * the error. */
 RELTO_API bool relto_settle(struct relto_connection *c, struct relto_error *e);

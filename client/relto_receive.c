@@ -399,6 +399,30 @@ relto_ack(struct relto_connection *c, const struct relto_delivery *d, struct rel
 	return ok;
 }
 
+bool
+relto_nack(struct relto_connection *c, const struct relto_delivery *d, uint64_t delay_ms,
+    struct relto_error *e)
+{
+	SCOPED(inside_message_free) struct inside_message *answer = NULL;
+	struct msg m = { .type = MSG_NACK };
+	if (delay_ms > LIMIT_NACK_DELAY_MS)
+		return inside_failf(e, ERR_USAGE, "a delay of at most a day");
+	if (c->version < msg_since(MSG_NACK))
+		return inside_failf(
+		    e, ERR_VERSION, "this broker takes nothing back: it is too old");
+	if (!has_subscription(c, d, e) || !inside_line(c, 0, e))
+		return false;
+	if (is_stale(c, d) || c->line.state != LINE_UP)
+		return inside_lost(c, e);
+	m.nack.subscription = c->subscriptions[d->subscription - 1].number;
+	m.nack.deliveries = (struct msg_u64s){ &d->number, 1 };
+	m.nack.delay_ms = (uint32_t)delay_ms;
+	bool ok = inside_acks_flush(c, e) && inside_start_here(c, &m, 0, e) &&
+		  inside_expect(c, MSG_PONG, &answer, e);
+	inside_forget(c);
+	return ok;
+}
+
 static int
 by_number(const void *a, const void *b)
 {

@@ -1,6 +1,7 @@
 /* cmd_sub.c - relto sub: receives, verifies, shows, saves or hands over, and acknowledges. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,7 +38,8 @@ enum option_code {
 };
 enum {
 	CREDIT_MAX = 1024,
-	TURN_MS = 1000 /* how long a wait goes on without a look round */
+	TURN_MS = 1000,	  /* how long a wait goes on without a look round */
+	BACK_MOST_S = 600 /* what cannot be kept now comes again after at most this */
 };
 struct call {
 	struct context_flags flags;
@@ -52,6 +54,7 @@ struct call {
 	bool unproved; /* one came without the proof that was asked for */
 	bool bad;      /* a report that could not be verified came */
 	bool unkept;   /* one could not be shown, saved or handed over */
+	bool failed;   /* the last one could not be saved or handed over now */
 	struct handover_done done;
 	struct relto_subscription got;
 	struct alarms alarms;
@@ -206,6 +209,24 @@ save(struct call *c, const struct relto_delivery *d, struct delivery_place *at)
 	return true;
 }
 
+/* What it takes back, or the place of, is marked where it was saved. */
+static bool
+mark(struct call *c, const struct relto_delivery *d)
+{
+	struct delivery_place at;
+	if (!delivery_mark(d, c->save, &at)) {
+		(void)fprintf(stderr,
+		    "relto: cannot mark %s/%s as no longer valid: %s; not acknowledged\n", c->save,
+		    at.name, strerror(errno));
+		return false;
+	}
+	if (at.name[0] != 0)
+		(void)fprintf(stderr, "relto: %s/%s WAS %s: it is marked there (%s)\n", c->save,
+		    at.name, d->about.act == RELTO_RECALL ? "RECALLED" : "SUPERSEDED",
+		    delivery_mark_file(d));
+	return true;
+}
+
 /* Kept and handed over, as far as asked for. */
 static bool
 keep(struct call *c, const struct relto_delivery *d)
@@ -213,7 +234,7 @@ keep(struct call *c, const struct relto_delivery *d)
 	struct delivery_place at;
 	const char *folder = NULL;
 	if (c->save != NULL) {
-		if (!save(c, d, &at))
+		if (!save(c, d, &at) || !mark(c, d))
 			return false;
 		folder = arena_printf(&c->session->scratch, "%s/%s", c->save, at.name);
 	}
@@ -252,7 +273,8 @@ take(struct call *c, const struct relto_delivery *d)
 	if (!whole)
 		(void)fputs(
 		    "relto: not acknowledged: use --save for what cannot be shown\n", stderr);
-	bool safe = whole && keep(c, d) && ferror(stdout) == 0;
+	c->failed = whole && !keep(c, d);
+	bool safe = whole && !c->failed && ferror(stdout) == 0;
 	c->unkept |= !safe;
 	return safe;
 }
@@ -270,6 +292,24 @@ note_open(struct call *c, uint64_t number, bool open)
 		c->open[i] = c->open[--c->open_count];
 }
 
+/* Later may be better: it comes again after a second, and each time after twice as long.  False: it
+ * stays where it is, until the broker makes it again by itself. */
+static bool
+give_back(struct call *c, const struct relto_delivery *d)
+{
+	uint32_t times = d->attempt == 0 ? 0 : d->attempt - 1;
+	uint64_t s = times < 10 ? 1ull << times : BACK_MOST_S;
+	struct relto_error e;
+	char id[RELTO_ID_TEXT];
+	s = s < BACK_MOST_S ? s : BACK_MOST_S;
+	if (c->no_ack || !relto_nack(c->session->connection, d, s * 1000, &e))
+		return false;
+	relto_id_print(d->id, id);
+	(void)fprintf(
+	    stderr, "relto: report %s is given back, and comes again in %" PRIu64 " s\n", id, s);
+	return true;
+}
+
 /* What came again after it was dealt with only waits for its acknowledgement. */
 static bool
 handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
@@ -277,6 +317,7 @@ handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
 	bool shown = delivery_is_shown(d);
 	bool again = shown && handover_is_done(&c->done, d), safe = again;
 	session_next(c->session);
+	c->failed = false;
 	c->seen += !again;
 	if (!shown)
 		not_shown(c, d);
@@ -285,7 +326,8 @@ handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
 	if (safe && !again)
 		handover_set_done(&c->done, d);
 	bool ack = safe && !c->no_ack;
-	note_open(c, d->number, !ack);
+	bool back = shown && !again && c->failed && give_back(c, d);
+	note_open(c, d->number, !ack && !back);
 	return !ack || relto_ack_later(c->session->connection, d, e);
 }
 

@@ -82,11 +82,21 @@ show_exercise(const struct relto_delivery *d)
 		(void)puts("EXERCISE EXERCISE EXERCISE");
 }
 
+/* Before the report too, whatever else fills the screen. */
+static void
+show_act(const struct relto_delivery *d)
+{
+	if (d->about.act == RELTO_RECALL)
+		(void)puts("RECALL RECALL RECALL");
+	else if (d->about.act == RELTO_SUPERSEDE)
+		(void)puts("SUPERSEDES AN EARLIER REPORT");
+}
+
 /* A recall has nothing else; no report is taken for one. */
 static void
 show_about(const struct relto_delivery *d)
 {
-	static const char *const acts[] = { "", "supersedes", "RECALLS", "is about" };
+	static const char *const acts[] = { "", "SUPERSEDES", "RECALLS", "is about" };
 	char id[RELTO_ID_TEXT];
 	if (d->about.act == 0)
 		return;
@@ -94,6 +104,8 @@ show_about(const struct relto_delivery *d)
 	(void)printf("  %s report %s", acts[d->about.act], id);
 	out_cleanf(stdout, "%s%s", d->about.code[0] == 0 ? "" : ": ", d->about.code);
 	(void)putchar('\n');
+	if (d->about.act == RELTO_SUPERSEDE)
+		(void)puts("  go by this one: what you have of that report is out of date");
 	if (d->about.act != RELTO_RECALL)
 		return;
 	(void)printf("  destroy what you have of it, and say so: relto recall answer %s ", id);
@@ -109,6 +121,7 @@ delivery_show(struct session *s, const struct relto_delivery *d)
 	bool colour = session_colour(stdout), whole = true;
 	relto_id_print(d->id, id);
 	show_exercise(d);
+	show_act(d);
 	(void)printf("%sreport %s%s  %s  ", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "",
 	    precedence(d->precedence));
 	out_clean(stdout, bytes_of(d->topic));

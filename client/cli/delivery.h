@@ -43,3 +43,12 @@ struct delivery_place {
 };
 MUST_USE bool delivery_save(struct session *s, const struct relto_delivery *d, const char *folder,
     struct delivery_place *at);
+/*
+ * If it recalls or supersedes a report of its own party that is saved under FOLDER, a file in that
+ * report's folder says so: by which report, and why; nothing else there changes.  at->name: the
+ * folder; empty: there is none.  False: errno says why it could not be marked.
+ */
+MUST_USE bool delivery_mark(
+    const struct relto_delivery *d, const char *folder, struct delivery_place *at);
+/* "recalled.json" or "superseded.json". */
+const char *delivery_mark_file(const struct relto_delivery *d);

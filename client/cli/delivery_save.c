@@ -145,11 +145,12 @@ is_saved(int base, const char *name, const char *digest)
 /* PARTY.ID, for an exercise with that before it; of a party that is not pinned, what it says of
  * itself, and that it is not verified. */
 static void
-name_of(const struct relto_delivery *d, char to[DELIVERY_NAME])
+name_of(
+    const struct relto_delivery *d, const uint8_t report[RELTO_ID_BYTES], char to[DELIVERY_NAME])
 {
 	char id[RELTO_ID_TEXT];
 	const char *domain = strstr(d->originator, "//");
-	relto_id_print(d->id, id);
+	relto_id_print(report, id);
 	domain = domain == NULL ? "" : domain + 2;
 	size_t len = strcspn(domain, "/") < 128 ? strcspn(domain, "/") : 128;
 	const char *mode = d->exercise ? "EXERCISE." : "";
@@ -165,7 +166,7 @@ static bool
 find_place(int base, const struct relto_delivery *d, struct delivery_place *at, bool *saved)
 {
 	char first[DELIVERY_NAME], digest[DELIVERY_DIGEST];
-	name_of(d, first);
+	name_of(d, d->id, first);
 	delivery_digest(d, digest);
 	for (unsigned n = 1; n <= PLACES; n++) {
 		if (n == 1)
@@ -211,6 +212,61 @@ delivery_save(struct session *s, const struct relto_delivery *d, const char *fol
 	bool ok = disk_sync_name(folder, &unsaid) && save_in(base, s, d, at);
 	int why = errno;
 	(void)close(base);
+	errno = why;
+	return ok;
+}
+
+/* ---- what another report says of it ---- */
+
+const char *
+delivery_mark_file(const struct relto_delivery *d)
+{
+	return d->about.act == RELTO_RECALL ? "recalled.json" : "superseded.json";
+}
+
+static bool
+put_mark(int folder, const struct relto_delivery *d)
+{
+	char id[RELTO_ID_TEXT];
+	const char *part = ".mark.part";
+	FILE *f = make(folder, part);
+	struct out_json j = { .to = f };
+	if (f == NULL)
+		return false;
+	relto_id_print(d->id, id);
+	out_json_begin(&j, NULL, '{');
+	out_json_text(&j, "act", delivery_act(d));
+	out_json_text(&j, "by", id);
+	out_json_text(&j, "code", d->about.code[0] == 0 ? NULL : d->about.code);
+	out_json_uint(&j, "created_ms", d->created);
+	out_json_uint(&j, "accepted_us", d->accepted_us);
+	out_json_end(&j, '}');
+	out_json_line(&j);
+	bool ok = ferror(f) == 0;
+	return finish(f) && ok && renameat(folder, part, folder, delivery_mark_file(d)) == 0 &&
+	       fsync(folder) == 0;
+}
+
+bool
+delivery_mark(const struct relto_delivery *d, const char *folder, struct delivery_place *at)
+{
+	int base = -1, place = -1;
+	at->name[0] = 0;
+	at->beside = false;
+	if (d->about.act != RELTO_RECALL && d->about.act != RELTO_SUPERSEDE)
+		return true;
+	name_of(d, d->about.report, at->name);
+	base = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (base >= 0)
+		place = openat(base, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool none = place < 0 && errno == ENOENT, ok = none || (place >= 0 && put_mark(place, d));
+	int why = errno;
+	if (none)
+		at->name[0] = 0;
+	if (place >= 0)
+		(void)close(place);
+	if (base >= 0)
+		(void)close(base);
 	errno = why;
 	return ok;
 }

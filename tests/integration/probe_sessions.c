@@ -289,6 +289,8 @@ step(const char *word, const char *rest)
 		say(relto_ack(c, held[n], &e), &e);
 	else if (strcmp(word, "ack-later") == 0)
 		say(relto_ack_later(c, held[n], &e), &e);
+	else if (strcmp(word, "nack") == 0) /* the first that came */
+		say(relto_nack(c, held[0], strtoull(rest, NULL, 10), &e), &e);
 	else if (strcmp(word, "settle") == 0)
 		say(relto_settle(c, &e), &e);
 	else if (strcmp(word, "ping") == 0)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import unittest
+import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -79,6 +80,25 @@ class Keeping(rig.LabTest):
         publish(self.client("gbr"), [(TEARLINE, canary() + b"x" * (1 << 20))])
         self.sub("--exec", "exit 3", code=74)
         self.sub("--exec", "exec <&-; exit 0")
+
+    def test_what_a_program_does_not_take_is_given_back_and_holds_nothing_up(self):
+        gbr, name = self.client("gbr"), {}
+        for which in ("first", "second"):
+            _, report = publish(gbr, [(TEARLINE, canary())])
+            name[which] = str(uuid.UUID(bytes=report))
+        out, err = self.lab.relto("sub", "--json", "--credit", "1", "--count", "2", "--wait", "10s", "--exec",
+                                  "test $RELTO_REPORT != " + name["first"], context=self.nor, code=74)
+        self.assertEqual([json.loads(line)["report"] for line in out.splitlines()], [name["first"], name["second"]])
+        self.assertEqual(err.count("is given back"), 1)
+        self.assertIn("relto: report %s is given back, and comes again in 1 s\n" % name["first"], err)
+        self.assertNotIn("nothing more can come", err)
+        out, err = self.lab.relto("sub", "--json", "--count", "1", "--wait", "10s", "--exec", "exit 3", context=self.nor, code=74)
+        self.assertEqual((json.loads(out)["report"], json.loads(out)["attempt"]), (name["first"], 2))
+        self.assertIn("comes again in 2 s", err)
+        _, err = self.lab.relto("sub", "--json", "--count", "1", "--wait", "10s", "--no-ack", "--exec", "exit 3",
+                                context=self.nor, code=74)
+        self.assertNotIn("given back", err)
+        self.sub()
 
 
 if __name__ == "__main__":

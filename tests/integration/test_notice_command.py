@@ -206,6 +206,94 @@ class Feedback(NoticeTest):
             self.assertIn(why, err)
 
 
+class Kept(NoticeTest):
+    """What a reader sees of a notice, and what becomes of what it saved."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = os.path.join(self.lab.base, "kept." + self.id().rsplit(".", 1)[1])
+        self.gbr = self.client("gbr")
+        self.addCleanup(self.drain, "nor", "ken")
+
+    def sub(self, *more, code=0, count="1"):
+        return self.lab.relto("sub", "--save", self.folder, "--count", count, "--wait", "20s", *more, context="nor", code=code)
+
+    def files(self, report):
+        folder = os.path.join(self.folder, "GBR." + text_of(report))
+        out = {}
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), "rb") as f:
+                out[name] = f.read()
+        return out
+
+    def saved(self):
+        _, report = publish(self.gbr, [(TEARLINE, canary())])
+        self.sub()
+        return report, self.files(report)
+
+    def test_a_saved_report_that_is_recalled_is_marked_and_left_as_it_is(self):
+        report, before = self.saved()
+        other, untouched = self.saved()
+        _, notice = self.recall(self.gbr, report)
+        out, err = self.sub()
+        self.assertTrue(out.startswith("RECALL RECALL RECALL\nreport " + text_of(notice)), out)
+        self.assertIn("  RECALLS report %s: wrong-label\n" % text_of(report), out)
+        self.assertIn("relto: %s/GBR.%s WAS RECALLED: it is marked there (recalled.json)\n" % (self.folder, text_of(report)), err)
+        after = self.files(report)
+        said = json.loads(after.pop("recalled.json"))
+        self.assertEqual((said["act"], said["by"], said["code"]), ("recall", text_of(notice), "wrong-label"))
+        self.assertEqual(after, before)
+        self.assertEqual(self.files(other), untouched)
+
+    def test_a_saved_report_that_is_superseded_is_marked_and_the_newer_one_says_so(self):
+        report, before = self.saved()
+        out, _ = self.lab.relto("pub", "maritime.piracy", *FOR_ALL, "--supersedes", text_of(report), "--code", "updated",
+                                context="gbr", stdin=b"newer")
+        new = uuid.UUID(out.strip()).bytes
+        out, err = self.sub("--no-ack")
+        self.assertTrue(out.startswith("SUPERSEDES AN EARLIER REPORT\nreport " + text_of(new)), out)
+        self.assertIn("  SUPERSEDES report %s: updated\n  go by this one: what you have of that report is out of date\n" %
+                      text_of(report), out)
+        self.assertIn("/GBR.%s WAS SUPERSEDED: it is marked there (superseded.json)\n" % text_of(report), err)
+        said = json.loads(self.sub("--json")[0])
+        self.assertEqual(said["notice"], {"act": "supersede", "report": text_of(report), "code": "updated"})
+        after = self.files(report)
+        self.assertEqual(json.loads(after.pop("superseded.json"))["by"], text_of(new))
+        self.assertEqual(after, before)
+        self.assertNotIn("superseded.json", self.files(new))
+
+    def test_what_was_not_saved_here_is_not_marked_and_about_marks_nothing(self):
+        nor = self.reader("nor")
+        _, gone = publish(self.gbr, [(TEARLINE, canary())])
+        nor.ack(nor.receive())
+        nor.close()
+        report, before = self.saved()
+        self.recall(self.gbr, gone)
+        _, err = self.sub()
+        self.assertNotIn("marked", err)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "GBR." + text_of(gone))))
+        publish(self.gbr, [(TEARLINE, canary())], change=lambda r: r.about("ABOUT", report, "comment"))
+        out, err = self.sub()
+        self.assertIn("  is about report %s: comment\n" % text_of(report), out)
+        self.assertNotIn("marked", err)
+        self.assertEqual(self.files(report), before)
+
+    def test_what_cannot_be_marked_is_not_acknowledged_and_comes_again(self):
+        report, _ = self.saved()
+        _, notice = self.recall(self.gbr, report)
+        place = os.path.join(self.folder, "GBR." + text_of(report))
+        os.rename(place, place + ".away")
+        os.symlink(place + ".away", place)  # not one that this made: nothing is written through it
+        _, err = self.sub(code=74)
+        self.assertRegex(err, r"cannot mark %s as no longer valid: .*; not acknowledged" % place)
+        self.assertIn("relto: report %s is given back, and comes again in 1 s\n" % text_of(notice), err)
+        self.assertNotIn("recalled.json", os.listdir(place + ".away"))
+        os.unlink(place)
+        os.rename(place + ".away", place)
+        self.sub()
+        self.assertIn("recalled.json", self.files(report))
+
+
 class Pages(NoticeTest):
     """More recipients than one answer takes, put into the store beside one that said something."""
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import unittest
+import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -52,6 +53,24 @@ class Receiving(unittest.TestCase):
         folder = os.path.join(self.lab.base, "no-trust")
         os.makedirs(folder, exist_ok=True)
         return folder
+
+
+class Notices(Receiving):
+    def test_a_code_of_a_notice_does_not_steer_the_terminal_whoever_lets_it_through(self):
+        named = os.urandom(16)
+        sent = wire.Report(self.gbr, "maritime.piracy", []).about("RECALL", named, "\x1b[2J\n\u202elegal").seal()
+        self.hub(lambda s: s.deliver(self.gbr, sent, agreements=(), change=lambda d: setattr(d, "notice", sent.notice)))
+        os.makedirs(os.path.join(self.folder, "GBR." + str(uuid.UUID(bytes=named))))
+        for more in ((), ("--json",)):
+            out, err = self.sub("--count", "1", "--save", self.folder, *more)
+            self.assertIn("recall" if more else "RECALLS report %s: ?[2J??legal\n" % uuid.UUID(bytes=named), out)
+            for bad in ("\x1b", "\u202e"):
+                self.assertNotIn(bad, out + err)
+        for folder in os.listdir(self.folder):
+            for name in os.listdir(os.path.join(self.folder, folder)):
+                if name.endswith(".json"):
+                    with open(os.path.join(self.folder, folder, name), encoding="utf-8") as f:
+                        self.assertNotIn("\x1b", f.read())
 
 
 class Unverified(Receiving):

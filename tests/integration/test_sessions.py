@@ -316,6 +316,45 @@ class Receiving(Sessions):
         self.assertEqual(p.do("settle"), "ok")
         self.assertEqual(self.acked, [(2, 8, [2])])
 
+    def giving_back(self, version=2, **answers):
+        """A client whose first delivery came; what it gave back is in self.back."""
+        self.back = []
+
+        def hello(s, m, n):
+            s.hub.shown = lambda s, h, w: setattr(w, "version", version)
+            hub.welcome(s, m)
+
+        def nack(s, m, n):
+            self.back.append((n, m.nack.subscription, list(m.nack.deliveries), m.nack.delay_ms))
+            s.send(m.request, pong=pb.Pong())
+
+        return self.begin(**dict({"hello": hello, "nack": nack}, **answers))
+
+    def test_a_delivery_is_given_back_with_its_delay_and_at_most_a_day(self):
+        p = self.giving_back()
+        self.assertRegex(p.do("nack", "86400001"), "^error usage fatal=0.*at most a day")
+        self.assertEqual((p.do("nack", "86400000"), p.do("nack", "0")), ("ok", "ok"))
+        self.assertEqual(self.back, [(1, 7, [1], 86400000), (1, 7, [1], 0)])
+
+    def test_what_the_broker_refuses_to_take_back_is_told(self):
+        p = self.giving_back(nack=lambda s, m, n: s.send(m.request, error=pb.Error(
+            code=b"quota", text=b"over your quota", retry_ms=1000)))
+        self.assertRegex(p.do("nack", "5"), "^error quota fatal=0")
+        self.assertEqual(p.do("ack", "0"), "ok")
+
+    def test_a_broker_of_version_1_is_given_nothing_back(self):
+        p = self.giving_back(version=1)
+        self.assertRegex(p.do("nack", "5"), "^error version fatal=0.*too old")
+        self.assertEqual((p.do("ack", "0"), self.back), ("ok", []))
+
+    def test_what_a_lost_session_gave_is_not_given_back_in_the_next(self):
+        p = self.giving_back()
+        p.do("ping")
+        self.assertRegex(p.do("next", LONG), "number=1 trust=1 second$")
+        self.assertRegex(p.do("nack", "5"), "^error io fatal=0")  # number 1 is the other report now
+        self.assertRegex(p.do("next", LONG), "number=2 trust=1 first$")  # it comes again by itself
+        self.assertEqual(self.back, [])
+
     def test_what_was_acknowledged_for_certain_is_forgotten(self):
         """The same DELIVERY after its acknowledgement was answered: a broker's fault, and not ours to hide."""
         p = self.begin()

@@ -236,6 +236,96 @@ the_messages_of_version_2_say_what_their_inputs_say(void **state)
 }
 
 static void
+what_clients_say_of_mailboxes_notices_and_upkeep_says_what_its_inputs_say(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	decoded(r, "wire-2/recall_answer.bin", &m);
+	assert_int_equal(m.recall_answer.report.data[15], 0x06);
+	assert_true(bytes_is(m.recall_answer.answer, "retained-legal"));
+	decoded(r, "wire-2/backup.bin", &m);
+	assert_true(bytes_is(m.backup.name, "night-1"));
+	decoded(r, "wire-2/erase.bin", &m);
+	assert_int_equal(m.erase.records.count, 4);
+	assert_int_equal(m.erase.records.items[3], 70000);
+	assert_true(bytes_is(m.erase.because, "erasure request 7; L\xc3\xb6schung"));
+	decoded(r, "wire-2/nack.bin", &m);
+	assert_int_equal(m.nack.subscription, 3);
+	assert_int_equal(m.nack.deliveries.items[1], 300);
+	assert_int_equal(m.nack.delay_ms, 86400000);
+	decoded(r, "wire-2/subscriptions.bin", &m);
+	assert_int_equal(m.subscriptions.act, MSG_SUBSCRIPTION_DELETE);
+	assert_true(bytes_is(m.subscriptions.name, "cyber") && m.subscriptions.exercise);
+	decoded(r, "wire-2/dead_letters.bin", &m);
+	assert_int_equal(m.dead_letters.act, MSG_DEAD_RETRY);
+	assert_true(bytes_is(m.dead_letters.party, "NOR") && m.dead_letters.all);
+	assert_int_equal(m.dead_letters.report.len, 16);
+	decoded(r, "wire-2/feedback.bin", &m);
+	assert_true(bytes_is(m.feedback.code, "sighted"));
+	assert_int_equal(m.feedback.sighted, 1780315200000000);
+	decoded(r, "wire-2/recall_status.bin", &m);
+	assert_int_equal(m.recall_status.report.data[3], 0x7a);
+	decoded(r, "wire-2/sessions.bin", &m);
+	assert_int_equal(m.sessions.from, 4096);
+	decoded(r, "wire-2/drain.bin", &m);
+	assert_int_equal(m.type, MSG_DRAIN);
+	decoded(r, "wire-2/feedback_status.bin", &m);
+	assert_true(bytes_is(m.feedback_status.from, "NOR"));
+	assert_int_equal(m.feedback_status.report.data[15], 0x06);
+}
+
+static void
+what_the_broker_says_of_mailboxes_and_upkeep_says_what_its_inputs_say(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	decoded(r, "wire-2/progress.bin", &m);
+	assert_int_equal(m.progress.done, 1048576);
+	assert_int_equal(m.progress.total, 4294967296);
+	decoded(r, "wire-2/subscription_list.bin", &m);
+	assert_int_equal(m.subscription_list.subscription_count, 2);
+	assert_int_equal(m.subscription_list.subscriptions[0].waiting, 2);
+	assert_true(bytes_is(m.subscription_list.subscriptions[1].topic, "cyber.*"));
+	assert_int_equal(m.subscription_list.subscriptions[1].mode, MODE_EXERCISE);
+	assert_true(m.subscription_list.more);
+	decoded(r, "wire-2/dead_letter_list.bin", &m);
+	assert_int_equal(m.dead_letter_list.letter_count, 2);
+	const struct msg_dead_letter *d = m.dead_letter_list.letters;
+	assert_true(bytes_is(d[0].publisher, "GBR") && bytes_is(d[0].reason, "max-deliveries"));
+	assert_int_equal(d[0].attempts, 16);
+	assert_int_equal(d[0].precedence, PRECEDENCE_FLASH);
+	assert_int_equal(d[1].publisher.len + d[1].report.len + d[1].subscription.len, 0);
+	assert_int_equal(d[1].time, 1780315200000002);
+	assert_int_equal(m.dead_letter_list.next, 9);
+}
+
+static void
+what_the_broker_says_of_recalls_and_feedback_says_what_its_inputs_say(void **state)
+{
+	struct rig *r = *state;
+	struct msg m;
+	decoded(r, "wire-2/recall_status_reply.bin", &m);
+	const struct msg_recall_status_reply *s = &m.recall_status_reply;
+	assert_true(bytes_is(s->topic, "maritime.piracy") && bytes_is(s->reason, "wrong-label"));
+	assert_int_equal(s->notice.data[15], 0xff);
+	assert_int_equal(s->precedence, PRECEDENCE_PRIORITY);
+	assert_int_equal(s->recipient_count, 2);
+	assert_true(s->recipients[0].withdrawn && !s->recipients[1].withdrawn);
+	assert_true(bytes_is(s->recipients[1].answer, "destroyed"));
+	assert_int_equal(s->recipients[1].answered, 1780315200000005);
+	assert_false(s->more);
+	decoded(r, "wire-2/feedback_status_reply.bin", &m);
+	const struct msg_feedback_status_reply *f = &m.feedback_status_reply;
+	assert_int_equal(f->recipient_count, 2);
+	assert_true(bytes_is(f->recipients[0].said[0].code, "refuted"));
+	assert_int_equal(f->recipients[1].count, 17);
+	assert_int_equal(f->recipients[1].said_count, 2);
+	assert_int_equal(f->recipients[1].said[1].time, 1780315200000008);
+	assert_int_equal(f->recipients[1].said[1].sighted, 1780315100000000);
+	assert_true(bytes_is(f->next, "NOR"));
+}
+
+static void
 both_framings_give_the_same_message(void **state)
 {
 	struct rig *r = *state;
@@ -288,6 +378,15 @@ main(void)
 		    what_a_recipient_is_given_verifies_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_messages_of_version_2_say_what_their_inputs_say, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_clients_say_of_mailboxes_notices_and_upkeep_says_what_its_inputs_say,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_the_broker_says_of_mailboxes_and_upkeep_says_what_its_inputs_say, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_the_broker_says_of_recalls_and_feedback_says_what_its_inputs_say, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    both_framings_give_the_same_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_facts_come_back_byte_for_byte, setup, teardown),

@@ -276,6 +276,71 @@ def make_wire_2(out):
         out["wire-2/%s.bin" % name] = f_uint(1, i[name]["request"]) + f_always(number, body)
 
 
+SUBSCRIPTION_ACT = {"list": 1, "delete": 2}
+DEAD_ACT = {"list": 1, "retry": 2, "drop": 3}
+
+
+def encode_subscription(s):
+    return f_bytes(1, text(s["name"])) + f_bytes(2, text(s["topic"])) + f_uint(3, MODE[s["mode"]]) + f_uint(4, s["waiting"])
+
+
+def encode_letter(d):
+    return (f_bytes(1, text(d["party"])) + f_bytes(2, text(d["publisher"])) + f_bytes(3, blob(d["report"]))
+            + f_bytes(4, text(d["subscription"])) + f_uint(5, MODE[d["mode"]]) + f_uint(6, PRECEDENCE[d["precedence"]])
+            + f_bytes(7, text(d["reason"])) + f_uint(8, d["attempts"]) + f_uint(9, d["time"]))
+
+
+def encode_recalled(r):
+    return (f_bytes(1, text(r["recipient"])) + f_uint(2, r["withdrawn"]) + f_uint(3, r["notified"]) + f_uint(4, r["received"])
+            + f_bytes(5, text(r["answer"])) + f_uint(6, r["answered"]))
+
+
+def encode_speaker(r):
+    said = [f_bytes(1, text(s["code"])) + f_uint(2, s["time"]) + f_uint(3, s["sighted"]) for s in r["said"]]
+    return f_bytes(1, text(r["recipient"])) + f_uint(2, r["count"]) + f_each(3, said)
+
+
+def asked(i):
+    """What clients say of mailboxes, notices and upkeep."""
+    nack, s, d, f, e = (i[n] for n in ("nack", "subscriptions", "dead_letters", "feedback", "erase"))
+    return {
+        "recall_answer": (27, f_bytes(1, blob(i["recall_answer"]["report"])) + f_bytes(2, text(i["recall_answer"]["answer"]))),
+        "backup": (28, f_bytes(1, text(i["backup"]["name"]))),
+        "erase": (29, f_packed(1, e["records"]) + f_bytes(2, text(e["because"]))),
+        "nack": (30, f_uint(1, nack["subscription"]) + f_packed(2, nack["deliveries"]) + f_uint(3, nack["delay_ms"])),
+        "subscriptions": (31, f_uint(1, SUBSCRIPTION_ACT[s["act"]]) + f_bytes(3, text(s["name"])) + f_uint(4, s["exercise"])),
+        "dead_letters": (32, f_uint(1, DEAD_ACT[d["act"]]) + f_uint(2, d["all"]) + f_bytes(3, text(d["party"]))
+                         + f_bytes(4, blob(d["report"]))),
+        "feedback": (33, f_bytes(1, blob(f["report"])) + f_bytes(2, text(f["code"])) + f_uint(3, f["sighted"])),
+        "recall_status": (34, f_bytes(1, blob(i["recall_status"]["report"]))),
+        "sessions": (36, f_uint(1, i["sessions"]["from"])),
+        "drain": (37, b""),
+        "feedback_status": (38, f_bytes(1, blob(i["feedback_status"]["report"])) + f_bytes(2, text(i["feedback_status"]["from"]))),
+    }
+
+
+def answered(i):
+    p, s, d, r, f = (i[n] for n in ("progress", "subscription_list", "dead_letter_list", "recall_status_reply",
+                                    "feedback_status_reply"))
+    return {
+        "progress": (56, f_uint(1, p["done"]) + f_uint(2, p["total"])),
+        "subscription_list": (57, f_each(1, map(encode_subscription, s["subscriptions"])) + f_uint(2, s["more"])),
+        "dead_letter_list": (58, f_each(1, map(encode_letter, d["letters"])) + f_uint(2, d["next"])),
+        "recall_status_reply": (59, f_bytes(1, blob(r["report"])) + f_bytes(2, text(r["topic"]))
+                                + f_uint(3, PRECEDENCE[r["precedence"]]) + f_uint(4, MODE[r["mode"]])
+                                + f_bytes(5, blob(r["notice"])) + f_bytes(6, text(r["reason"])) + f_uint(7, r["recalled"])
+                                + f_each(8, map(encode_recalled, r["recipients"])) + f_uint(9, r["more"])),
+        "feedback_status_reply": (60, f_bytes(1, blob(f["report"])) + f_each(2, map(encode_speaker, f["recipients"]))
+                                  + f_bytes(3, text(f["next"]))),
+    }
+
+
+def make_wire_2_more(out):
+    i = load("wire-2/inputs-2.json")
+    for name, (number, body) in dict(asked(i), **answered(i)).items():
+        out["wire-2/%s.bin" % name] = f_uint(1, i[name]["request"]) + f_always(number, body)
+
+
 # ---- the log (audit format, sections 1 to 6) ----
 
 def u16(n):
@@ -456,11 +521,12 @@ def everything():
     make_audit(out)
     make_types(out)
     make_wire_2(out)
+    make_wire_2_more(out)
     full.make_full(sys.modules[__name__], out)
     return out
 
 
-INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "wire-2/inputs.json", "audit/inputs.json", "audit/types.json",
+INPUTS = ("wire/inputs.json", "wire/ca.pem", "wire/leaf.pem", "wire/leaf.key", "wire-2/inputs.json", "wire-2/inputs-2.json", "audit/inputs.json", "audit/types.json",
           "policy/export.txt.in", "policy/atlas.terms.in", "policy/nordic-cti.terms.in")
 
 

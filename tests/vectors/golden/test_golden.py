@@ -144,7 +144,10 @@ class Wire(unittest.TestCase):
                            ("body-0", "PortionBody"), ("body-1", "PortionBody"), ("body-2", "PortionBody"),
                            ("publish", "Message"), ("deliver", "Message")):
             self.whole("wire/%s.bin" % name, kind)
-        for name in ("holds", "decide", "subscribe", "deliver", "prove", "hold_list", "decided", "proof_list"):
+        for name in ("holds", "decide", "subscribe", "deliver", "prove", "hold_list", "decided", "proof_list",
+                     "recall_answer", "backup", "erase", "nack", "subscriptions", "dead_letters", "feedback", "recall_status", "sessions",
+                     "drain", "feedback_status", "progress", "subscription_list", "dead_letter_list", "recall_status_reply",
+                     "feedback_status_reply"):
             self.assertEqual(self.whole("wire-2/%s.bin" % name, "Message").WhichOneof("body"), name)
 
     def test_the_manifest_commits_to_the_parts(self):

@@ -145,12 +145,12 @@ desk_actor(const struct conn *c, struct arena *a)
 	struct session *s = c->session;
 	struct bytes out = { NULL, 0 };
 	struct err e;
-	if (s == NULL)
-		return subject(c, a);
-	if (s->actor.len == 0)
-		s->actor = subject(c, &s->memory);
-	if (s->actor.len > 0 && !arena_copy(a, s->actor, &out, &e))
+	if (s == NULL || s->actor == NULL)
+		out = subject(c, a);
+	else if (!arena_copy(a, bytes_of(s->actor), &out, &e))
 		out.len = 0;
+	if (s != NULL && s->actor == NULL && out.len > 0)
+		s->actor = strndup((const char *)out.data, out.len); /* NULL: asked for again */
 	return out;
 }
 

@@ -84,13 +84,15 @@ struct desk {
 
 struct session {
 	struct desk *desk;
-	struct arena memory;	     /* of the chain */
+	/* ten thousand sessions are idle (PERFORMANCE.md): what not each of them needs is asked for
+	 * when it is needed */
+	void *chain_memory;	     /* of the chain; NULL: none was given */
 	struct names chain;	     /* of the signer, as Hello gave it */
-	struct bytes actor;	     /* the certificate's subject, once it was asked for */
+	char *actor;		     /* the certificate's subject, once it was asked for */
 	struct trust_signer *signer; /* judged at the first publication under the present rules */
 	uint64_t signer_rules;
 	struct envelope_verifier verifier;
-	uint8_t chains[SESSION_CHAINS][32]; /* signers it was told of */
+	uint8_t (*chains)[32]; /* SESSION_CHAINS signers that it was told of; NULL: none yet */
 	unsigned chain_count;
 	uint64_t heads_size;   /* of the last checkpoint it was given.. */
 	size_t heads_bytes;    /* ..and how long that was: cosignatures make it longer */

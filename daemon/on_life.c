@@ -299,7 +299,6 @@ on_arrived(struct conn *c, struct err *e)
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "session");
 	s->desk = desk_of(c);
-	arena_init(&s->memory, LIMIT_CERT_LIST_BYTES * 4);
 	c->session = s;
 	return s->desk->rules != NULL || err_set(e, ERR_BUSY, "no rules yet");
 }
@@ -343,7 +342,9 @@ on_gone(struct conn *c)
 	pull_free(s->pull);
 	receipts_free(s->receipts);
 	trust_signer_free(s->signer);
-	arena_done(&s->memory);
+	free(s->chain_memory);
+	free(s->chains);
+	free(s->actor);
 	free(s);
 	c->session = NULL;
 	if (c->worker->stopping)

@@ -82,12 +82,21 @@ agreements(struct conn *c, struct arena *a, struct page *p, struct err *e)
 static bool
 keep_chain(struct session *s, const struct names *chain, struct err *e)
 {
-	struct bytes *items = arena_zalloc(&s->memory, chain->count + 1, sizeof(*items));
+	size_t room = chain->count * sizeof(struct bytes);
+	for (size_t i = 0; i < chain->count; i++)
+		room += chain->items[i].len;
+	if (room == 0)
+		return true;
+	struct bytes *items = malloc(room);
 	if (items == NULL)
 		return err_set(e, ERR_NOMEM, "chain");
-	for (size_t i = 0; i < chain->count; i++)
-		if (!arena_copy(&s->memory, chain->items[i], &items[i], e))
-			return false;
+	uint8_t *at = (uint8_t *)(items + chain->count);
+	for (size_t i = 0; i < chain->count; i++) {
+		items[i] = bytes_from(at, chain->items[i].len);
+		memcpy(at, chain->items[i].data, chain->items[i].len);
+		at += chain->items[i].len;
+	}
+	s->chain_memory = items;
 	s->chain = (struct names){ items, chain->count };
 	return true;
 }

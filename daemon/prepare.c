@@ -336,15 +336,18 @@ fill_message(struct scene *s, const struct consumer *k, struct msg_deliver *m, s
 static bool
 introduce(struct scene *s, struct conn *c, struct err *e)
 {
-	struct session *session = c->session;
-	unsigned told =
-	    session->chain_count < SESSION_CHAINS ? session->chain_count : SESSION_CHAINS;
+	struct session *to = c->session;
+	unsigned told = to->chain_count < SESSION_CHAINS ? to->chain_count : SESSION_CHAINS;
 	struct bytes blob;
 	struct names chain;
 	bool found = false;
 	for (unsigned i = 0; i < told; i++)
-		if (memcmp(session->chains[i], s->row.chain, 32) == 0)
+		if (memcmp(to->chains[i], s->row.chain, 32) == 0)
 			return true;
+	if (to->chains == NULL)
+		to->chains = calloc(SESSION_CHAINS, sizeof(*to->chains));
+	if (to->chains == NULL)
+		return err_set(e, ERR_NOMEM, "signers that a session was told");
 	if (!store_read_blob(s->desk->view, STORE_CHAIN, s->row.chain, &blob, &found, e))
 		return false;
 	if (!found || !desk_split_chain(s->a, blob, &chain, e))
@@ -353,7 +356,7 @@ introduce(struct scene *s, struct conn *c, struct err *e)
 	m.signer = (struct msg_signer){ bytes_from(s->row.chain, 32), chain };
 	if (!conn_send(c, 3, &m, e))
 		return false;
-	memcpy(session->chains[session->chain_count++ % SESSION_CHAINS], s->row.chain, 32);
+	memcpy(to->chains[to->chain_count++ % SESSION_CHAINS], s->row.chain, 32);
 	return true;
 }
 

@@ -20,8 +20,9 @@ _Static_assert(sizeof(alpn_wire) == 1 + 7 + 1, "the length byte of ALPN");
 struct session {
 	uint32_t magic;
 	struct trust *trust;
-	struct trust_peer *peer;      /* set by a handshake that verified, until it is taken */
-	struct trust_refusal refusal; /* fault 0: the certificate was not what failed */
+	struct trust_peer *peer; /* set by a handshake that verified, until it is taken.. */
+	/* ..and with it goes this, of two KiB.  Fault 0: the certificate was not what failed */
+	struct trust_refusal *refusal;
 	uint32_t key_updates;
 };
 
@@ -43,6 +44,7 @@ session_free(void *parent, void *session, CRYPTO_EX_DATA *all_data, int index, l
 	assert(s->magic == SESSION_MAGIC);
 	trust_peer_free(s->peer);
 	trust_unref(s->trust);
+	free(s->refusal);
 	free(s);
 }
 
@@ -88,14 +90,15 @@ on_verify(X509_STORE_CTX *ctx, void *arg)
 	(void)arg;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct session *s = session_of(ssl);
+	assert(s->refusal != NULL); /* no handshake is asked for after the first */
 	trust_peer_free(s->peer);
 	s->peer = NULL;
 	if (trust_admit(s->trust, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx),
-		&s->peer, &s->refusal)) {
+		&s->peer, s->refusal)) {
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return 1;
 	}
-	X509_STORE_CTX_set_error(ctx, error_for_alert(s->refusal.fault));
+	X509_STORE_CTX_set_error(ctx, error_for_alert(s->refusal->fault));
 	return 0;
 }
 
@@ -214,12 +217,17 @@ tls_open(struct trust *t)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	SSL *ssl = SSL_new(trust_context(t));
-	if (s != NULL && ssl != NULL && SSL_set_ex_data(ssl, session_index, s) == 1) {
+	if (s != NULL)
+		s->refusal = calloc(1, sizeof(*s->refusal));
+	if (s != NULL && s->refusal != NULL && ssl != NULL &&
+	    SSL_set_ex_data(ssl, session_index, s) == 1) {
 		s->magic = SESSION_MAGIC;
 		s->trust = trust_ref(t);
 		SSL_set_accept_state(ssl);
 		return ssl;
 	}
+	if (s != NULL)
+		free(s->refusal);
 	free(s);
 	SSL_free(ssl);
 	ERR_clear_error();
@@ -253,6 +261,7 @@ tls_take_peer(SSL *ssl, struct trust_peer **out, struct trust_refusal *why)
 		return false;
 	}
 	*out = MOVE(s->peer);
+	free(MOVE(s->refusal));
 	return true;
 }
 
@@ -263,8 +272,8 @@ tls_refusal(SSL *ssl, struct trust_refusal *out)
 	unsigned long last = ERR_peek_last_error();
 	const char *reason = ERR_reason_error_string(last);
 	ERR_clear_error();
-	if (s->refusal.fault != CHAIN_GOOD) {
-		*out = s->refusal;
+	if (s->refusal != NULL && s->refusal->fault != CHAIN_GOOD) {
+		*out = *s->refusal;
 		return;
 	}
 	memset(out, 0, sizeof(*out));

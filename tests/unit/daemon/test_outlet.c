@@ -82,6 +82,7 @@ static struct {
 	struct ruleset rules;
 	struct desk desk;
 	struct session session;
+	uint8_t told[SESSION_CHAINS][32];
 	struct trust_peer peer;
 	struct worker_party party;
 	struct conn conn;
@@ -154,7 +155,9 @@ make_reader(void)
 		.pattern = bytes_of("") };
 	at.peer.roles = ROLE_SUBSCRIBE;
 	share_init(&at.party.share);
-	at.session = (struct session){ .desk = &at.desk, .chain_count = 1 }; /* knows the signer */
+	at.session = (struct session){
+		.desk = &at.desk, .chains = at.told, .chain_count = 1 /* knows the signer */
+	};
 	at.conn = (struct conn){ .state = CONN_READY,
 		.worker = at.worker,
 		.peer = &at.peer,

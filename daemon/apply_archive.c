@@ -55,16 +55,30 @@ begin(struct committer *c)
 		    "archive.failed", "code=%s why=%s", err_token(e.code), log_quote_text(e.text));
 }
 
-/* What it verified may go. */
+static void
+tell_failure(const struct archiver_result *r)
+{
+	if (r->why.code == ERR_NONE || r->why.code == ERR_BUSY)
+		return;
+	log_error("archive.failed", "code=%s why=%s action=%s", err_token(r->why.code),
+	    log_quote_text(r->why.text),
+	    log_quote_text("the records stay in the store, and persons that were erased in files"));
+}
+
+/* What it verified may go; what it made anew is done with. */
 static void
 end(struct committer *c)
 {
 	struct archiver_result r;
 	archiver_end(c->archiver, &r);
 	c->archiver = NULL;
-	if (r.why.code != ERR_NONE && r.why.code != ERR_BUSY)
-		log_error("archive.failed", "code=%s why=%s action=%s", err_token(r.why.code),
-		    log_quote_text(r.why.text), log_quote_text("the records stay in the store"));
+	tell_failure(&r);
+	if (r.renewed > 0) {
+		c->archive.renewed = r.renewed;
+		memcpy(c->archive.files, r.files, sizeof(r.files));
+		c->next_archive_us = 0;
+		return;
+	}
 	if (r.why.code != ERR_NONE || r.to == 0)
 		return;
 	log_info("archive.verified", "to=%" PRIu64, r.to);
@@ -87,7 +101,7 @@ apply_archive_next(struct committer *c, bool stopping)
 	    c->shell->config->store_archive[0] == '\0')
 		return NULL;
 	struct job *j = NULL;
-	if (c->archive.to == 0)
+	if (c->archive.to == 0 && c->archive.renewed == 0)
 		begin(c);
 	else if ((j = job_new(JOB_ARCHIVE, NULL, ARENA)) != NULL)
 		j->home = JOB_HOME_NOBODY;
@@ -99,6 +113,14 @@ void
 apply_archive_done(struct committer *c, uint64_t before)
 {
 	ASSERT_ON(ROLE_COMMITTER);
+	if (c->archive.renewed > 0) {
+		bool done = c->archive.at != before; /* else its batch failed: the note stays */
+		if (done)
+			log_info("archive.renewed", "files=%zu", c->archive.renewed);
+		c->archive.renewed = 0;
+		c->next_archive_us = done ? 0 : wall_boot(&c->shell->wall) + look_us;
+		return;
+	}
 	if (c->archive.at == before)
 		c->next_archive_us = wall_boot(&c->shell->wall) + look_us;
 	if (c->archive.at != c->archive.to)
@@ -122,12 +144,25 @@ put_admin(struct committer *c, struct err *e)
 	return apply_own_record(c, &b, NULL, &out, e);
 }
 
+static bool
+apply_renewed(struct committer *c, struct err *e)
+{
+	c->ledger->dirty = true;
+	for (size_t i = 0; i < c->archive.renewed; i++)
+		if (!store_renewed(c->ledger->store, &c->archive.files[i], e))
+			return false;
+	c->archive.in_batch = c->archive.at + 1; /* while no rows go that only counts batches */
+	return true;
+}
+
 bool
 apply_archive(struct committer *c, struct job *j, struct err *e)
 {
 	ASSERT_ON(ROLE_COMMITTER);
 	struct store_archive now;
 	(void)j;
+	if (c->archive.renewed > 0)
+		return apply_renewed(c, e);
 	if (!store_read_archive(store_batch_view(c->ledger->store), &now, e))
 		return false;
 	uint64_t to = c->archive.to;
@@ -151,7 +186,7 @@ apply_archive_has(struct committer *c, uint64_t index, bool *has, bool *soon, st
 	uint64_t segment = now.segment != 0 ? now.segment : segment_of(c);
 	uint64_t next = (now.end / segment + 1) * segment; /* the end of the one that is next */
 	bool begun = now.end % segment != 0;		   /* some of its rows are gone */
-	*has = index < now.end || (begun && index < next);
-	*soon = !*has && index < next && (c->archiver != NULL || c->archive.to != 0);
+	*has = index < now.end;
+	*soon = !*has && index < next && (begun || c->archiver != NULL || c->archive.to != 0);
 	return true;
 }

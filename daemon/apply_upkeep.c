@@ -20,11 +20,10 @@ read_person(struct committer *c, struct job *j, uint64_t index, struct record *r
 	char why[96];
 	if (!apply_archive_has(c, index, &archived, &soon, e))
 		return false;
-	if (archived || soon) {
-		(void)snprintf(why, sizeof(why), "record %" PRIu64 " is %s", index,
-		    archived ? "in the archive, whose files are not changed"
-			     : "on its way into the archive");
-		job_fail(j, archived ? ERR_NOT_YET : ERR_BUSY, why);
+	if (soon) {
+		(void)snprintf(
+		    why, sizeof(why), "record %" PRIu64 " is on its way into the archive", index);
+		job_fail(j, ERR_BUSY, why);
 		return true;
 	}
 	if (!store_read_entry(v, index, &entry, &found, e))
@@ -51,8 +50,13 @@ erase_person(
     struct committer *c, uint64_t index, struct record *r, const uint8_t leaf[32], struct err *e)
 {
 	uint8_t is[32];
-	if (!record_leaf(&c->ledger->sha, r, is, e))
+	bool archived = false, soon = false;
+	if (!record_leaf(&c->ledger->sha, r, is, e) ||
+	    !apply_archive_has(c, index, &archived, &soon, e))
 		return false;
+	if (memcmp(is, leaf, sizeof(is)) != 0 && archived)
+		return err_set(
+		    e, ERR_IO, "archived record %" PRIu64 " does not give its leaf", index);
 	if (memcmp(is, leaf, sizeof(is)) != 0) {
 		store_break(c->ledger->store);
 		return err_set(e, ERR_CORRUPT,
@@ -64,7 +68,10 @@ erase_person(
 	if (entry == NULL)
 		return err_set(e, ERR_NOMEM, "entry of %zu bytes", size);
 	record_entry_write(r, leaf, entry);
-	return store_erase_entry(c->ledger->store, index, bytes_from(entry, size), e);
+	if (!archived)
+		return store_erase_entry(c->ledger->store, index, bytes_from(entry, size), e);
+	c->next_archive_us = 0; /* its file is made anew at once */
+	return store_erase_archived(c->ledger->store, index, bytes_from(entry, size), e);
 }
 
 static bool

@@ -264,6 +264,71 @@ verify(struct archiver *a, struct archive_files *f, struct err *e)
 	       check_root(a, e);
 }
 
+/* ---- files that are made anew ---- */
+
+/* It is what the store has, and gives its leaf. */
+static bool
+check_renewed(void *ctx, uint64_t index, struct bytes opening, struct err *e)
+{
+	struct archiver *a = ctx;
+	struct record r;
+	struct bytes entry;
+	uint8_t leaf[32];
+	bool found = false;
+	if (given_up(a, e))
+		return false;
+	if (!record_opening_parse(opening, &r, e) || !record_leaf(&a->h, &r, leaf, e))
+		return err_wrap(e, "archived record %" PRIu64, index);
+	if (!look(a, e))
+		return false;
+	bool ok = store_read_entry(a->view, index, &entry, &found, e);
+	if (ok && (!found || memcmp(entry.data, leaf, sizeof(leaf)) != 0 ||
+		      !bytes_equal(opening,
+			  bytes_from(entry.data + STORE_HASH_BYTES, entry.len - STORE_HASH_BYTES))))
+		ok = err_set(
+		    e, ERR_CORRUPT, "archived record %" PRIu64 " does not give its leaf", index);
+	look_away(a);
+	return ok;
+}
+
+static bool
+renew(struct archiver *a, uint64_t file, uint32_t segment, struct err *e)
+{
+	struct archive_files *f = NULL;
+	char folder[STORE_ARCHIVE_PATH];
+	uint64_t first = file * STORE_ARCHIVE_FILE, from = first / segment * segment;
+	bool there = false;
+	store_archive_folder(a->set.generation, from, from + segment, folder);
+	if (!archive_files_open(a->set.dir, folder, &there, &f, e))
+		return false;
+	bool ok = (there || err_set(e, ERR_IO, "archive: '%s' is not there", folder)) &&
+		  archive_pair_renew(f, first, e) && write_records(a, f, first, e) &&
+		  archive_read(f, first, first + STORE_ARCHIVE_FILE,
+		      &(struct archive_reader){ check_renewed, a }, e) &&
+		  archive_pair_replace(f, first, e);
+	archive_files_free(f);
+	return ok;
+}
+
+static bool
+renew_all(struct archiver *a, struct err *e)
+{
+	struct store_archive now;
+	struct store_outdated todo[STORE_OUTDATED_PAGE];
+	size_t count = STORE_OUTDATED_PAGE;
+	if (!look(a, e))
+		return false;
+	bool ok = store_read_archive(a->view, &now, e) &&
+		  store_read_outdated(a->view, NULL, todo, &count, e);
+	look_away(a);
+	for (size_t i = 0; ok && i < count; i++) {
+		ok = renew(a, todo[i].file, now.segment, e);
+		if (ok)
+			a->result.files[a->result.renewed++] = todo[i];
+	}
+	return ok;
+}
+
 /* ---- the thread ---- */
 
 static bool
@@ -289,7 +354,9 @@ static bool
 work(struct archiver *a, struct err *e)
 {
 	bool due = false;
-	if (!store_view_new(a->set.store, &a->view, e) || !look(a, e))
+	if (!store_view_new(a->set.store, &a->view, e) || !renew_all(a, e) || a->result.renewed > 0)
+		return a->view != NULL && a->result.renewed > 0;
+	if (!look(a, e))
 		return false;
 	bool ok = find_due(a, &due, e);
 	look_away(a);

@@ -23,6 +23,7 @@ struct archive_files {
 	int folder; /* FROM-TO, or FROM-TO.part */
 	char name[PATH_ROOM], part[PATH_ROOM + 8];
 	bool kept;
+	const char *suffix; /* of pairs: "", or beside their place */
 };
 struct archive_pair {
 	struct archive_files *files;
@@ -163,6 +164,7 @@ archive_files_open(
 	if (f == NULL)
 		return err_set(e, ERR_NOMEM, "archive");
 	f->up = f->folder = -1;
+	f->suffix = "";
 	(void)snprintf(generation, sizeof(generation), "%.*s", (int)(slash - folder), folder);
 	(void)snprintf(f->name, sizeof(f->name), "%s", slash + 1);
 	(void)snprintf(f->part, sizeof(f->part), "%s.part", f->name);
@@ -282,8 +284,9 @@ archive_pair_begin(
 	p->files = f;
 	p->first = p->at = first;
 	uint64_t n = first / STORE_ARCHIVE_FILE;
-	(void)snprintf(p->record_path, sizeof(p->record_path), "record/%06" PRIu64, n);
-	(void)snprintf(p->index_path, sizeof(p->index_path), "index/%06" PRIu64, n);
+	(void)snprintf(
+	    p->record_path, sizeof(p->record_path), "record/%06" PRIu64 "%s", n, f->suffix);
+	(void)snprintf(p->index_path, sizeof(p->index_path), "index/%06" PRIu64 "%s", n, f->suffix);
 	p->record = make_file(f, p->record_path, e);
 	if (p->record == NULL) {
 		free(p);
@@ -321,6 +324,48 @@ archive_pair_end(struct archive_pair *p, bool ok, struct err *e)
 	return ok;
 }
 
+/* ---- replacing ---- */
+
+static const char *const kinds[2] = { "record", "index" };
+
+bool
+archive_pair_renew(struct archive_files *f, uint64_t first, struct err *e)
+{
+	char path[64];
+	f->suffix = ".new";
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%06" PRIu64 ".new", kinds[i],
+		    first / STORE_ARCHIVE_FILE);
+		if (fchmodat(f->folder, kinds[i], FOLDER_MODE, 0) != 0)
+			return fail_io("open", kinds[i], e);
+		if (unlinkat(f->folder, path, 0) != 0 && errno != ENOENT)
+			return fail_io("remove what was left of", path, e);
+	}
+	return true;
+}
+
+static bool
+replace_one(struct archive_files *f, const char *kind, uint64_t first, struct err *e)
+{
+	char path[64], fresh[72];
+	(void)snprintf(path, sizeof(path), "%s/%06" PRIu64, kind, first / STORE_ARCHIVE_FILE);
+	(void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+	if (renameat(f->folder, fresh, f->folder, path) != 0)
+		return fail_io("name", path, e);
+	int folder = open_folder(f->folder, kind);
+	bool ok = folder >= 0 && fchmod(folder, KEPT_MODE) == 0 && fsync(folder) == 0;
+	if (folder >= 0)
+		(void)close(folder);
+	return ok || fail_io("fsync", kind, e);
+}
+
+bool
+archive_pair_replace(struct archive_files *f, uint64_t first, struct err *e)
+{
+	f->suffix = "";
+	return replace_one(f, kinds[0], first, e) && replace_one(f, kinds[1], first, e);
+}
+
 /* ---- reading ---- */
 
 static bool
@@ -351,7 +396,8 @@ static FILE *
 open_file(struct archive_files *f, const char *kind, uint64_t first, struct err *e)
 {
 	char path[64];
-	(void)snprintf(path, sizeof(path), "%s/%06" PRIu64, kind, first / STORE_ARCHIVE_FILE);
+	(void)snprintf(
+	    path, sizeof(path), "%s/%06" PRIu64 "%s", kind, first / STORE_ARCHIVE_FILE, f->suffix);
 	int fd = openat(f->folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
 	if (file == NULL)

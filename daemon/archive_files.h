@@ -38,6 +38,14 @@ struct archive_reserve {
 };
 MUST_USE bool archive_room(
     const struct archive_files *f, const struct archive_reserve *keep, struct err *e);
+/*
+ * One file of records of the kept folder, with its index, is made anew: from here on pairs are
+ * written and read beside it, and archive_pair_replace puts them in the place of the old ones, the
+ * records first.  A death in between leaves the new records with the old index, which store.h says
+ * how to read.
+ */
+MUST_USE bool archive_pair_renew(struct archive_files *f, uint64_t first, struct err *e);
+MUST_USE bool archive_pair_replace(struct archive_files *f, uint64_t first, struct err *e);
 /* A kept folder is taken away after all. */
 void archive_files_discard(struct archive_files *f);
 /* Reads the records [from, to) of the kept folder, checksums and lengths too; nothing may stand

@@ -59,6 +59,8 @@ struct committer {
 		    at; /* rows below 'to' may go, and those below 'at' are gone; 0: none */
 		uint64_t in_batch; /* what 'at' becomes with this batch; 0: as it is */
 		uint32_t segment;
+		size_t renewed; /* files that were made anew: their notes may go; 0: none */
+		struct store_outdated files[STORE_OUTDATED_PAGE];
 	} archive;
 	bool held_back, behind; /* nothing leaves while rules wait; told that no batch has room */
 	struct job *stepping;	/* new rules that take more steps: each a batch of its own */
@@ -189,7 +191,7 @@ struct job *apply_archive_next(struct committer *c, bool stopping);
 void apply_archive_done(struct committer *c, uint64_t before);
 /* Some rows; with the last of them the ADMIN record. */
 MUST_USE bool apply_archive(struct committer *c, struct job *j, struct err *e);
-/* Whether a record stands in files, or may before long (*soon): it is not changed then. */
+/* Whether a record stands in files, or may before long (*soon): then it is not changed. */
 MUST_USE bool apply_archive_has(
     struct committer *c, uint64_t index, bool *has, bool *soon, struct err *e);
 /* The ADMIN record of a backup that is over. */

@@ -427,11 +427,13 @@ MUST_USE bool store_read_checkpoint(struct store_view *v, uint64_t at_most, bool
  * Records in files.  The oldest records may stand in files of config.archive instead of in rows
  * (daemon/archive.h writes them, whole segments at a time); reads of entries find them there.
  * A file that cannot be reached, or is damaged, is ERR_IO: what needs it waits until it is back.
- * Tiles, heads and all other rows stay.
+ * Tiles, heads and all other rows stay.  An index only says where to look: a record that is not
+ * there, or is another one, is looked for from the beginning of its file, so that the two files may
+ * be replaced one after the other.
  *   gN/FROM-TO/record/NNNNNN   1,024 records: for each u32 length || opening, as in a bundle
  *   gN/FROM-TO/index/NNNNNN    for each of them u32 where it begins || u32 store_archive_crc
  */
-enum { STORE_ARCHIVE_FILE = 1024, STORE_ARCHIVE_PATH = 128 };
+enum { STORE_ARCHIVE_FILE = 1024, STORE_ARCHIVE_PATH = 128, STORE_OUTDATED_PAGE = 64 };
 struct store_archive {
 	uint64_t end;	  /* records below stand in files; 0: none */
 	uint32_t segment; /* records a folder: a multiple of STORE_ARCHIVE_FILE; 0: none yet */
@@ -440,6 +442,22 @@ MUST_USE bool store_read_archive(struct store_view *v, struct store_archive *out
 /* In a batch: the rows of all records below 'to' go.  Their files must be there and durable.  The
  * segment is that of the first time, for ever. */
 MUST_USE bool store_archive_entries(struct store *s, uint64_t to, uint32_t segment, struct err *e);
+/*
+ * In a batch: a record that stands in a file gets another entry with the same leaf hash, as a row
+ * again, which from then on is what reads find, whatever the file has.  The file is noted as one
+ * that has to be made anew.
+ */
+MUST_USE bool store_erase_archived(
+    struct store *s, uint64_t index, struct bytes value, struct err *e);
+/* Files (by the number in their name) that have to be made anew, above 'after' (NULL to begin).
+ * 'mark' is another one after each erasure. */
+struct store_outdated {
+	uint64_t file, mark;
+};
+MUST_USE bool store_read_outdated(struct store_view *v, const struct store_outdated *after,
+    struct store_outdated *out, size_t *count, struct err *e);
+/* In a batch: the file was made anew when it had that mark. */
+MUST_USE bool store_renewed(struct store *s, const struct store_outdated *file, struct err *e);
 /* "g1/000000000000-000000065536" */
 void store_archive_folder(
     uint64_t generation, uint64_t from, uint64_t to, char out[STORE_ARCHIVE_PATH]);

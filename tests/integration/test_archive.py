@@ -53,8 +53,9 @@ class ArchiveTest(AgainTest):
         rig.until(lambda: self.end() >= to, seconds, "an archive up to %d" % to)
 
     def end(self):
-        """The first record that stands in a row."""
-        return int.from_bytes(rows(self.lab, "entry")[0][0], "big")
+        """The first of the records that all stand in rows; what was erased before them stands there too."""
+        indices = [int.from_bytes(key, "big") for key, _ in rows(self.lab, "entry")]
+        return next(i for n, i in enumerate(indices) if indices[-1] - i == len(indices) - 1 - n)
 
     def folder(self, first=0):
         return self.lab.path("archive", "g1", "%012d-%012d" % (first, first + SEGMENT))
@@ -112,11 +113,6 @@ class Archived(ArchiveTest):
             self.assertEqual(d.manifest.id, report)
             nor.ack(d)
 
-        # files are not changed
-        intake = self.log(report, "INTAKE")[0].index
-        _, err = self.lab.relto("admin", "erase", str(intake), "--because", "asked for", context="operator", code=65)
-        self.assertIn("record %d is in the archive, whose files are not changed" % intake, err)
-
         # a copy verifies by the same files
         self.lab.relto("admin", "backup", "b", context="operator")
 
@@ -150,6 +146,89 @@ class Archived(ArchiveTest):
                               self.lab.path("backups", "b")], capture_output=True, text=True)
         self.assertEqual(got.returncode, 0, got.stderr)
         self.assertIn("kept 2 ids of reports", got.stdout)
+
+
+class Erased(ArchiveTest):
+    """Persons in archived records: gone from what is read with the answer, from the files soon after (decision 0037)."""
+
+    def erase(self, *indices, code=0):
+        return self.lab.relto("admin", "erase", *map(str, indices), "--because", "asked for", context="operator", code=code)[1]
+
+    def files(self, kind, first=0):
+        with open(os.path.join(self.folder(first), kind, "%06d" % (first // 1024)), "rb") as f:
+            return f.read()
+
+    def renewed(self, count):
+        rig.until(lambda: self.lab.messages().count("archive.renewed") >= count, 60, "the files are made anew")
+
+    def test_a_person_leaves_the_files_and_every_proof_stays(self):
+        sealed, report = self.fill(100)
+        before = os.path.join(self.lab.base, "before")
+        self.lab.relto("audit", "pull", before, context=self.lab.context_name("hub"))
+        proof = os.path.join(self.lab.base, "proof")
+        name = str(uuid.UUID(bytes=report))
+        self.lab.relto("audit", "receipt", name, "--wait", "60s", "--type", "intake", "--out", proof, context=self.lab.context_name("gbr"))
+        self.fill(SEGMENT + 10)
+        self.made(SEGMENT)
+        self.lab.relto("admin", "backup", "older", context="operator")
+        intake = self.log(report, "INTAKE")[0]
+        person = b"".join(len(x).to_bytes(4, "big") + x for x in intake.slots[6])
+        admin = [r for r in self.log(kind="ADMIN") if r.index < SEGMENT][-1].index
+        old = self.files("record")
+        self.assertIn(person, old[:2000 * (intake.index + 1)])
+        kept = shutil.copytree(self.folder(), os.path.join(self.lab.base, "kept"))
+        self.erase(intake.index, admin)
+        self.assertEqual([self.log(report, "INTAKE")[0].slots[6], [r for r in self.log() if r.index == admin][0].slots[6]], [None, None])
+        self.assertIn("record %d is erased already" % admin, self.erase(admin, code=66))
+        self.renewed(1)
+        new = self.files("record")
+        self.assertEqual(len(new), len(old) - sum(len(self.opened(old, i)) - len(self.opened(new, i)) for i in (intake.index, admin)))
+        self.assertEqual([self.opened(old, i) == self.opened(new, i) for i in range(1024)], [i not in (intake.index, admin) for i in range(1024)])
+        for path in glob.glob(self.folder() + "/**", recursive=True):
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o500 if os.path.isdir(path) else 0o400, path)
+        self.assertEqual(sorted(os.listdir(self.folder() + "/record") + os.listdir(self.folder() + "/index")), ["000000", "000000"])
+        (erase,) = self.log(kind="ERASE")
+        self.assertEqual(erase.slots[7], [intake.index.to_bytes(8, "big") + admin.to_bytes(8, "big")])
+
+        # bundles, older ones, receipts of before and of now
+        after, key = self.proved()
+        with open(os.path.join(after, "record", "000000"), "rb") as f:
+            self.assertTrue(f.read() == new, "the file of a segment is that of the bundle")
+        for words in (("compare", before, after), ("receipt", proof)):
+            got = subprocess.run([rig.program("relto-verify"), *words, "--key", key], capture_output=True)
+            self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
+        self.lab.relto("audit", "receipt", name, "--wait", "60s", "--type", "intake", "--out", proof + ".now", context=self.lab.context_name("gbr"))
+
+        # starts and copies go by them
+        self.lab.relto("admin", "backup", "newer", context="operator")
+        self.lab.stop()
+        subprocess.run([self.lab.reltod_path, "-c", self.lab.path("reltod.conf"), "-t"], check=True, capture_output=True)
+        self.lab.start()
+        self.proved()
+
+        # between the two names: new records beside the old index; and what was erased stays so if older files come back
+        for kinds in (("index",), ("index", "record")):
+            self.lab.stop()
+            for kind in kinds:
+                os.chmod(os.path.join(self.folder(), kind), 0o700)
+                os.chmod(os.path.join(self.folder(), kind, "000000"), 0o600)
+                shutil.copy(os.path.join(kept, kind, "000000"), os.path.join(self.folder(), kind, "000000"))
+            self.lab.start()
+            self.assertIsNone(self.log(report, "INTAKE")[0].slots[6])
+            self.proved()
+        self.proven()
+        self.lab.stop()
+        os.rename(self.lab.path("spool"), self.lab.path("spool.dead"))
+        self.lab.edit("reltod.conf", r"/relto/g1", "/relto/g2")
+        got = subprocess.run([self.lab.reltod_path, "-c", self.lab.path("reltod.conf"), "--restore",
+                              self.lab.path("backups", "older")], capture_output=True, text=True)
+        self.assertEqual(got.returncode, 0, got.stderr)
+
+    def opened(self, data, index):
+        at = 0
+        for _ in range(index):
+            at += 4 + int.from_bytes(data[at:at + 4], "big")
+        return data[at + 4:at + 4 + int.from_bytes(data[at:at + 4], "big")]
 
 
 class Damaged(ArchiveTest):
@@ -212,6 +291,11 @@ class Damaged(ArchiveTest):
 class Killed(ArchiveTest):
     """kill -9 at chosen calls of the archive's and at chosen moments of its end."""
 
+    RENEWING = (("renameat", 2, "signal=SIGKILL"), ("renameat", 2, "error=EIO"))
+    RENEWING_FULL = tuple((call, when, what) for what in ("signal=SIGKILL", "error=EIO") for call, when in (
+        ("fchmodat", 1), ("fchmodat", 2), ("write", 1), ("write", 9), ("renameat", 1), ("fchmod", 1), ("fchmod", 2),
+        *(("fsync", n) for n in range(1, 7))))
+
     FULL = os.environ.get("RELTO_CHECK_FULL") == "1"
     CALLS = (("fsync", 4), ("renameat", 1)) + FULL * (
         ("mkdirat", 2), ("openat", 2), ("write", 3), ("fsync", 1), ("fchmod", 3))
@@ -224,16 +308,18 @@ class Killed(ArchiveTest):
             raise unittest.SkipTest("NO strace of a plain build")
         super().setUpClass()
 
-    def traced(self, call, when):
+    def traced(self, call, when, what="signal=SIGKILL"):
         """The broker will be killed at the so-many-th such call on the archive."""
         plain, path = self.lab.reltod_path, os.path.join(self.lab.base, "traced")
         first = self.end() // SEGMENT * SEGMENT
         names = [self.folder(first), self.folder(first) + ".part", self.lab.path("archive"), self.lab.path("archive", "g1")]
         names += ["%s.part/%s" % (self.folder(first), n) for n in ("record", "index", "tile", "checkpoint")]
         names += ["%s.part/%s/%06d" % (self.folder(first), n, first // 1024) for n in ("record", "index")]
+        names += ["%s/%s%s" % (self.folder(), n, x) for n in ("record", "index") for x in ("", "/000000.new")]
+        names.append(self.folder())
         with open(path, "w", encoding="utf-8") as f:
-            f.write("#!/bin/sh\nexec strace -D -f -qq -o %s %s -e trace=%s -e inject=%s:signal=SIGKILL:when=%d %s \"$@\"\n" % (
-                os.path.join(self.lab.base, "calls"), " ".join("-P " + n for n in names), call, call, when, plain))
+            f.write("#!/bin/sh\nexec strace -D -f -qq -o %s %s -e trace=%s -e inject=%s:%s:when=%d %s \"$@\"\n" % (
+                os.path.join(self.lab.base, "calls"), " ".join("-P " + n for n in names), call, call, what, when, plain))
         os.chmod(path, 0o755)
         return path
 
@@ -273,6 +359,35 @@ class Killed(ArchiveTest):
             self.lab.start()
             self.made(to)
         self.assertEqual(len(os.listdir(self.lab.path("archive", "g1"))), to // SEGMENT, "and nothing beside them")
+        self.proved()
+
+    def test_what_ends_the_renewal_of_a_file_at_any_step_leaves_what_can_be_read(self):
+        self.fill(SEGMENT + 10)
+        self.made(SEGMENT)
+        persons = [r.index for r in self.log() if r.index < SEGMENT and r.slots[6]]
+        plain = self.lab.reltod_path
+        for n, (call, when, what) in enumerate(self.RENEWING + self.FULL * self.RENEWING_FULL):
+            self.lab.stop()
+            said, failed = (self.lab.messages().count(m) for m in ("archive.renewed", "archive.failed"))
+            self.lab.reltod_path = self.traced(call, when, what)
+            try:
+                self.lab.start()
+                self.lab.relto("admin", "erase", str(persons[n]), "--because", "asked for", context="operator", code=None)
+                if what.startswith("error"):
+                    rig.until(lambda: self.lab.messages().count("archive.failed") > failed, 60, "%s %d fails" % (call, when))
+                    self.assertIn(persons[n], [r.index for r in self.log() if r.slots[6] is None])
+                    self.lab.stop()
+                else:
+                    self.gone()
+            finally:
+                self.lab.reltod_path = plain
+            self.assertEqual(self.lab.messages().count("archive.renewed"), said, "%s %d came too late" % (call, when))
+            self.lab.start()
+            rig.until(lambda: self.lab.messages().count("archive.renewed") > said, 60, "it is made anew")
+            self.assertEqual([r.index for r in self.log() if r.index < SEGMENT and r.slots[6] is None], persons[:n + 1])
+            for kind in ("record", "index"):
+                self.assertEqual((os.listdir(os.path.join(self.folder(), kind)), stat.S_IMODE(os.stat(os.path.join(self.folder(), kind)).st_mode)),
+                                 (["000000"], 0o500), (call, when, what))
         self.proved()
 
     def test_files_from_before_an_erasure_are_made_anew(self):

@@ -118,6 +118,33 @@ class Scene:
                 except wire.Refused:
                     pass
 
+    def named(self, gbr, act, report, portions=(), reason=""):
+        """A report that says something of an earlier one."""
+        r = wire.Report(gbr.agent, "maritime.piracy", [("atlas", gbr.terms["atlas"])] if portions else [])
+        for labels in portions:
+            r.portion(labels, canary())
+        gbr.publish(r.about(act, report, reason).seal())
+        return r.id
+
+    def taken_back(self, gbr, nor):
+        """Reports that are recalled and superseded: had, had and not acknowledged, waiting, of nobody; answers and feedback.
+        KEN reads nothing of it.  A log of its own (test_notice_readers.py): play() has enough."""
+        self.read_all(nor)
+        for act, reason in (("RECALL", "wrong-label"), ("SUPERSEDE", "corrected")):
+            _, had = publish(gbr, [(TEARLINE, canary())])
+            got = nor.receive()
+            nor.ack(got)
+            nor.ask("feedback", pb.Feedback(report=had, code=b"useful"))
+            nor.ask("feedback", pb.Feedback(report=had, code=b"sighted", sighted=1780315200000000))
+            _, open_ = publish(gbr, [(TEARLINE, canary())])
+            nor.receive()
+            for report in (had, open_):
+                self.named(gbr, act, report, (TEARLINE,) if act == "SUPERSEDE" else (), reason)
+            if act == "RECALL":
+                nor.ask("recall_answer", pb.RecallAnswer(report=had, answer=b"destroyed"))
+        _, nobodys = publish(gbr, [(GBR_ONLY, canary())])
+        self.named(gbr, "RECALL", nobodys)
+
     def decided(self):
         """Holds that persons end: approved, rejected, portion by portion, by the originator's party and by another."""
         with self.lab.client("gbr") as gbr, self.lab.client("ken", "/release-office") as ken:

@@ -14,11 +14,12 @@ import readers  # noqa: E402
 import forge  # noqa: E402
 import lies  # noqa: E402
 import lies_approval  # noqa: E402
+import lies_notices  # noqa: E402
 import relto_foreign  # noqa: E402
 import tampers  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "..", "vectors", "golden")
-# rows that need more than the golden log has; test_lab_readers.py runs them on a real one
+# rows that need more than the golden log has; test_lab_readers.py and test_notice_readers.py run them on real ones
 NEEDS_A_LAB = {
     "tile: of level 1, a bit", "tile: of level 1, is missing", "report: lines in another order",
     "report: two manifests swapped", "party: a PARTY_HEAD between left out", "party: what expired left out",
@@ -27,7 +28,7 @@ NEEDS_A_LAB = {
     "an EXPIRE with another expiry", "an EXPIRE before its expiry", "a DECISION under no agreement",
     "a DECISION that withholds a portion more than there is",
     "a DECISION under an agreement that the export has not", "an anchor that was never told"} | {
-        name for name, *_ in lies_approval.TABLE}
+        name for name, *_ in lies_approval.TABLE + lies_notices.TABLE}
 
 
 def golden(*name):
@@ -50,10 +51,11 @@ class Bundles(unittest.TestCase):
     def test_tampered_bundles_and_lies_get_the_same_exit_code_from_both(self):
         with tempfile.TemporaryDirectory() as d:
             bench = readers.Bench(d, key_of("bundle-hub"), golden("bundle-hub"), golden("bundle-nor"), "NOR")
-            wrong, nothing = bench.run(tampers.TABLE, lies.TABLE + lies_approval.TABLE)
+            wrong, nothing = bench.run(tampers.TABLE, lies.TABLE + lies_approval.TABLE + lies_notices.TABLE)
         self.assertFalse(wrong, "\n".join(wrong))
         self.assertEqual(set(nothing), NEEDS_A_LAB)
-        print("# %d tampers, %d of them for a lab" % (len(tampers.TABLE) + len(lies.TABLE) + len(lies_approval.TABLE), len(nothing)))
+        print("# %d tampers, %d of them for a lab" % (
+            len(tampers.TABLE + lies.TABLE + lies_approval.TABLE + lies_notices.TABLE), len(nothing)))
 
     def test_a_bit_changed_anywhere_is_found_by_both(self):
         with tempfile.TemporaryDirectory() as d:
@@ -69,7 +71,7 @@ class Bundles(unittest.TestCase):
                     copy.restore()
 
     def test_every_row_has_a_name_of_its_own(self):
-        names = [row[0] for row in tampers.TABLE + lies.TABLE]
+        names = [row[0] for row in tampers.TABLE + lies.TABLE + lies_approval.TABLE + lies_notices.TABLE]
         self.assertEqual(len(set(names)), len(names))
 
     def test_a_rebuilt_log_is_good_for_its_own_key_and_for_no_other(self):

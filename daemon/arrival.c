@@ -5,6 +5,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
+#include "daemon/parties.h"
 #include "daemon/sweep.h"
 #include "daemon/tls.h"
 #include "daemon/turns.h"
@@ -37,7 +38,7 @@ come_home(struct conn *c)
 		sweep_judge(c); /* new rules came while it shook hands or travelled */
 	if (c->state != CONN_HELLO)
 		return;
-	if (!worker_enter_party(w, c, bytes_of(c->peer->party), &e) || !on_arrived(c, &e)) {
+	if (!parties_enter(w, c, bytes_of(c->peer->party), &e) || !on_arrived(c, &e)) {
 		const struct complaint why = { .code = e.code };
 		log_info("conn.not-let-in", "conn=%" PRIu64 " party=%s why=%s", c->id,
 		    c->peer->party, log_quote_text(e.text));

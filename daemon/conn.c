@@ -5,6 +5,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
+#include "daemon/parties.h"
 #include "daemon/role.h"
 #include "daemon/trust.h"
 #include "daemon/turns.h"
@@ -80,7 +81,7 @@ conn_cut(struct conn *c)
 	outbox_clear(&c->outbox, NULL, c);
 	if (c->party != NULL) {
 		on_gone(c);
-		worker_leave_party(c->worker, c);
+		parties_leave(c->worker, c);
 	}
 	pump_detach(&c->pump);
 	worker_bury(c->worker, c);
@@ -254,6 +255,7 @@ conn_may_read(const struct conn *c)
 {
 	const struct io_limits *l = c->worker->limits;
 	return c->state != CONN_CLOSED && c->ending != CONN_ENDING_FAIL && !c->peer_ended &&
+	       !(c->slowed && c->state == CONN_READY) &&
 	       c->unanswered < (c->admitted ? c->window : l->publish_window) &&
 	       c->unanswered_bytes < l->publish_window_bytes &&
 	       c->outbox.answers <= LIMIT_OUTPUT_BYTES;
@@ -304,12 +306,14 @@ static bool
 take_messages(struct conn *c, uint64_t began_us)
 {
 	for (;;) {
-		if (!conn_may_read(c)) {
-			c->held = c->paused = true;
-			return false;
-		}
 		if (worker_now_us(c->worker) - began_us >= LIMIT_TURN_US) {
 			c->held = true; /* wait_step comes back to it */
+			c->paused = !conn_may_read(c);
+			return false;
+		}
+		/* the last of all: what is let in is charged, and taken now */
+		if (!conn_may_read(c) || !quota_admits(c)) {
+			c->held = c->paused = true;
 			return false;
 		}
 		struct inbox_message m;
@@ -322,6 +326,8 @@ take_messages(struct conn *c, uint64_t began_us)
 			breach(c, &e);
 			return false;
 		}
+		if (m.bytes.data == NULL)
+			continue; /* one more frame of a message */
 		c->active_ms = now;
 		dispatch_message(c, &m);
 	}

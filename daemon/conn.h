@@ -61,6 +61,10 @@ struct conn {
 	TAILQ_ENTRY(conn) of_worker;
 	LIST_ENTRY(conn) of_bucket;
 	TAILQ_ENTRY(conn) of_turn;
+	TAILQ_ENTRY(conn) of_quota; /* quota.c's, as the three below */
+	uint64_t publish_bytes;	    /* of the Publish that waits */
+	bool slowed;		    /* stands in its party's line */
+	bool let_in;		    /* the Publish that comes next is charged already */
 	struct pump pump;
 	struct inbox inbox;	   /* bytes and messages that are not complete */
 	struct outbox outbox;	   /* what waits to be written, by lane */
@@ -77,7 +81,7 @@ struct conn {
 	enum conn_ending ending; /* why it drains */
 	size_t input_bytes;	 /* of party->input_bytes */
 	bool held;		 /* input waits inside for the window or the next turn */
-	bool paused;		 /* ..of these, for the window: not the peer's time */
+	bool paused;		 /* ..of these, for window or quota: not the peer's time */
 	bool has_read;		 /* in this turn: it has had its share */
 	bool barred;		 /* no longer allowed */
 	bool admitted;		 /* Hello was answered: counted among the worker's sessions */
@@ -159,7 +163,8 @@ enum { CONN_MAGIC = 0x636f6e31 };
 /* The step must be in the table of states. */
 void conn_move(struct conn *c, enum conn_state next);
 void conn_count(struct conn *c, enum metric which);
-/* False: at the window, over the output mark, or nothing more may come. */
+/* False: at the window, over the output mark, its party over its quota, or nothing more may come.
+ */
 bool conn_may_read(const struct conn *c);
 /* The loop's callback; 'arg' is the connection. */
 void conn_event(int fd, short what, void *arg);

@@ -105,30 +105,43 @@ note_message(struct inbox *in, uint64_t now_ms)
 	in->in_message = inside;
 }
 
+static enum frame_result
+scan(const struct inbox *in, struct frame *f, size_t *need, struct err *e)
+{
+	return frame_scan(
+	    bytes_from(in->data + in->at, in->len - in->at), in->frame_max, f, need, e);
+}
+
+bool
+inbox_begins(const struct inbox *in, struct bytes *begins, bool *whole)
+{
+	struct frame f;
+	if (scan(in, &f, NULL, NULL) != FRAME_WHOLE || !frame_lanes_begins(&in->lanes, &f))
+		return false;
+	*begins = f.body;
+	*whole = f.last;
+	return true;
+}
+
 enum frame_result
 inbox_next(struct inbox *in, uint64_t now_ms, struct inbox_message *out, struct err *e)
 {
 	ASSERT_ON(ROLE_WORKER);
-	for (;;) {
-		struct frame f;
-		size_t need = 0;
-		struct bytes rest = bytes_from(in->data + in->at, in->len - in->at);
-		enum frame_result r = frame_scan(rest, in->frame_max, &f, &need, e);
-		if (r == FRAME_MORE)
-			return wait_for_more(in, now_ms, need);
-		if (r != FRAME_WHOLE)
-			return FRAME_BAD;
-		in->in_frame = false;
-		in->at += f.size;
-		struct bytes whole = { NULL, 0 };
-		if (!frame_lanes_take(&in->lanes, &f, &whole, e))
-			return FRAME_BAD;
-		note_message(in, now_ms);
-		if (whole.data != NULL) {
-			*out = (struct inbox_message){ whole, f.lane };
-			return FRAME_WHOLE;
-		}
-	}
+	struct frame f;
+	size_t need = 0;
+	struct bytes whole = { NULL, 0 };
+	enum frame_result r = scan(in, &f, &need, e);
+	if (r == FRAME_MORE)
+		return wait_for_more(in, now_ms, need);
+	if (r != FRAME_WHOLE)
+		return FRAME_BAD;
+	in->in_frame = false;
+	in->at += f.size;
+	if (!frame_lanes_take(&in->lanes, &f, &whole, e))
+		return FRAME_BAD;
+	note_message(in, now_ms);
+	*out = (struct inbox_message){ whole, f.lane };
+	return FRAME_WHOLE;
 }
 
 bool

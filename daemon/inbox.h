@@ -26,7 +26,11 @@ void inbox_done(struct inbox *in);
 /* Where to put what is read next; NULL: no memory.  Never called with a whole frame inside. */
 uint8_t *inbox_space(struct inbox *in, size_t *room);
 void inbox_added(struct inbox *in, size_t len);
-/* The next whole message, borrowed until the next call, and its lane (FRAME_WHOLE); or why not. */
+/* True: the next frame is there and is the first of a message, whose first bytes (borrowed) it has;
+ * 'whole': it is the last one, too. */
+bool inbox_begins(const struct inbox *in, struct bytes *begins, bool *whole);
+/* Takes the next frame (FRAME_WHOLE); or why not.  If it ends a message, that message, borrowed
+ * until the next call, and its lane; else 'data' is NULL. */
 struct inbox_message {
 	struct bytes bytes;
 	uint8_t lane;

@@ -20,6 +20,8 @@ io_limits_default(void)
 		.drain_ms = LIMIT_DRAIN_MS,
 		.publish_window = LIMIT_PUBLISH_WINDOW,
 		.publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES,
+		.publish_rate = LIMIT_PUBLISH_RATE,
+		.publish_rate_bytes = LIMIT_PUBLISH_RATE_BYTES,
 	};
 }
 

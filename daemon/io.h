@@ -18,6 +18,8 @@ struct io_limits {
 	uint32_t drain_ms;
 	uint32_t publish_window;
 	uint32_t publish_window_bytes;
+	uint32_t publish_rate; /* of a party, a second; not 0 */
+	uint64_t publish_rate_bytes;
 };
 
 /* All are called on the worker's own thread. */

@@ -25,6 +25,8 @@
 	M(reports_void, "reports stopped half way") \
 	M(bytes_in, "plaintext bytes received") \
 	M(bytes_out, "plaintext bytes sent") \
+	M(slowed, "times that a party began to be slowed, as it published faster than it may") \
+	M(slowed_seconds, "seconds that something of such a party waited") \
 	M(busy, "requests that found a mailbox full") \
 	M(cosigned, "published heads that the quorum of witnesses signed") \
 	M(quorum_missing, "times that a published head still lacked it after all were asked") \

@@ -26,9 +26,10 @@ write_one(const struct conn *c, const char *between, FILE *to)
 		    c->peer->party, c->peer->agent, c->peer->not_after);
 	(void)fprintf(to,
 	    ",\"version\":%u,\"state_ms\":%" PRIu64 ",\"idle_ms\":%" PRIu64
-	    ",\"subscriptions\":%u,\"unanswered\":%" PRIu32 "}",
+	    ",\"subscriptions\":%u,\"unanswered\":%" PRIu32 ",\"slowed\":%s}",
 	    c->version, now - c->since_ms, now - c->active_ms,
-	    c->session == NULL ? 0 : c->session->consumer_count, c->unanswered);
+	    c->session == NULL ? 0 : c->session->consumer_count, c->unanswered,
+	    c->slowed ? "true" : "false");
 }
 
 /* From this bucket of the table on; *next is where the page ends, WORKER_BUCKETS at the end. */

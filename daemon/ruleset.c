@@ -38,7 +38,9 @@ ruleset_limits(const struct config *c)
 		.idle_ms = (uint32_t)c->limit_idle_ms,
 		.drain_ms = (uint32_t)c->limit_drain_ms,
 		.publish_window = (uint32_t)c->limit_publish_window,
-		.publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES };
+		.publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES,
+		.publish_rate = (uint32_t)c->limit_publish_rate,
+		.publish_rate_bytes = c->limit_publish_rate_bytes };
 }
 
 void

@@ -96,7 +96,7 @@ sweep_ready(struct conn *c, uint64_t now)
 	const struct io_limits *l = c->worker->limits;
 	if (conn_may_read(c) && !c->paused && inbox_late(&c->inbox, now, l->frame_ms))
 		time_out(c, "frame");
-	else if (c->unanswered == 0 && now - c->active_ms >= c->idle_ms)
+	else if (c->unanswered == 0 && !c->slowed && now - c->active_ms >= c->idle_ms)
 		time_out(c, "idle");
 }
 

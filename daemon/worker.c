@@ -5,6 +5,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
+#include "daemon/parties.h"
 #include "daemon/role.h"
 #include "daemon/sweep.h"
 #include "daemon/turns.h"
@@ -70,6 +71,7 @@ worker_sweep(struct worker *w)
 	struct conn *c, *next;
 	TAILQ_FOREACH_SAFE(c, &w->conns, of_worker, next)
 	sweep_deadlines(c);
+	parties_look(w);
 }
 
 static uint64_t
@@ -143,11 +145,15 @@ end_all(struct worker *w)
 static void
 take_rules(struct worker *w, struct letter *l)
 {
+	uint32_t rate = w->limits->publish_rate;
+	uint64_t rate_bytes = w->limits->publish_rate_bytes;
 	w->trust_serial++; /* from here on nobody counts as judged */
 	if (l->kind == LETTER_RULES)
 		on_rules(w, l);
 	else
 		on_coming(w, l);
+	if (rate != w->limits->publish_rate || rate_bytes != w->limits->publish_rate_bytes)
+		parties_new_rates(w);
 	w->judging = true;
 	turns_wake(w);
 }
@@ -284,72 +290,10 @@ worker_find_conn(struct worker *w, uint64_t id)
 	return NULL;
 }
 
-/* FNV-1a, 32 bits: spreads names; names come from the policy, not from peers. */
-static uint32_t
-name_hash(struct bytes name)
-{
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ name.data[i]) * 16777619u;
-	return h;
-}
-
 struct worker *
 worker_of_party(const struct worker *w, struct bytes name)
 {
-	return w->all[name_hash(name) % w->count];
-}
-
-struct worker_party *
-worker_find_party(struct worker *w, struct bytes name)
-{
-	ASSERT_ON(ROLE_WORKER);
-	struct worker_party *p;
-	LIST_FOREACH (p, &w->parties[name_hash(name) % WORKER_BUCKETS], of_bucket) {
-		if (bytes_is(name, p->name))
-			return p;
-	}
-	return NULL;
-}
-
-bool
-worker_enter_party(struct worker *w, struct conn *c, struct bytes name, struct err *e)
-{
-	ASSERT_ON(ROLE_WORKER);
-	struct worker_party *p = worker_find_party(w, name);
-	if (p != NULL && p->conn_count >= w->limits->connections_per_party)
-		return err_set(e, ERR_QUOTA, "%" PRIu32 " connections of a party", p->conn_count);
-	if (p == NULL) {
-		p = calloc(1, sizeof(*p));
-		if (p == NULL || name.len >= sizeof(p->name)) {
-			free(p);
-			return err_set(e, ERR_NOMEM, "party of a connection");
-		}
-		memcpy(p->name, name.data, name.len);
-		share_init(&p->share);
-		LIST_INSERT_HEAD(&w->parties[name_hash(name) % WORKER_BUCKETS], p, of_bucket);
-	}
-	LIST_INSERT_HEAD(&p->conns, c, of_party);
-	p->conn_count++;
-	turns_leave(w, c); /* among the strangers */
-	c->party = p;
-	turns_touch(w, c);
-	return true;
-}
-
-void
-worker_leave_party(struct worker *w, struct conn *c)
-{
-	ASSERT_ON(ROLE_WORKER);
-	turns_leave(w, c); /* if it waits, then for the party's share */
-	struct worker_party *p = MOVE(c->party);
-	p->input_bytes -= c->input_bytes;
-	LIST_REMOVE(c, of_party);
-	if (--p->conn_count > 0)
-		return;
-	on_party_gone(w, p);
-	LIST_REMOVE(p, of_bucket);
-	free(p);
+	return w->all[parties_hash(name) % w->count];
 }
 
 uint64_t
@@ -447,6 +391,7 @@ worker_free(struct worker *w)
 	for (struct conn *c; (c = TAILQ_FIRST(&w->conns)) != NULL;)
 		conn_cut(c);
 	turns_bury_all(w);
+	parties_free(w);
 	free_event(w->mail_event);
 	free_event(w->tick_event);
 	free_event(w->turn_event);

@@ -10,6 +10,7 @@
 #include "daemon/io.h"
 #include "daemon/mailbox.h"
 #include "daemon/metrics.h"
+#include "daemon/quota.h"
 #include "daemon/share.h"
 #include "proto/bytes.h"
 #include "proto/err.h"
@@ -51,12 +52,13 @@ struct letter {
 	enum letter_kind kind;
 };
 
-/* A party with connections on this worker. */
+/* A party with connections on this worker (parties.h). */
 struct worker_party {
 	char name[65];		 /* NUL-terminated */
 	LIST_HEAD(, conn) conns; /* those after their handshake, by of_party */
 	uint32_t conn_count;
 	struct share share;
+	struct quota quota;
 	size_t input_bytes;  /* unfinished messages */
 	size_t output_bytes; /* large reports on their way */
 	void *delivery;	     /* the handlers' own; freed by on_party_gone */
@@ -92,6 +94,7 @@ struct worker {
 	struct share strangers;	      /* connections without a party */
 	struct conn_queue dead;	      /* freed at the end of the turn */
 	uint64_t ticked_ms, still_ms; /* the last tick; how long the thread stood still before it */
+	uint64_t slowed_us;	      /* that parties waited (quota.h), less whole seconds */
 	bool judging;  /* some connections were not judged under the present trust yet */
 	bool draining; /* whoever comes from now on is told so */
 	bool stopping, drained_told;
@@ -142,8 +145,6 @@ unsigned worker_sessions(const struct worker *w);
 
 /* The connection of this id, or NULL: it may be gone. */
 struct conn *worker_find_conn(struct worker *w, uint64_t id);
-/* The party's connections here, or NULL: none. */
-struct worker_party *worker_find_party(struct worker *w, struct bytes name);
 /* The worker on which all connections of this party live. */
 struct worker *worker_of_party(const struct worker *w, struct bytes name);
 uint64_t worker_now_ms(const struct worker *w);
@@ -153,10 +154,6 @@ uint64_t worker_now_us(const struct worker *w);
 
 void worker_add_conn(struct worker *w, struct conn *c);
 void worker_remove_conn(struct worker *w, struct conn *c);
-/* ERR_QUOTA: the party has its connections already. */
-MUST_USE bool worker_enter_party(
-    struct worker *w, struct conn *c, struct bytes name, struct err *e);
-void worker_leave_party(struct worker *w, struct conn *c);
 /* The connection was judged under the present trust. */
 void worker_judged(struct worker *w, struct conn *c);
 /* Frees it at the end of the turn, since callers may still hold it. */

@@ -202,11 +202,23 @@ frame_lanes_take(struct frame_lanes *l, const struct frame *f, struct bytes *mes
 	return true;
 }
 
+static bool
+is_inside(const struct frame_lanes *l, unsigned lane)
+{
+	return l->lane[lane].len != 0 && !l->lane[lane].taken;
+}
+
+bool
+frame_lanes_begins(const struct frame_lanes *l, const struct frame *f)
+{
+	return !f->voided && !is_inside(l, f->lane);
+}
+
 bool
 frame_lanes_inside(const struct frame_lanes *l)
 {
 	for (unsigned i = 0; i < LIMIT_LANES; i++)
-		if (l->lane[i].len != 0 && !l->lane[i].taken)
+		if (is_inside(l, i))
 			return true;
 	return false;
 }

@@ -87,6 +87,8 @@ void frame_lanes_done(struct frame_lanes *l);
  */
 MUST_USE bool frame_lanes_take(
     struct frame_lanes *l, const struct frame *f, struct bytes *message, struct err *e);
+/* True if the frame would be the first of a message. */
+bool frame_lanes_begins(const struct frame_lanes *l, const struct frame *f);
 /* True if some lane is inside a message: a stream that ends here did not say goodbye. */
 bool frame_lanes_inside(const struct frame_lanes *l);
 /* Bytes that the lanes hold. */

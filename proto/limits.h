@@ -62,6 +62,9 @@
 				    */
 #define LIMIT_PUBLISH_WINDOW 1024u /* [publish-window] unanswered publishes of a connection */
 #define LIMIT_PUBLISH_WINDOW_BYTES (16u << 20)
+#define LIMIT_PUBLISH_RATE \
+	20000u /* [publish-rate] reports a second of a party: above what one core takes in */
+#define LIMIT_PUBLISH_RATE_BYTES (256ull << 20) /* [publish-rate-bytes] likewise, in bytes */
 #define LIMIT_CREDIT 1024u /* [credit] undelivered acks of a subscription's connection */
 #define LIMIT_PARTY_INPUT_BYTES \
 	(256u << 20) /* unfinished messages of all connections of a party: 15 of the largest */

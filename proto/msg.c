@@ -114,6 +114,23 @@ read_head(struct cursor *c, struct msg *m, struct err *e)
 	return codec_varint(c, &tag, e) && wrong_tag(tag, e);
 }
 
+enum msg_type
+msg_peek(struct bytes begins, uint64_t *size)
+{
+	struct cursor c = cursor_over(begins);
+	uint64_t tag = 0, len = 0;
+	if (!codec_varint(&c, &tag, NULL))
+		return MSG_NONE;
+	if (tag == TAG_REQUEST && (!codec_varint(&c, &len, NULL) || !codec_varint(&c, &tag, NULL)))
+		return MSG_NONE;
+	enum msg_type type = type_of(tag);
+	if (type == MSG_NONE || !codec_varint(&c, &len, NULL))
+		return MSG_NONE;
+	size_t head = begins.len - c.left;
+	*size = len > UINT64_MAX - head ? UINT64_MAX : head + len;
+	return type;
+}
+
 static bool
 blame(struct fault *f, const struct msg *m, const struct codec *c, struct err *e)
 {

@@ -469,6 +469,14 @@ MUST_USE bool msg_decode(
     struct bytes in, struct arena *a, struct msg *out, struct fault *f, struct err *e);
 
 /*
+ * What a message is and how long, by its first bytes: MSG_PEEK_BYTES of them are enough.  For who
+ * must know before it is whole; nothing else is checked, but what msg_decode takes is of this type
+ * and size.  MSG_NONE, and *size untouched: they do not say, or nothing that msg_decode would take.
+ */
+enum { MSG_PEEK_BYTES = 24 };
+enum msg_type msg_peek(struct bytes begins, uint64_t *size);
+
+/*
  * Writes 'm' canonically into 'a'.  The same checks as in decoding, so what we send is what a peer
  * accepts; a failure is ERR_LIMIT (does not fit: split it) or ERR_INTERNAL with the field.
  */

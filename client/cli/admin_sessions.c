@@ -47,6 +47,14 @@ number(struct arena *a, const json_t *o, const char *key, json_int_t unit)
 	return text == NULL ? "" : text;
 }
 
+static const char *
+state(struct arena *a, const json_t *o)
+{
+	const char *text = json_string_value(json_object_get(o, "state"));
+	bool slowed = json_is_true(json_object_get(o, "slowed"));
+	return text != NULL && slowed ? arena_printf(a, "%s, slowed", text) : text;
+}
+
 static bool
 print_table(json_t *const *items, size_t count, struct err *e)
 {
@@ -62,8 +70,7 @@ print_table(json_t *const *items, size_t count, struct err *e)
 		const char *const cells[] = { number(&a, o, "connection", 1),
 			json_string_value(json_object_get(o, "party")),
 			json_string_value(json_object_get(o, "agent")),
-			json_string_value(json_object_get(o, "address")),
-			json_string_value(json_object_get(o, "state")),
+			json_string_value(json_object_get(o, "address")), state(&a, o),
 			number(&a, o, "state_ms", 1000), number(&a, o, "idle_ms", 1000),
 			number(&a, o, "subscriptions", 1), number(&a, o, "unanswered", 1) };
 		ok = table_add(&t, cells, e);

@@ -42,6 +42,8 @@ feed(const uint8_t *data, size_t size, size_t step)
 		data += n;
 		size -= n;
 		while ((s.end = inbox_next(&in, s.count, &m, NULL)) == FRAME_WHOLE) {
+			if (m.bytes.data == NULL)
+				continue;
 			note(&s, &m);
 			if (s.count == 1)
 				inbox_widen(&in); /* Hello was taken */

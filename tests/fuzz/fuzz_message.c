@@ -22,6 +22,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&a, LIMIT_ARENA_FACTOR * size + LIMIT_ARENA_EXTRA + size);
 	if (!msg_decode(in, &a, &m, &f, &e))
 		return 0;
+	uint64_t len = 0;
+	struct bytes first = bytes_from(data, size < MSG_PEEK_BYTES ? size : MSG_PEEK_BYTES);
+	if (msg_peek(first, &len) != m.type || len != size)
+		abort();
 	if (!msg_encode(&m, &a, &again, &e) || !bytes_equal(again, in))
 		abort();
 	return 0;

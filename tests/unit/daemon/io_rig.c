@@ -51,6 +51,8 @@ on_rules(struct worker *w, struct letter *l)
 	(void)l;
 	rig.calls.rules++;
 	w->trust = rig.trust;
+	if (rig.on_rules_rate != 0)
+		rig.limits.publish_rate = rig.on_rules_rate;
 }
 
 void

@@ -61,6 +61,7 @@ struct rig {
 	void (*room)(struct conn *c);
 	void (*its_turn)(struct conn *c);
 	void (*gone)(struct conn *c);
+	uint32_t on_rules_rate; /* 0: new rules change nothing */
 };
 extern struct rig rig;
 

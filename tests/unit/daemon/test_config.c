@@ -121,6 +121,8 @@ every_limit_that_is_a_setting_has_the_default_of_limits_h(void **state)
 	assert_int_equal(c->limit_idle_ms, LIMIT_IDLE_MS);
 	assert_int_equal(c->limit_drain_ms, LIMIT_DRAIN_MS);
 	assert_int_equal(c->limit_publish_window, LIMIT_PUBLISH_WINDOW);
+	assert_int_equal(c->limit_publish_rate, LIMIT_PUBLISH_RATE);
+	assert_int_equal(c->limit_publish_rate_bytes, LIMIT_PUBLISH_RATE_BYTES);
 	assert_int_equal(c->limit_credit, LIMIT_CREDIT);
 	assert_int_equal(c->limit_subscriptions, LIMIT_SUBSCRIPTIONS_PER_PARTY);
 	assert_int_equal(c->limit_queue_reports, LIMIT_QUEUE_REPORTS);

@@ -1,6 +1,8 @@
 /* How connections end: goodbye, cut short, floods of TLS, our own stop. */
 #include "tests/unit/daemon/io_rig.h"
 
+#include "daemon/parties.h"
+
 #include <openssl/err.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -331,7 +333,7 @@ all_connections_of_a_party_come_together_on_its_worker(void **state)
 		struct peer *a = rig_ready(parties[i], 0), *b = rig_ready(parties[i], 1);
 		assert_ptr_equal(rig_conn(a)->worker, home);
 		assert_ptr_equal(rig_conn(b)->worker, home);
-		struct worker_party *p = worker_find_party(home, bytes_of(parties[i]));
+		struct worker_party *p = parties_find(home, bytes_of(parties[i]));
 		assert_ptr_equal(rig_conn(a)->party, p);
 		assert_int_equal(p->conn_count, 2);
 		hang_up(a);
@@ -339,7 +341,7 @@ all_connections_of_a_party_come_together_on_its_worker(void **state)
 		assert_int_equal(rig.calls.party_gone, i);
 		hang_up(b);
 		assert_int_equal(rig.calls.party_gone, i + 1);
-		assert_null(worker_find_party(home, bytes_of(parties[i])));
+		assert_null(parties_find(home, bytes_of(parties[i])));
 	}
 	assert_int_equal(worker_load(rig.worker[0]) + worker_load(rig.worker[1]), 0);
 }

@@ -21,6 +21,8 @@ the_limits_are_those_of_the_one_list(void **state)
 	assert_int_equal(l.drain_ms, LIMIT_DRAIN_MS);
 	assert_int_equal(l.publish_window, LIMIT_PUBLISH_WINDOW);
 	assert_int_equal(l.publish_window_bytes, LIMIT_PUBLISH_WINDOW_BYTES);
+	assert_int_equal(l.publish_rate, LIMIT_PUBLISH_RATE);
+	assert_int_equal(l.publish_rate_bytes, LIMIT_PUBLISH_RATE_BYTES);
 }
 
 static void

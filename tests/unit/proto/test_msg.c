@@ -63,6 +63,51 @@ every_message_comes_back_byte_for_byte(void **state)
 }
 
 static void
+its_first_bytes_say_what_a_message_is_and_how_long(void **state)
+{
+	(void)state;
+	for (unsigned t = MSG_NONE + 1; t < MSG_COUNT; t++) {
+		SCOPED(arena_done) struct arena a;
+		arena_init(&a, ROOM);
+		struct bytes in = written(&a, (enum msg_type)t, true);
+		uint64_t size = 0;
+		size_t n = in.len < MSG_PEEK_BYTES ? in.len : MSG_PEEK_BYTES;
+		assert_int_equal(msg_peek(bytes_from(in.data, n), &size), t);
+		assert_int_equal(size, in.len);
+	}
+}
+
+static void
+first_bytes_that_say_nothing_are_no_message(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} none[] = {
+		{ "", 0 },
+		{ "\x08", 1 },			   /* ends before the request */
+		{ "\x08\x07", 2 },		   /* ..before what it is */
+		{ "\x08\x07\x5a", 3 },		   /* ..before its length */
+		{ "\x08\x07\x5a\x80", 4 },	   /* ..inside that */
+		{ "\x08\x07\x5b\x01", 4 },	   /* a field of another kind */
+		{ "\x08\x07\x08\x07\x5a\x01", 6 }, /* the request twice */
+		{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 },
+	};
+	uint64_t size = 99;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		struct bytes in = bytes_from((const uint8_t *)none[i].bytes, none[i].len);
+		assert_int_equal(msg_peek(in, &size), MSG_NONE);
+		assert_int_equal(size, 99);
+	}
+	/* a length that nothing can have does not wrap */
+	static const uint8_t huge[] = { 0x5a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0x01 };
+	assert_int_equal(msg_peek(bytes_from(huge, sizeof(huge)), &size), MSG_PUBLISH);
+	assert_true(size == UINT64_MAX);
+}
+
+static void
 a_message_that_ends_early_or_late_is_refused(void **state)
 {
 	(void)state;
@@ -352,6 +397,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_message_comes_back_byte_for_byte),
 		cmocka_unit_test(a_message_that_ends_early_or_late_is_refused),
+		cmocka_unit_test(its_first_bytes_say_what_a_message_is_and_how_long),
+		cmocka_unit_test(first_bytes_that_say_nothing_are_no_message),
 		cmocka_unit_test(every_fault_at_every_field_is_refused_with_its_code_and_place),
 		cmocka_unit_test(the_place_of_a_fault_is_named_from_the_message_down),
 		cmocka_unit_test(the_head_of_a_message_has_one_form),

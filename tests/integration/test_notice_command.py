@@ -172,12 +172,15 @@ class Feedback(NoticeTest):
         self.assertEqual(no.exception.code, "role")
 
     def test_from_a_party_that_said_nothing_or_that_is_nobody_it_begins_again(self):
-        report, gbr, (nor,) = self.given("nor")
-        say(nor, report)
-        whole = told(gbr, report)
-        for name in (b"KEN", b"GBR", b"NOBODY"):
-            self.assertEqual(told(gbr, report, **{"from": name}), whole)
-        self.assertEqual(list(told(gbr, report, **{"from": b"NOR"}).recipients), [])
+        for who, others in (("nor", (b"KEN", b"GBR", b"NOBODY")), ("ken", (b"NOR", b"HUB", b"NOBODY"))):
+            report, gbr, (reader,) = self.given(who)
+            say(reader, report)
+            reader.close()
+            whole = told(gbr, report)
+            self.assertEqual([r.recipient for r in whole.recipients], [who.upper().encode()])
+            for name in others:
+                self.assertEqual(told(gbr, report, **{"from": name}), whole, (who, name))
+            self.assertEqual(list(told(gbr, report, **{"from": who.upper().encode()}).recipients), [])
 
     def test_the_last_of_what_a_party_said_is_told_and_how_often_it_spoke(self):
         report, gbr, (nor,) = self.given("nor")

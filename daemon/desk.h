@@ -100,11 +100,12 @@ struct session {
 		uint64_t size; /* 0: none */
 		uint8_t root[32];
 	} shown[2];
-	uint32_t last_outlet;	   /* numbers of its subscriptions, from 1 */
-	struct pull *pull;	   /* an export under way */
-	struct receipts *receipts; /* the report whose receipts were asked for last */
-	struct reading reading;	   /* what its last AUDIT_READ covers */
-	struct session_letters {   /* where its list of dead letters goes on */
+	uint32_t last_outlet;	       /* numbers of its subscriptions, from 1 */
+	struct pull *pull;	       /* an export under way */
+	struct receipts *receipts;     /* the report whose receipts were asked for last */
+	struct recall_reading *recall; /* a RecallStatus under way */
+	struct reading reading;	       /* what its last AUDIT_READ covers */
+	struct session_letters {       /* where its list of dead letters goes on */
 		bool all;
 		uint32_t party; /* 0: everybody's */
 		uint64_t given; /* so many; 0: none, or to the end */

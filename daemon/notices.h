@@ -19,3 +19,5 @@ MUST_USE bool notices_may_see(
     struct desk *d, const struct store_given *to, bool *yes, struct err *e);
 /* What a recipient said is on record, or is not to be. */
 void notices_home(struct worker *w, struct job *j);
+/* A RecallStatus under way goes on: it is the session's turn, or there is room. */
+void notices_step(struct conn *c);

@@ -311,6 +311,7 @@ on_room(struct conn *c)
 	for (unsigned i = 0; s != NULL && i < s->consumer_count; i++)
 		outlet_pump(s->consumers[i]->outlet);
 	pull_step(c);
+	notices_step(c);
 }
 
 void
@@ -325,6 +326,7 @@ on_its_turn(struct conn *c)
 			if (s->consumers[i]->proof)
 				outlet_covered(s->consumers[i]->outlet);
 	pull_step(c);
+	notices_step(c);
 }
 
 void
@@ -341,6 +343,7 @@ on_gone(struct conn *c)
 	}
 	pull_free(s->pull);
 	receipts_free(s->receipts);
+	free(s->recall);
 	trust_signer_free(s->signer);
 	free(s->chain_memory);
 	free(s->chains);

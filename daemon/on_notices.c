@@ -8,11 +8,25 @@
 #include "proto/msg.h"
 #include "proto/notice.h"
 
-enum { PAGE = 1024, NOTICES_ARENA = LIMIT_MESSAGE_BYTES };
+#include <stdlib.h>
+
+enum {
+	PAGE = 128, /* recipients looked at in one turn: some 10 us each, and there may be 8,192 */
+	NOTICES_ARENA = LIMIT_MESSAGE_BYTES
+};
 enum { ACT_WITHDRAWN = 1, ACT_NOTIFIED };
 
-/* One RecallStatus. */
+/* A RecallStatus from page to page. */
+struct recall_reading {
+	uint64_t request;
+	uint8_t report[STORE_ID_BYTES]; /* that was asked for.. */
+	struct store_report_key recall; /* ..and the recall that the first page was of */
+	uint64_t next; /* the record where the next page goes on; 0: it is the first */
+};
+
+/* One page of it. */
 struct status {
+	struct recall_reading *of;
 	struct conn *conn;
 	struct desk *desk;
 	struct arena *a;
@@ -48,6 +62,11 @@ find_recall(struct status *s, const struct store_report_key *report, bool *found
 {
 	char name[WITHDRAWN_ROOM];
 	struct bytes id;
+	if (s->of->next != 0) { /* whatever was recalled since */
+		s->recall = s->of->recall;
+		*found = true;
+		return true;
+	}
 	withdrawn_all(report, name);
 	if (!store_read_note(s->desk->view, name, &id, found, e))
 		return false;
@@ -157,38 +176,36 @@ send_page(struct status *s, bool more, struct err *e)
 {
 	s->reply.recall_status_reply.recipients = s->items;
 	s->reply.recall_status_reply.more = more;
-	if (!conn_send(s->conn, 2, &s->reply, e))
-		return false;
-	s->reply.recall_status_reply.recipient_count = 0;
-	return true;
+	return conn_send(s->conn, 2, &s->reply, e);
 }
 
-/* What was withdrawn from a party and what it was told stand side by side. */
+/* What was withdrawn from a party and what it was told stand side by side; NULL: the page is full.
+ */
 static struct msg_recall_recipient *
-item_of(struct status *s, struct bytes name, struct err *e)
+item_of(struct status *s, struct bytes name)
 {
 	size_t *n = &s->reply.recall_status_reply.recipient_count;
 	if (*n > 0 && bytes_equal(s->items[*n - 1].recipient, name))
 		return &s->items[*n - 1];
-	if (*n == PAGE && !send_page(s, true, e))
+	if (*n == PAGE)
 		return NULL;
 	s->items[*n] = (struct msg_recall_recipient){ .recipient = name };
 	return &s->items[(*n)++];
 }
 
+/* From record 'index' on; afterwards it says where to go on, 0 at the end. */
 static bool
-send_all(struct status *s, struct err *e)
+read_page(struct status *s, uint64_t *index, struct err *e)
 {
 	struct record_said said;
-	bool is = s->intake != 0;
-	for (uint64_t index = s->intake + 1; is; index++) {
-		if (!read_record(s, index, &said, &is, e))
+	for (bool is = *index != 0; is; ++*index) {
+		if (!read_record(s, *index, &said, &is, e))
 			return false;
 		if (!is)
 			break;
-		struct msg_recall_recipient *to = item_of(s, said.release.recipient, e);
+		struct msg_recall_recipient *to = item_of(s, said.release.recipient);
 		if (to == NULL)
-			return false;
+			return true;
 		bool told = event_body_number(&said.body, BODY_RECALL_ACT) == ACT_NOTIFIED;
 		to->withdrawn |= !told;
 		if (told)
@@ -196,35 +213,84 @@ send_all(struct status *s, struct err *e)
 		if (told && !read_notified(s, to, e))
 			return false;
 	}
-	return send_page(s, false, e);
+	*index = 0;
+	return true;
+}
+
+/* *next is where the next page goes on, 0 if this was the last one. */
+static bool
+send_status(struct conn *c, struct recall_reading *r, uint64_t *next, struct err *e)
+{
+	SCOPED(arena_done) struct arena memory;
+	arena_init(&memory, NOTICES_ARENA);
+	struct status s = { .of = r,
+		.conn = c,
+		.desk = desk_of(c),
+		.a = &memory,
+		.items = arena_zalloc(&memory, PAGE, sizeof(*s.items)),
+		.reply = { .request = r->request, .type = MSG_RECALL_STATUS_REPLY } };
+	bool recalled = false;
+	if (s.items == NULL)
+		return err_set(e, ERR_NOMEM, "recall");
+	bool ok = store_view_open(s.desk->view, &memory, e) &&
+		  begin(&s, bytes_from(r->report, sizeof(r->report)), &recalled, e);
+	*next = r->next != 0 ? r->next : recalled ? s.intake + 1 : 0;
+	ok = ok && read_page(&s, next, e) && send_page(&s, *next != 0, e);
+	store_view_close(s.desk->view);
+	r->recall = s.recall;
+	return ok;
+}
+
+/* A page, and the next one in another turn; false: the answer to it could not be given. */
+static bool
+next_page(struct conn *c, struct err *e)
+{
+	struct session *s = c->session;
+	struct err why = { 0 };
+	uint64_t request = s->recall->request;
+	bool ok = send_status(c, s->recall, &s->recall->next, &why);
+	if (ok && s->recall->next != 0) {
+		conn_want_turn(c);
+		return true;
+	}
+	free(MOVE(s->recall));
+	if (ok)
+		return true;
+	if (why.code == ERR_UNKNOWN_REPORT) /* somebody guesses ids: on record */
+		return desk_refuse(c, request, &(struct complaint){ .code = why.code }, e);
+	return conn_refuse(c, request, &(struct complaint){ .code = why.code }, e);
+}
+
+void
+notices_step(struct conn *c)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct err e = { 0 };
+	if (c->session == NULL || c->session->recall == NULL)
+		return;
+	if (conn_room(c, 2) == 0)
+		conn_want_room(c);
+	else if (!next_page(c, &e))
+		conn_fail(c, 0, &(struct complaint){ .code = e.code });
 }
 
 bool
 on_recall_status(struct conn *c, const struct msg *m, struct arena **request, struct err *e)
 {
 	ASSERT_ON(ROLE_WORKER);
-	struct arena memory;
-	struct status s = { .conn = c,
-		.desk = desk_of(c),
-		.a = &memory,
-		.reply = { .request = m->request, .type = MSG_RECALL_STATUS_REPLY } };
-	struct err why = { 0 };
-	bool recalled = false;
+	struct session *s = c->session;
 	(void)request;
 	if ((c->peer->roles & (ROLE_PUBLISH | ROLE_AUDIT | ROLE_APPROVE)) == 0)
 		return desk_refuse(c, m->request, &(struct complaint){ .code = ERR_ROLE }, e);
-	arena_init(&memory, NOTICES_ARENA);
-	s.items = arena_zalloc(&memory, PAGE, sizeof(*s.items));
-	bool ok = s.items != NULL || err_set(&why, ERR_NOMEM, "recall");
-	ok = ok && store_view_open(s.desk->view, &memory, &why) &&
-	     begin(&s, m->recall_status.report, &recalled, &why) && send_all(&s, &why);
-	store_view_close(s.desk->view);
-	if (!ok && why.code == ERR_UNKNOWN_REPORT) /* somebody guesses ids: on record */
-		ok = desk_refuse(c, m->request, &(struct complaint){ .code = why.code }, e);
-	else if (!ok)
-		ok = conn_refuse(c, m->request, &(struct complaint){ .code = why.code }, e);
-	arena_done(&memory);
-	return ok;
+	if (s->recall != NULL) /* one after the other */
+		return conn_refuse(
+		    c, m->request, &(struct complaint){ .code = ERR_BUSY, .retry_ms = 1000 }, e);
+	s->recall = calloc(1, sizeof(*s->recall));
+	if (s->recall == NULL)
+		return err_set(e, ERR_NOMEM, "recall");
+	s->recall->request = m->request;
+	memcpy(s->recall->report, m->recall_status.report.data, sizeof(s->recall->report));
+	return next_page(c, e);
 }
 
 /* ---- what a recipient says ---- */

@@ -3,6 +3,7 @@
 
 #include "daemon/parties.h"
 
+#include <event2/event.h>
 #include <time.h>
 
 #define UP_DOWN(test) cmocka_unit_test_setup_teardown(test, rig_up, rig_down)
@@ -73,13 +74,14 @@ a_report_is_charged_once_though_its_turn_ends_before_it(void **state)
 	assert_int_equal(rig.calls.other, RATE);
 }
 
-/* Before the tick, which looks too. */
+/* Without the tick, which looks too. */
 static void
 a_timer_wakes_who_waits(void **state)
 {
 	(void)state;
 	rig.limits.publish_rate = 1000;
 	struct peer *p = rig_ready("NOR", 0);
+	assert_int_equal(event_del(rig_conn(p)->worker->tick_event), 0);
 	publish_many(p, 2, 1001);
 	assert_int_equal(rig.calls.other, 1000);
 	rig.now_ms += 1;
@@ -203,6 +205,22 @@ bytes_have_a_rate_too_and_what_waits_is_one_frame(void **state)
 	rig_rounds(6);
 	assert_int_equal(rig.calls.other, 2);
 	arena_done(&a);
+}
+
+/* Else small reports would keep a large one waiting for ever. */
+static void
+what_has_room_waits_behind_what_has_none(void **state)
+{
+	(void)state;
+	rig.limits.publish_rate_bytes = 4 * MiB;
+	struct peer *p = rig_ready("NOR", 0), *large = rig_ready("NOR", 0);
+	struct peer *small = rig_ready("NOR", 0);
+	publish_body(p, 2, 4 * MiB - 1000);
+	publish_body(large, 2, 8000);
+	publish_many(small, 2, 1);
+	assert_int_equal(rig.calls.other, 1);
+	rig_pass_ms(2);
+	assert_int_equal(rig.calls.other, 3);
 }
 
 static void
@@ -345,6 +363,7 @@ main(void)
 		UP_DOWN(connections_of_a_party_go_on_in_the_order_in_which_they_came),
 		UP_DOWN(who_goes_while_it_waits_leaves_its_place_to_the_next),
 		UP_DOWN(bytes_have_a_rate_too_and_what_waits_is_one_frame),
+		UP_DOWN(what_has_room_waits_behind_what_has_none),
 		UP_DOWN(the_largest_report_may_come_and_is_owed_and_no_deadline_ends_who_waits),
 		UP_DOWN(what_does_not_show_itself_in_its_first_frame_counts_as_one_of_the_largest),
 		UP_DOWN(a_report_in_one_lane_is_seen_while_another_is_under_way),

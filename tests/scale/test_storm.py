@@ -5,8 +5,8 @@ for the handshakes.
 
 What the broker adds is judged as in tests/hostile/measure.py, by its threads' own CPU time, which other programs on the
 machine do not lengthen: the p99 of the wait for a thread that is away from its loop, and the longest time away.  By wall
-clock: FLASH from publication to delivery in LATE_MS, p99, where RELTO_QUIET=1 says that nothing else runs; elsewhere so
-many times what it took without a storm on the same machine, if that is more.
+clock: FLASH from publication to delivery in 100 ms, p99, where RELTO_QUIET=1 says that nothing else runs; elsewhere no more
+is claimed than that it is served.
 """
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ from scale import measure, rig, wire  # noqa: E402
 
 SESSIONS = 2000
 RATE = 50  # FLASH reports a second
-LATE_MS, TIMES = 100, 20
+LATE_MS = 100 if measure.QUIET else measure.BUSY_MS
 WAIT_MS = 10
 AWAY_MS = 20 if measure.QUIET else 50  # a thousand connections that are gone are a thousand events of one round
 LABEL = [("ATLAS", "RESTRICTED", {"Releasable To": ["GBR", "NOR"]}), ("TLP", "AMBER", {})]
@@ -178,7 +178,7 @@ class StormTest(unittest.TestCase):
         self.assertEqual(len(ids), len(set(ids)), "twice")
         self.assertLessEqual(wait, self.quiet[0] + WAIT_MS)
         self.assertLessEqual(away, self.quiet[1] + AWAY_MS)
-        self.assertLessEqual(during, LATE_MS if measure.QUIET else max(LATE_MS, TIMES * before))
+        self.assertLessEqual(during, LATE_MS)
 
     def test_the_broker_is_killed(self):
         """Publisher and recipient have to come back through the same crowd."""

@@ -22,7 +22,7 @@ from scale import measure, rig, wire  # noqa: E402
 SESSIONS = 2000
 RATE = 50  # FLASH reports a second
 LATE_MS = 100 if measure.QUIET else measure.BUSY_MS
-WAIT_MS = 10
+WAIT_MS = 4 if measure.QUIET else 10  # 1.2 to 2.7 were seen; without shares of a thread 5.8
 AWAY_MS = 20 if measure.QUIET else 50  # a thousand connections that are gone are a thousand events of one round
 LABEL = [("ATLAS", "RESTRICTED", {"Releasable To": ["GBR", "NOR"]}), ("TLP", "AMBER", {})]
 FORK = multiprocessing.get_context("fork")

@@ -4,6 +4,7 @@
 
 #include "audit/verify_approval.h"
 #include "audit/verify_attest.h"
+#include "audit/verify_backfill.h"
 #include "audit/verify_signer.h"
 #include "audit/wirefield.h"
 
@@ -138,6 +139,22 @@ commitment(struct verify *v, struct bytes id, uint8_t tag, struct bytes data, ui
 	return sha256_end(v->h, out, e);
 }
 
+/* Field 6 of the routing part. */
+static bool
+keep_backfill(struct verify *v, const struct intake *in, struct bytes routing, struct err *e)
+{
+	struct verify_report *report;
+	struct cursor c = cursor_over(routing);
+	bool yes = false;
+	if (!verify_run_report(v, in->s, &report, e))
+		return false;
+	for (struct wirefield f; wirefield_next(&c, &f);)
+		yes = yes || (f.number == 6 && f.varint != 0);
+	if (report != NULL)
+		report->backfill = yes ? VERIFY_YES : VERIFY_NO;
+	return true;
+}
+
 /* A part that the manifest commits to with one hash. */
 static bool
 check_part(struct verify *v, struct intake *in, enum bundle_dir dir, const uint8_t digest[32],
@@ -163,6 +180,8 @@ check_part(struct verify *v, struct intake *in, enum bundle_dir dir, const uint8
 		verify_run_find(v, VERIFY_CONTENT, in->s->r.index,
 		    "its %s is not the one that its manifest commits to",
 		    routing ? "routing" : "notice");
+	else if (routing)
+		return keep_backfill(v, in, data, e);
 	return true;
 }
 
@@ -386,6 +405,7 @@ read_facts(struct verify *v, uint64_t index, const uint8_t digest[32], struct er
 		else if (f.number == 8)
 			facts.expires = f.varint;
 		facts.approvals += f.number == 14;
+		facts.backfill = facts.backfill || f.number == 19;
 	}
 	facts.present = ok && data.data != NULL;
 	if (facts.present && c.failed)
@@ -493,7 +513,8 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		return false;
 	if (!verify_slot_open(s, 2) || !verify_slot_open(s, 3) || !verify_slot_open(s, 4))
 		return true;
-	return check_portions(v, s, e) && check_released(v, s, e) && verify_approval_facts(v, s, e);
+	return check_portions(v, s, e) && check_released(v, s, e) &&
+	       verify_approval_facts(v, s, e) && verify_backfill_facts(v, s, e);
 }
 
 /* A report expires when the facts say that it was judged by. */

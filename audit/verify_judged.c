@@ -97,6 +97,7 @@ read_receivers(struct verify *v, struct bytes policy, struct bytes agreement,
 		r->found = r->found || inside;
 		if (!inside)
 			continue;
+		r->backfill = r->backfill || bytes_is(line, "    backfill");
 		if (export_between(line, "    version ", "", &name) &&
 		    !arena_copy(v->keep, name, &r->version, e))
 			return false;
@@ -219,6 +220,17 @@ verify_judged_agreements(struct verify *v, const struct verify_slots *s, struct 
 			    "it released by %.*s, which its policy has in another version",
 			    (int)whole.len, (const char *)whole.data);
 	}
+	return true;
+}
+
+bool
+verify_judged_no_backfill(
+    struct verify *v, const uint8_t policy[32], struct bytes agreement, bool *no, struct err *e)
+{
+	struct verify_receivers *r;
+	if (!look_up(v, policy, agreement, &r, e))
+		return false;
+	*no = r->policy && !r->backfill;
 	return true;
 }
 

@@ -14,5 +14,8 @@ MUST_USE bool verify_judged_begin(struct verify *v, const struct verify_slots *s
 /* What a decision released by is what its reasons name, in the version of its policy's export. */
 MUST_USE bool verify_judged_agreements(
     struct verify *v, const struct verify_slots *s, struct err *e);
+/* *no: the policy is here, and has no such agreement, or one without 'backfill'. */
+MUST_USE bool verify_judged_no_backfill(
+    struct verify *v, const uint8_t policy[32], struct bytes agreement, bool *no, struct err *e);
 /* When all records were walked. */
 MUST_USE bool verify_judged_end(struct verify *v, struct err *e);

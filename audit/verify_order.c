@@ -5,6 +5,7 @@
 
 #include "audit/form.h"
 #include "audit/verify_approval.h"
+#include "audit/verify_backfill.h"
 #include "audit/verify_judged.h"
 #include "audit/verify_keys.h"
 #include "audit/verify_party.h"
@@ -76,6 +77,9 @@ on_intake(struct verify *v, const struct verify_slots *s, struct err *e)
 		verify_run_find(v, VERIFY_GAP, s->r.index, "the same report was accepted before");
 	if (s->publication.manifest != NULL)
 		memcpy(now.manifest, s->publication.manifest, 32);
+	now.has_policy = s->decision.policy != NULL;
+	if (now.has_policy)
+		memcpy(now.policy, s->decision.policy, 32);
 	now.has_session = s->hub.certificate != NULL;
 	if (now.has_session)
 		memcpy(now.session, s->hub.certificate, 32);
@@ -148,27 +152,28 @@ narrows(const uint8_t before[32], const uint8_t now[32])
 	return true;
 }
 
-/* A first decision stands in its INTAKE's run; a later one follows the current one. */
-static void
+/* A first decision stands in its INTAKE's run, or is one of backfill; a later one follows the
+ * current one. */
+static bool
 check_link(struct verify *v, const struct verify_slots *s, const struct verify_current *c,
-    const struct verdicts *n)
+    const struct verdicts *n, struct err *e)
 {
 	uint64_t index = s->r.index, link = s->decision.link;
 	if (s->r.type == EVENT_DECISION && v->in_run) {
 		if (c->known)
 			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
-		return;
+		return true;
 	}
 	if (verify_run_partial(v) && !c->known)
-		return;
+		return true;
 	if (!c->known && s->r.type == EVENT_DECISION)
-		verify_run_find(v, VERIFY_GAP, index,
-		    "a first decision does not stand with its INTAKE without a gap");
-	else if (!c->known || c->index != link)
+		return verify_backfill_link(v, s, e);
+	if (!c->known || c->index != link)
 		verify_run_find(
 		    v, VERIFY_GAP, index, "it does not link to the decision it replaces");
 	else if (!narrows(c->open, n->open))
 		verify_run_find(v, VERIFY_GAP, index, "it widens the decision it replaces");
+	return true;
 }
 
 /* What ends or narrows a delivery is part of its recipient's history; where nothing was delivered
@@ -259,7 +264,8 @@ on_decision(struct verify *v, const struct verify_slots *s, struct err *e)
 		struct verify_current *c;
 		if (!current_of(v, s, name, &c, e))
 			return false;
-		check_link(v, s, c, &n);
+		if (!check_link(v, s, c, &n, e))
+			return false;
 		bool approval = s->r.type == EVENT_APPROVAL;
 		if (!approval) /* there slot 8 is the approver's */
 			check_place(v, s, c, false);
@@ -385,6 +391,19 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
 	return true;
 }
 
+/* Whoever had something of the report or waited for it is told, or it is taken from him. */
+static bool
+on_recall(struct verify *v, const struct verify_slots *s, struct err *e)
+{
+	struct verify_report *report;
+	if (!verify_run_report(v, s, &report, e))
+		return false;
+	if (report != NULL)
+		report->recalled = true;
+	return on_queue(
+	    v, s, BODY_RECALL_DECISION, event_body_number(&s->body, BODY_RECALL_ACT) == 1, e);
+}
+
 /* START and STOP say what tree they found. */
 static bool
 on_tree(struct verify *v, const struct verify_slots *s, enum body_field size, enum body_field root,
@@ -403,6 +422,7 @@ on_tree(struct verify *v, const struct verify_slots *s, enum body_field size, en
 static void
 on_policy(struct verify *v, const struct verify_slots *s)
 {
+	v->policy_at = s->r.index;
 	struct bytes previous = event_body_get(&s->body, BODY_POLICY_PREVIOUS);
 	if (v->has_policy && (previous.len == 0 || memcmp(previous.data, v->policy, 32) != 0))
 		verify_run_find(v, VERIFY_GAP, s->r.index, "it does not name the policy before it");
@@ -462,8 +482,7 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_EXPIRE:
 		return on_queue(v, s, BODY_EXPIRE_DECISION, true, e);
 	case EVENT_RECALL:
-		return on_queue(v, s, BODY_RECALL_DECISION,
-		    event_body_number(&s->body, BODY_RECALL_ACT) == 1, e);
+		return on_recall(v, s, e);
 	case EVENT_SUPERSEDE:
 		return on_queue(v, s, BODY_SUPERSEDE_DECISION,
 		    event_body_number(&s->body, BODY_SUPERSEDE_ACT) == 1, e);

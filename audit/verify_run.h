@@ -25,18 +25,24 @@ struct verify_tree {
 	const struct verify_kept *kept;	    /* what was verified before, or NULL */
 };
 
+enum verify_answer { VERIFY_UNKNOWN = 0, VERIFY_NO, VERIFY_YES };
+
 /* A report, by publisher and id. */
 struct verify_report {
 	uint64_t intake;
 	uint64_t accepted; /* slot 1 of the INTAKE */
 	uint8_t manifest[32];
-	bool has_session;	    /* from which it came: */
-	uint8_t session[32];	    /* its certificate */
-	uint32_t agent, banner;	    /* numbers of texts */
-	bool counted;		    /* how many portions it has is known: */
-	size_t portions;	    /* by its line of report/, or else by its first decision */
-	size_t head_count;	    /* 0: the heads are not in the bundle */
-	uint8_t (*commitments)[32]; /* of the heads, in reading order */
+	bool has_policy; /* slot 4 of the INTAKE: */
+	uint8_t policy[32];
+	enum verify_answer backfill; /* what its routing says; unknown: that is not here */
+	bool recalled;		     /* by a RECALL so far */
+	bool has_session;	     /* from which it came: */
+	uint8_t session[32];	     /* its certificate */
+	uint32_t agent, banner;	     /* numbers of texts */
+	bool counted;		     /* how many portions it has is known: */
+	size_t portions;	     /* by its line of report/, or else by its first decision */
+	size_t head_count;	     /* 0: the heads are not in the bundle */
+	uint8_t (*commitments)[32];  /* of the heads, in reading order */
 };
 
 /* What is decided now for one recipient of a report. */
@@ -72,11 +78,13 @@ struct verify_facts {
 	uint8_t digest[32];
 	uint64_t time, accepted, expires; /* µs */
 	size_t approvals;		  /* how many they have */
+	bool backfill;			  /* they have field 19 */
 };
 
 /* Of one agreement of one policy: who may receive, and its version. */
 struct verify_receivers {
 	bool looked, policy, found; /* asked for; the policy is there; it has the agreement */
+	bool backfill;		    /* a line of its block says so */
 	struct bytes *names, version;
 	size_t count;
 };
@@ -116,7 +124,8 @@ struct verify {
 	struct bundle_about about;
 	struct log log; /* the tree as far as it was walked */
 	bool has_policy;
-	uint8_t policy[32];    /* of the last POLICY record */
+	uint8_t policy[32];    /* of the last POLICY record.. */
+	uint64_t policy_at;    /* ..and its index */
 	bool in_run;	       /* the record before was an INTAKE or a DECISION that follows it */
 	struct verify_run run; /* that INTAKE */
 	struct map trees;      /* party -> verify_tree */

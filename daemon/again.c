@@ -6,11 +6,8 @@
 #include "daemon/explain.h"
 #include "daemon/log.h"
 
-#include <event2/event.h>
-#include <inttypes.h>
-
 /* heads and facts of the largest report, read, written anew and decided: taken as needed */
-enum { HOLD_PAGE = 64, HOLDS_A_TURN = 4, AGAIN_ARENA = 4 * LIMIT_MESSAGE_BYTES };
+enum { AGAIN_ARENA = 4 * LIMIT_MESSAGE_BYTES };
 
 /* What one later decision is made from and leads to; lives in its job's arena. */
 struct scene {
@@ -18,6 +15,8 @@ struct scene {
 	const struct again *ask;
 	const struct again_answer *answer; /* NULL: nobody's */
 	uint64_t before_us;		   /* the deadline of what is answered */
+	const struct again_missed *missed; /* NULL: it follows another decision */
+	size_t portions;
 	struct arena *a;
 	struct store_report row;
 	struct bytes recipient;
@@ -58,7 +57,7 @@ read_report(struct scene *s, struct err *e)
 	if (!must(s, STORE_PART_MANIFEST, &v->manifest_bytes, e) ||
 	    !envelope_manifest_decode(v->manifest_bytes, s->a, &v->manifest, e))
 		return false;
-	size_t n = s->ask->given.masks.len;
+	size_t n = s->portions;
 	struct envelope_portion *p = arena_zalloc(s->a, n + 1, sizeof(*p));
 	if (p == NULL)
 		return err_set(e, ERR_NOMEM, "portions");
@@ -237,6 +236,18 @@ fill_signer(struct scene *s, struct err *e)
 	return true;
 }
 
+/* Nothing is carried over but what the report itself is: nobody spoke of this recipient before. */
+static bool
+gather_missed(struct scene *s, struct err *e)
+{
+	if (!read_names(s, e) || !read_facts(s, e))
+		return false;
+	s->portions = s->facts.portion_count;
+	s->facts.later = s->facts.has_backfill = true;
+	s->facts.backfill = (struct fact_backfill){ s->recipient, true, s->missed->listed };
+	return read_report(s, e) && read_recorded(s, e) && fill_signer(s, e);
+}
+
 static bool
 gather(struct scene *s, bool *gone, struct err *e)
 {
@@ -246,6 +257,9 @@ gather(struct scene *s, bool *gone, struct err *e)
 	*gone = !found;
 	if (!found)
 		return true;
+	if (s->missed != NULL)
+		return gather_missed(s, e);
+	s->portions = s->ask->given.masks.len;
 	return read_names(s, e) && read_report(s, e) && read_facts(s, e) && read_recorded(s, e) &&
 	       fill_before(s, e) && fill_opened(s, e) && fill_signer(s, e);
 }
@@ -283,6 +297,8 @@ static bool
 make_record(struct scene *s, struct drafts *d, struct job_again *to, struct err *e)
 {
 	const struct again_answer *v = s->answer;
+	if (s->missed != NULL)
+		return drafts_backfill(d, s->mine, &to->record, e);
 	if (v == NULL)
 		return drafts_narrowed(d, s->mine, &to->record, e);
 	const struct drafts_answer what = { &v->what, v->portion, v->approve };
@@ -324,6 +340,52 @@ fill_job(struct scene *s, struct drafts *d, struct job *j, struct err *e)
 	return true;
 }
 
+static struct drafts
+drafts_of(struct scene *s)
+{
+	struct desk *desk = s->desk;
+	struct drafts d = { .desk = desk,
+		.a = s->a,
+		.facts = &s->facts,
+		.decided = &s->decided,
+		.report = &s->report,
+		.party = s->publisher,
+		.agent = s->report.manifest.originator,
+		.banner = s->banner,
+		.hub = { .node = desk->shell->node,
+		    .connection = SLOT_ABSENT,
+		    .clock = bytes_of(wall_quality(&desk->shell->wall)) } };
+	memcpy(d.secret, s->secret, sizeof(d.secret));
+	return d;
+}
+
+/* Only what releases now: a hold would ask people about an old report, and a withhold is nobody's
+ * to see. */
+static enum again_result
+judge_missed(struct scene *s, struct job **j, struct err *e)
+{
+	struct desk *desk = s->desk;
+	if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e))
+		return AGAIN_FAILED;
+	if (s->decided.refusal.code != ERR_NONE || s->decided.recipient_count != 1)
+		return AGAIN_GONE;
+	s->mine = &s->decided.recipients[0];
+	if (!bytes_equal(s->mine->recipient, s->recipient) ||
+	    (s->mine->outcome != OUTCOME_RELEASE && s->mine->outcome != OUTCOME_REDACT))
+		return AGAIN_GONE;
+	struct drafts d = drafts_of(s);
+	if (!fill_job(s, &d, *j, e))
+		return AGAIN_FAILED;
+	(*j)->again.subscription = s->missed->subscription;
+	(*j)->again.looked_at = s->missed->report;
+	(*j)->again.more = true;
+	(*j)->records = 3; /* it may take the place of another */
+	if (desk_post_own(desk, j))
+		return AGAIN_JOB;
+	(void)err_set(e, ERR_BUSY, "the committer is busy");
+	return AGAIN_FAILED;
+}
+
 static enum again_result
 judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 {
@@ -336,6 +398,8 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 	/* the committer's EXPIRE ends it, queued or held */
 	if (s->facts.expires != 0 && s->facts.expires <= s->facts.time)
 		return AGAIN_GONE;
+	if (s->missed != NULL)
+		return judge_missed(s, j, e);
 	if (s->answer != NULL) {
 		bool open = false;
 		if (!policy_decide(desk->rules->epoch, &s->facts, s->a, &s->decided, e) ||
@@ -353,18 +417,7 @@ judge(struct scene *s, struct job **j, uint64_t *good_until_us, struct err *e)
 		(void)err_set(e, ERR_INTERNAL, "the later decision lost its recipient");
 		return AGAIN_FAILED;
 	}
-	struct drafts d = { .desk = desk,
-		.a = s->a,
-		.facts = &s->facts,
-		.decided = &s->decided,
-		.report = &s->report,
-		.party = s->publisher,
-		.agent = s->report.manifest.originator,
-		.banner = s->banner,
-		.hub = { .node = desk->shell->node,
-		    .connection = SLOT_ABSENT,
-		    .clock = bytes_of(wall_quality(&desk->shell->wall)) } };
-	memcpy(d.secret, s->secret, sizeof(d.secret));
+	struct drafts d = drafts_of(s);
 	if (s->answer != NULL) {
 		d.hub = s->answer->hub;
 		d.actor = s->answer->actor;
@@ -414,6 +467,29 @@ again_decide(struct desk *d, const struct again *a, uint64_t *good_until_us, str
 }
 
 enum again_result
+again_backfill(struct desk *d, const struct again_missed *m, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	SCOPED(job_free) struct job *j = job_new(JOB_BACKFILL, NULL, AGAIN_ARENA);
+	const struct again ask = { .given = { .party = m->party,
+				       .report = m->report,
+				       .intake = m->intake,
+				       .decision = m->intake, /* what it follows */
+				       .delivery = STORE_NONE } };
+	struct scene s = { .desk = d, .ask = &ask, .missed = m };
+	uint64_t until;
+	if (j == NULL) {
+		(void)err_set(e, ERR_NOMEM, "backfill");
+		return AGAIN_FAILED;
+	}
+	enum again_result r = decide(&s, &j, &until, e);
+	if (r == AGAIN_JOB)
+		log_info("decision.backfilled", "recipient=%.*s outcome=%s", (int)s.recipient.len,
+		    (const char *)s.recipient.data, outcome_name(s.mine->outcome));
+	return r;
+}
+
+enum again_result
 again_answer(struct desk *d, const struct again *a, const struct again_answer *v, struct job **j,
     struct err *e)
 {
@@ -421,134 +497,4 @@ again_answer(struct desk *d, const struct again *a, const struct again_answer *v
 	struct scene s = { .desk = d, .ask = a, .answer = v };
 	uint64_t until;
 	return decide(&s, j, &until, e);
-}
-
-/* ---- holds ---- */
-
-/* True: there is nothing more to do now (decided, on its way to the committer, or not held any
- * more). */
-static bool
-hold(struct desk *d, const struct store_held *h, struct err *e)
-{
-	struct again a = { .queued = { .decision = STORE_NONE },
-		.held_deadline_us = h->deadline_us };
-	struct arena memory;
-	bool found = false;
-	uint64_t until;
-	arena_init(&memory, DESK_ARENA_EXTRA);
-	bool ok = store_view_open(d->view, &memory, e) &&
-		  store_find_given(d->view, h->party, &h->report, &a.given, &found, e);
-	store_view_close(d->view);
-	if (ok && found && a.given.decision == h->decision)
-		ok = again_decide(d, &a, &until, e) != AGAIN_FAILED;
-	if (!ok)
-		log_warn("hold.not-judged", "decision=%" PRIu64 " why=%s", h->decision,
-		    log_quote_text(e->text));
-	arena_done(&memory);
-	return ok;
-}
-
-static bool
-is_mine(const struct desk *d, const struct store_held *h)
-{
-	const struct party *p = ruleset_party(d->rules, h->party);
-	return p == NULL ? d->worker->index == 0 : worker_of_party(d->worker, p->name) == d->worker;
-}
-
-static bool
-read_holds(struct desk *d, const struct store_held *after, struct store_held *page, size_t *count,
-    struct err *e)
-{
-	struct arena memory;
-	arena_init(&memory, DESK_ARENA_EXTRA);
-	bool ok = store_view_open(d->view, &memory, e) &&
-		  store_read_holds(d->view, after, page, count, e);
-	store_view_close(d->view);
-	arena_done(&memory);
-	return ok;
-}
-
-void
-again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision)
-{
-	ASSERT_ON(ROLE_WORKER);
-	struct store_held one, after = { .deadline_us = deadline_us, .decision = decision - 1 };
-	struct err e = { 0 };
-	size_t count = 1;
-	if (d->rules == NULL)
-		return; /* the committer was faster than main: with the rules all holds are due */
-	if (!read_holds(d, &after, &one, &count, &e) ||
-	    (count == 1 && one.decision == decision && is_mine(d, &one) && !hold(d, &one, &e)))
-		d->holds_due = true;
-}
-
-void
-again_hold_home(struct desk *d, const struct job *j)
-{
-	ASSERT_ON(ROLE_WORKER);
-	if (j->fate == JOB_FAILED) {
-		log_warn("decision.not-recorded", "why=%s", log_quote_text(j->err.text));
-		d->holds_due = true;
-	} else if (j->fate == JOB_STALE) {
-		again_hold(d, j->again.held_deadline_us, j->again.given.decision);
-	}
-}
-
-/* A few holds of the round; false: the round is over. */
-static bool
-step_round(struct desk *d)
-{
-	struct store_held page[HOLD_PAGE];
-	struct err e = { 0 };
-	size_t count = HOLD_PAGE, judged = 0;
-	if (!read_holds(d, d->hold_begun ? &d->hold_at : NULL, page, &count, &e)) {
-		d->holds_due = true;
-		return false;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (judged == HOLDS_A_TURN)
-			return true;
-		d->hold_at = page[i];
-		d->hold_begun = true;
-		if (!is_mine(d, &page[i]))
-			continue;
-		judged++;
-		if (hold(d, &page[i], &e))
-			continue;
-		d->holds_due = true; /* another round, at the next tick.. */
-		if (e.code == ERR_CLOCK)
-			return false; /* ..and nothing else can be judged in this one */
-	}
-	return count == HOLD_PAGE;
-}
-
-static void
-on_round(int fd, short what, void *arg)
-{
-	static const struct timeval soon = { 0, 1000 };
-	struct desk *d = arg;
-	(void)fd;
-	(void)what;
-	bool more = step_round(d);
-	/* others have their turn between two steps */
-	if (more && event_add(d->hold_event, &soon) == 0)
-		return;
-	d->holds_due |= more;
-	d->in_round = false;
-}
-
-void
-again_all_holds(struct desk *d)
-{
-	ASSERT_ON(ROLE_WORKER);
-	if (d->in_round || d->rules == NULL)
-		return;
-	if (d->hold_event == NULL)
-		d->hold_event = event_new(d->worker->base, -1, 0, on_round, d);
-	if (d->hold_event == NULL)
-		return; /* the next tick tries again */
-	d->holds_due = false;
-	d->in_round = true;
-	d->hold_begun = false;
-	on_round(-1, 0, d);
 }

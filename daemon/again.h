@@ -38,6 +38,19 @@ struct again_answer {
 };
 enum again_result again_answer(struct desk *d, const struct again *a, const struct again_answer *v,
     struct job **j, struct err *e);
+/*
+ * A report for a party that was not judged when it came: under 'listed', the agreements of its
+ * routing part that had 'backfill' then, for the present time and rules.  AGAIN_JOB: it releases,
+ * and a JOB_BACKFILL is on its way.  AGAIN_GONE: it does not, and nothing is to be done.
+ */
+struct again_missed {
+	uint32_t party;
+	struct store_report_key report;
+	uint64_t intake;
+	struct names listed;
+	uint32_t subscription; /* it goes into this one */
+};
+enum again_result again_backfill(struct desk *d, const struct again_missed *m, struct err *e);
 /* A hold that is due, or may be after new rules: found by its key and judged again. */
 void again_hold(struct desk *d, uint64_t deadline_us, uint64_t decision);
 /* Its job came home: what failed is tried again, what is stale is looked at anew. */

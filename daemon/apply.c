@@ -348,6 +348,18 @@ put_decisions(struct committer *c, struct job *j, struct roll_party *publisher, 
 	return true;
 }
 
+/* What a newer report takes the place of is nothing to begin with any more (backfill). */
+static bool
+put_newer(struct committer *c, const struct job_publish *p, struct err *e)
+{
+	char name[WITHDRAWN_ROOM];
+	if (p->named.act != ENVELOPE_SUPERSEDE)
+		return true;
+	withdrawn_newer(&p->named.key, name);
+	return store_put_note(
+	    c->ledger->store, name, bytes_from(p->report.key.id, STORE_ID_BYTES), e);
+}
+
 bool
 apply_publish(struct committer *c, struct job *j, struct err *e)
 {
@@ -367,7 +379,8 @@ apply_publish(struct committer *c, struct job *j, struct err *e)
 	p->party_index = out.publication;
 	memcpy(p->leaf, out.leaf, sizeof(p->leaf));
 	return put_chain(c, publisher, p, e) && put_parts(c, p, out.index, e) &&
-	       apply_signers_note(c, publisher, p, e) && put_decisions(c, j, publisher, e) &&
+	       apply_signers_note(c, publisher, p, e) && put_newer(c, p, e) &&
+	       put_decisions(c, j, publisher, e) &&
 	       (p->named.act != ENVELOPE_RECALL || apply_recall(c, j, e));
 }
 
@@ -490,6 +503,8 @@ apply_job(struct committer *c, struct job *j, struct err *e)
 		return apply_said(c, j, e);
 	case JOB_MAILBOX:
 		return apply_mailbox(c, j, e);
+	case JOB_BACKFILL:
+		return apply_backfill(c, j, e);
 	case JOB_ATTEST:
 		return apply_attest(c, j, e);
 	case JOB_SESSIONS:

@@ -243,6 +243,7 @@ unsubscribe(struct committer *c, struct roll_party *p, struct job *j, struct err
 	roll_touch(&c->ledger->roll, p);
 	p->lost_subs = s->gone = true;
 	return apply_subscription_record(c, &it, &index, e) && put_fill(c, s->id, NULL, e) &&
+	       apply_backfill_note(c, s->id, NULL, e) &&
 	       store_drop_subscription(c->ledger->store, s->id, e);
 }
 

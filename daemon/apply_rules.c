@@ -59,7 +59,7 @@ apply_subscribe(struct committer *c, struct job *j, struct err *e)
 			return true;
 		}
 		s->want.id = known->id;
-		if (!apply_fill_look(c, s, e))
+		if (!apply_fill_look(c, s, e) || !apply_backfill_look(c, s, e))
 			return false;
 		return arena_copy(j->arena, bytes_of(known->pattern), &s->want.pattern, e);
 	}
@@ -70,8 +70,10 @@ apply_subscribe(struct committer *c, struct job *j, struct err *e)
 	if (s->want.pattern.len == 0)
 		s->want.pattern = bytes_of(">");
 	s->created = true;
-	s->filling = s->from_start;
-	return create(c, p, &s->want, &j->by, e) && (!s->filling || apply_fill_note(c, s, e));
+	s->filling = s->backfilling = s->from_start;
+	return create(c, p, &s->want, &j->by, e) &&
+	       (!s->from_start || (apply_fill_note(c, s, e) &&
+				      apply_backfill_note(c, s->want.id, &s->backfill_at, e)));
 }
 
 /* ---- RULES ---- */

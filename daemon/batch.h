@@ -238,6 +238,12 @@ MUST_USE bool apply_mailbox(struct committer *c, struct job *j, struct err *e);
 /* A subscription that is to be filled (fill.h): where that stands; that it begins, or came on. */
 MUST_USE bool apply_fill_look(struct committer *c, struct job_subscribe *s, struct err *e);
 MUST_USE bool apply_fill_note(struct committer *c, const struct job_subscribe *s, struct err *e);
+/* What its party was not judged for (backfill.h): how far a subscription came in looking for it;
+ * that it begins (at NULL: that it is through); one decision of it, or how far it came. */
+MUST_USE bool apply_backfill_look(struct committer *c, struct job_subscribe *s, struct err *e);
+MUST_USE bool apply_backfill_note(
+    struct committer *c, uint32_t subscription, const struct store_report_key *at, struct err *e);
+MUST_USE bool apply_backfill(struct committer *c, struct job *j, struct err *e);
 /* The record of a subscription that came or went. */
 struct apply_subscription {
 	const struct roll_party *party;

@@ -439,6 +439,14 @@ drafts_narrowed(
 }
 
 bool
+drafts_backfill(
+    struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e)
+{
+	ASSERT_ON(ROLE_WORKER);
+	return later(d, r, &(struct decided){ .type = EVENT_DECISION }, out, e);
+}
+
+bool
 drafts_approval(struct drafts *d, const struct recipient_decision *r, const struct drafts_answer *v,
     struct record *out, struct err *e)
 {

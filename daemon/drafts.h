@@ -39,6 +39,9 @@ MUST_USE bool drafts_decisions(struct drafts *d, struct job *j, struct err *e);
 /* NARROWED for one recipient. */
 MUST_USE bool drafts_narrowed(
     struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e);
+/* DECISION for one recipient who was not judged when the report came. */
+MUST_USE bool drafts_backfill(
+    struct drafts *d, const struct recipient_decision *r, struct record *out, struct err *e);
 /* APPROVAL for one recipient: what was decided of which obligation. */
 struct drafts_answer {
 	const struct obligation *what;

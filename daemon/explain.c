@@ -1,6 +1,7 @@
 #include "daemon/explain.h"
 #include "daemon/role.h"
 
+#include "daemon/backfilled.h"
 #include "daemon/on.h"
 #include "daemon/waits.h"
 #include "proto/msg.h"
@@ -348,6 +349,22 @@ explain_one(
 	return true;
 }
 
+/* Those that became members later. */
+static bool
+explain_backfilled(struct desk *d, const struct store_report *r, struct page *page, struct err *e)
+{
+	uint64_t decision;
+	if (!backfilled_newest(d->view, &r->key, &decision, e))
+		return false;
+	while (decision != STORE_NONE) {
+		if (desk_is_signed(d, decision) && !explain_one(d, r, decision, page, e))
+			return false;
+		if (!backfilled_before(d->view, decision, &decision, e))
+			return false;
+	}
+	return true;
+}
+
 static bool
 explain_all(struct conn *c, struct page *page, struct bytes id, struct err *e)
 {
@@ -366,7 +383,7 @@ explain_all(struct conn *c, struct page *page, struct bytes id, struct err *e)
 	for (uint32_t i = 0; i < r.decisions; i++)
 		if (!explain_one(d, &r, r.intake + 1 + i, page, e))
 			return false;
-	return page_send(page, false, e);
+	return explain_backfilled(d, &r, page, e) && page_send(page, false, e);
 }
 
 bool

@@ -1,4 +1,5 @@
 #include "daemon/fill.h"
+#include "daemon/backfill.h"
 #include "daemon/role.h"
 
 #include "daemon/log.h"
@@ -140,5 +141,6 @@ fill_home(struct worker *w, struct job *j)
 	else {
 		outlet_more(o);
 		outlet_pump(o);
+		backfill_tick(o);
 	}
 }

@@ -32,7 +32,8 @@ enum job_kind {
 	JOB_SESSIONS,	 /* from worker to worker: the sessions of one of them */
 	JOB_DRAIN,	 /* to main: an operator ends the broker */
 	JOB_SAID,	 /* what a recipient says of a report: an answer, feedback */
-	JOB_MAILBOX	 /* subscriptions listed or deleted, dead letters tried again or dropped */
+	JOB_MAILBOX,	 /* subscriptions listed or deleted, dead letters tried again or dropped */
+	JOB_BACKFILL	 /* a decision for who was not judged, or how far they were looked for */
 };
 enum job_fate {
 	JOB_PENDING = 0,
@@ -52,7 +53,8 @@ enum {
 	JOB_PART_QUEUED = 10,	/* of a NARROWED: u64, the decision in the keys of its queue
 				 * entries, if that is an earlier one */
 	JOB_PART_WAITS = 11,	/* of what holds: what it waits for (waits.h) */
-	JOB_PART_NAMED = 12	/* of an INTAKE with a Notice: what that names (withdrawn.h) */
+	JOB_PART_NAMED = 12,	/* of an INTAKE with a Notice: what that names (withdrawn.h) */
+	JOB_PART_BACKFILLED = 13 /* of a DECISION of backfill: the one before (backfilled.h) */
 };
 enum { JOB_HOME_MAIN = 0xffff, JOB_HOME_NOBODY = 0xfffe };
 
@@ -141,6 +143,10 @@ struct job_again {
 	uint8_t precedence, mode;
 	void *flight;
 	uint64_t index; /* out */
+	/* BACKFILL; without 'facts' it only says how far it came */
+	uint32_t subscription;
+	struct store_report_key looked_at;
+	bool more; /* there may be more behind it */
 };
 struct job_said {
 	uint32_t party;
@@ -178,6 +184,8 @@ struct job_subscribe {
 	bool created;			 /* out */
 	bool filling;			 /* out: it begins from start, and is not filled yet.. */
 	struct store_report_key fill_at; /* ..behind this */
+	bool backfilling; /* out: what its party was not judged for is looked for.. */
+	struct store_report_key backfill_at; /* ..behind this */
 };
 enum mailbox_act { MAILBOX_LIST = 1, MAILBOX_DELETE, MAILBOX_RETRY, MAILBOX_DROP, MAILBOX_FILL };
 struct job_mailbox {

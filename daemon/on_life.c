@@ -2,6 +2,7 @@
  * notices. */
 #include "daemon/again.h"
 #include "daemon/attest.h"
+#include "daemon/backfill.h"
 #include "daemon/committer.h"
 #include "daemon/heads.h"
 #include "daemon/holds.h"
@@ -236,6 +237,9 @@ on_committed(struct worker *w, struct letter *l)
 		return;
 	case JOB_MAILBOX:
 		mailbox_home(w, j);
+		return;
+	case JOB_BACKFILL:
+		backfill_home(w, j);
 		return;
 	case JOB_RULES:
 	case JOB_CLOCK:

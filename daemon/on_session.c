@@ -1,5 +1,6 @@
 /* on_session.c - Hello, Whoami, Subscribe, Ack: who is here and what they read. */
 #include "daemon/on.h"
+#include "daemon/backfill.h"
 #include "daemon/config.h"
 #include "daemon/fill.h"
 #include "daemon/heads.h"
@@ -281,6 +282,8 @@ subscribed(struct conn *c, const struct job *j, struct err *e)
 		return false;
 	if (s->filling)
 		fill_begin(o, &s->fill_at);
+	if (s->backfilling)
+		backfill_begin(o, &s->backfill_at);
 	outlet_more(o);
 	outlet_pump(o);
 	return true;

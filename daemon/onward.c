@@ -1,8 +1,12 @@
 #include "daemon/onward.h"
 
+#include "daemon/backfilled.h"
+
 #include "audit/record.h"
 #include "daemon/job.h"
 #include "proto/facts.h"
+
+#include <stdlib.h>
 
 /* Deliveries of one report to one party that are looked back at; each but the first took a change
  * of the rules. */
@@ -197,19 +201,57 @@ read_share(struct onward_reader *r, struct onward_report *report, uint64_t index
 	return true;
 }
 
+static int
+by_party(const void *x, const void *y)
+{
+	const struct onward_share *a = x, *b = y;
+	return bytes_compare(a->party, b->party);
+}
+
+static bool
+count_backfilled(
+    struct onward_reader *r, const struct onward_report *report, size_t *count, struct err *e)
+{
+	uint64_t decision;
+	if (!backfilled_newest(r->view, &report->row.key, &decision, e))
+		return false;
+	for (*count = 0; decision != STORE_NONE; ++*count)
+		if (!spend(r, sizeof(*report->shares), e) ||
+		    !backfilled_before(r->view, decision, &decision, e))
+			return false;
+	return true;
+}
+
+/* Those that became members later, put in their order among the others. */
+static bool
+read_backfilled(struct onward_reader *r, struct onward_report *report, struct err *e)
+{
+	uint64_t decision;
+	size_t before = report->share_count;
+	if (!backfilled_newest(r->view, &report->row.key, &decision, e))
+		return false;
+	while (decision != STORE_NONE)
+		if (!read_share(r, report, decision, e) ||
+		    !backfilled_before(r->view, decision, &decision, e))
+			return false;
+	if (report->share_count > before)
+		qsort(report->shares, report->share_count, sizeof(*report->shares), by_party);
+	return true;
+}
+
 static bool
 read_shares(struct onward_reader *r, struct onward_report *report, struct err *e)
 {
-	size_t count = report->row.decisions;
-	if (!spend(r, count * sizeof(*report->shares), e))
+	size_t count = report->row.decisions, more = 0;
+	if (!count_backfilled(r, report, &more, e) || !spend(r, count * sizeof(*report->shares), e))
 		return false;
-	report->shares = arena_zalloc(r->arena, count + 1, sizeof(*report->shares));
+	report->shares = arena_zalloc(r->arena, count + more + 1, sizeof(*report->shares));
 	if (report->shares == NULL)
 		return err_set(e, ERR_NOMEM, "recipients of a source");
 	for (size_t i = 0; i < count; i++)
 		if (!read_share(r, report, report->row.intake + 1 + i, e))
 			return false;
-	return true;
+	return read_backfilled(r, report, e);
 }
 
 static bool

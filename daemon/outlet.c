@@ -1,6 +1,7 @@
 #include "daemon/outlet.h"
 #include "daemon/role.h"
 
+#include "daemon/backfill.h"
 #include "daemon/config.h"
 #include "daemon/fill.h"
 #include "daemon/log.h"
@@ -139,7 +140,8 @@ outlet_is_idle(const struct outlet *o)
 		if (f->state == FLIGHT_JOB || f->state == FLIGHT_STREAM ||
 		    f->state == FLIGHT_ACKING)
 			return false;
-	return LIST_EMPTY(&o->consumers) && o->jobs == 0 && !o->pumping && !o->fill_job;
+	return LIST_EMPTY(&o->consumers) && o->jobs == 0 && !o->pumping && !o->fill_job &&
+	       !o->backfill_job;
 }
 
 void
@@ -152,6 +154,7 @@ outlet_free(struct outlet *o)
 		flight_end(f);
 	for (size_t i = 0; i < OUTLET_LANES; i++)
 		free(o->lanes[i].dormant);
+	backfill_end(o);
 	HASH_DEL(o->desk->outlets, o);
 	free(o);
 }
@@ -505,6 +508,7 @@ outlet_tick(struct outlet *o)
 {
 	ASSERT_ON(ROLE_WORKER);
 	fill_tick(o);
+	backfill_tick(o);
 	wake_due(o);
 	for (unsigned lane = 0; lane < OUTLET_LANES; lane++)
 		wake_dormant(o, lane, 0);

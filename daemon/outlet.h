@@ -136,6 +136,9 @@ struct outlet {
 	bool deleted;		/* its subscription is gone, and so is it once it is idle */
 	bool filling, fill_job; /* it begins from start (fill.h); a page is with the committer */
 	struct store_report_key fill_at;
+	bool backfilling, backfill_job; /* it looks for what was before its party (backfill.h) */
+	struct store_report_key backfill_at;
+	struct event *backfill_event;
 	uint64_t cosigned; /* what the quorum has signed, as of this pumping: by it those who wait
 			    * go in their order */
 	uint64_t due_ms;   /* no flight has a deadline before */

@@ -351,6 +351,17 @@ add_attest(struct pull *p, const struct record *r, struct err *e)
 	       (!found || add_own_anchors(p, export, to.recipient, e));
 }
 
+/* A DECISION behind its INTAKE has the facts of that; one of backfill its own. */
+static bool
+add_backfilled(struct pull *p, uint64_t index, struct err *e)
+{
+	struct bytes facts;
+	bool found = false;
+	if (!store_read_part(desk_of(p->conn)->view, index, STORE_PART_FACTS, &facts, &found, e))
+		return false;
+	return !found || bundle_add_content(p->writer, BUNDLE_FACTS, facts, e);
+}
+
 static bool
 add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
 {
@@ -368,6 +379,8 @@ add_contents(struct pull *p, uint64_t index, struct bytes entry, struct err *e)
 		return add_terms(p, &r, e);
 	if (common.type == EVENT_ACK)
 		return add_attest(p, &r, e);
+	if (common.type == EVENT_DECISION)
+		return add_backfilled(p, index, e);
 	if (common.type == EVENT_NARROWED || common.type == EVENT_APPROVAL)
 		return add_part(p, index, STORE_PART_FACTS, BUNDLE_FACTS, scratch, e);
 	return true;

@@ -1,5 +1,6 @@
 #include "daemon/retention.h"
 
+#include "daemon/backfilled.h"
 #include "daemon/feedback.h"
 #include "daemon/role.h"
 #include "daemon/withdrawn.h"
@@ -60,13 +61,23 @@ drop_bodies(struct store *s, const struct retention_rules *rules, struct retenti
 }
 
 static bool
+drop_notes(struct store *s, const struct store_report_key *report, struct err *e)
+{
+	const struct bytes none = { NULL, 0 };
+	char recalled[WITHDRAWN_ROOM], newer[WITHDRAWN_ROOM], backfilled[BACKFILLED_ROOM];
+	withdrawn_all(report, recalled);
+	withdrawn_newer(report, newer);
+	backfilled_note(report, backfilled);
+	return store_put_note(s, recalled, none, e) && store_put_note(s, newer, none, e) &&
+	       store_put_note(s, backfilled, none, e);
+}
+
+static bool
 drop_reports(struct store *s, const struct retention_rules *rules, struct retention_place *place,
     struct retention_done *done, struct err *e)
 {
 	struct store_report page[LOOK];
 	size_t count = LOOK;
-	char name[WITHDRAWN_ROOM];
-	const struct bytes none = { NULL, 0 };
 	const struct store_report_key *after = place->in_reports ? &place->report : NULL;
 	if (!store_read_reports(store_batch_view(s), after, page, &count, e))
 		return false;
@@ -74,8 +85,7 @@ drop_reports(struct store *s, const struct retention_rules *rules, struct retent
 		if (!passed(page[i].accepted_us, rules->keep_ids_us, rules->now_us) ||
 		    store_is_needed(s, page[i].intake))
 			continue;
-		withdrawn_all(&page[i].key, name);
-		if (!store_drop_report(s, &page[i].key, e) || !store_put_note(s, name, none, e))
+		if (!store_drop_report(s, &page[i].key, e) || !drop_notes(s, &page[i].key, e))
 			return false;
 		done->reports++;
 	}

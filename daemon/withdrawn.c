@@ -68,6 +68,26 @@ withdrawn_from(uint32_t party, const struct store_report_key *report, char out[W
 	print("superseded", party, report, out);
 }
 
+void
+withdrawn_newer(const struct store_report_key *report, char out[WITHDRAWN_ROOM])
+{
+	print("newer", 0, report, out);
+}
+
+bool
+withdrawn_any(struct store_view *v, const struct store_report_key *report, bool *is, struct err *e)
+{
+	char name[WITHDRAWN_ROOM];
+	struct bytes value;
+	withdrawn_all(report, name);
+	if (!store_read_note(v, name, &value, is, e))
+		return false;
+	if (*is)
+		return true;
+	withdrawn_newer(report, name);
+	return store_read_note(v, name, &value, is, e);
+}
+
 bool
 withdrawn_is(struct store_view *v, uint32_t party, const struct store_report_key *report, bool *is,
     struct err *e)

@@ -26,6 +26,11 @@ enum { WITHDRAWN_ROOM = 96 };
 void withdrawn_all(const struct store_report_key *report, char out[WITHDRAWN_ROOM]);
 void withdrawn_from(
     uint32_t party, const struct store_report_key *report, char out[WITHDRAWN_ROOM]);
+/* Of a report that a newer one was to take the place of, for anybody. */
+void withdrawn_newer(const struct store_report_key *report, char out[WITHDRAWN_ROOM]);
+/* Whether there is any of these notes of the report but those of single parties. */
+MUST_USE bool withdrawn_any(
+    struct store_view *v, const struct store_report_key *report, bool *is, struct err *e);
 /* Whether the report was recalled, or taken from the party by a newer one. */
 MUST_USE bool withdrawn_is(struct store_view *v, uint32_t party,
     const struct store_report_key *report, bool *is, struct err *e);

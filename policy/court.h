@@ -65,9 +65,17 @@ MUST_USE bool refuse_agreements(struct court *c, struct refusal *out);
 MUST_USE bool refuse_audience(struct court *c, struct refusal *out);
 MUST_USE bool refuse_unlabelled(const struct facts *f, struct arena *a, struct refusal *out);
 
+/* Rows under one agreement more, in the order named: the most permissive verdict wins, ties go to
+ * the first. */
+void decide_combine(
+    struct portion_decision *into, const struct portion_decision *rows, size_t count);
 /* The outcome of a recipient, and the deadlines in its rows. */
 enum outcome decide_outcome(const struct portion_decision *rows, size_t count);
 void decide_until(struct court *c, const struct portion_decision *rows);
 
 /* A later decision (S5). */
 MUST_USE bool later_decide(struct court *c, struct decisions *out);
+/* One for who was not judged before (backfill.c): an agreement meets its conditions.. */
+bool backfill_under(const struct facts *f, const struct agreement *a);
+/* ..and its decision under those that do; *out 'mine' NULL: there is none. */
+MUST_USE bool backfill_judge(struct court *c, const struct portion_decision **mine);

@@ -60,10 +60,8 @@ obligation_name(enum obligation_kind k)
 
 /* ---- a first decision ---- */
 
-/* The rows of one recipient under several agreements, in the order named: the most permissive
- * verdict wins, ties go to the first. */
-static void
-combine(struct portion_decision *into, const struct portion_decision *rows, size_t count)
+void
+decide_combine(struct portion_decision *into, const struct portion_decision *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		uint8_t mask = into[i].mask | rows[i].mask;
@@ -116,7 +114,7 @@ merge(struct court *c, struct benches *all, const struct bench *b)
 	if (m == NULL)
 		return NULL;
 	for (size_t i = 0; i < b->count; i++)
-		combine(m, b->rows[i], portions);
+		decide_combine(m, b->rows[i], portions);
 	if (all->count < BENCHES) {
 		all->seen[all->count] = *b;
 		all->seen[all->count++].merged = m;

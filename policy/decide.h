@@ -70,6 +70,11 @@ struct decisions {
  * result; false only for want of memory (ERR_NOMEM), then nothing may be released.  A later
  * decision refuses nothing but facts that no accepted report can have (ERR_MALFORMED).
  *
+ * Facts with 'backfill' and an empty 'before' are judged for its recipient alone, who was not
+ * judged when the report came: under those named agreements that had 'backfill' then (the facts say
+ * so) and have it now, are in force and not suspended, if the routing part asks for it.  Nobody is
+ * judged where one of the three is missing.  Later decisions of such a report ask it again.
+ *
  * Memory: members that nothing in the facts tells apart share their rows (alike.h), so that a
  * thousand recipients of four portions take about 80 KB.  Recipients of whom the facts speak one by
  * one (approvals, openings) have rows of their own: a row is about 100 bytes, an open obligation

@@ -118,7 +118,8 @@ judge_turn(struct court *c, struct turn *t, struct recipient_decision *out)
 	return true;
 }
 
-/* Judges the recipient under every named agreement that can still be used for it. */
+/* Judges the recipient under every named agreement that can still be used for it; what was
+ * backfilled, under those alone that it still may be. */
 static bool
 call(struct court *c, struct turn *t)
 {
@@ -127,12 +128,45 @@ call(struct court *c, struct turn *t)
 		struct named *n = &c->named[i];
 		const struct member *m =
 		    n->fault != NULL ? NULL : agreement_member(n->agreement, t->recipient);
-		if (m == NULL || !m->may_receive)
+		if (m == NULL || !m->may_receive ||
+		    (c->facts->has_backfill && !backfill_under(c->facts, n->agreement)))
 			continue;
 		t->rows[i] = court_judge(c, n, m);
 		if (t->rows[i] == NULL)
 			return false;
 	}
+	return true;
+}
+
+static bool
+backfill(struct court *c, struct decisions *out)
+{
+	const struct facts *f = c->facts;
+	struct recipient_decision *d = arena_zalloc(c->arena, 1, sizeof(*d));
+	if (d == NULL)
+		return err_set(c->err, ERR_NOMEM, "decision");
+	*d = (struct recipient_decision){ .recipient = f->backfill.recipient,
+		.party = epoch_party(c->epoch, f->backfill.recipient) };
+	if (!backfill_judge(c, &d->portions))
+		return false;
+	out->recipients = d;
+	out->recipient_count = d->portions != NULL;
+	if (d->portions == NULL)
+		return true;
+	decide_until(c, d->portions);
+	d->outcome = decide_outcome(d->portions, f->portion_count);
+	return true;
+}
+
+static bool
+prepare(struct court *c, struct decisions *out)
+{
+	if (!court_labels(c, &out->refusal) || !court_portions(c))
+		return false;
+	court_agreements(c);
+	for (size_t i = 0; i < c->named_count; i++)
+		if (c->named[i].fault == NULL && !court_views(c, &c->named[i]))
+			return false;
 	return true;
 }
 
@@ -144,12 +178,10 @@ later_decide(struct court *c, struct decisions *out)
 	struct recipient_decision *list = arena_zalloc(c->arena, f->before_count, sizeof(*list));
 	if (before == NULL || list == NULL)
 		return err_set(c->err, ERR_NOMEM, "decision");
-	if (!court_labels(c, &out->refusal) || !court_portions(c))
+	if (!prepare(c, out))
 		return false;
-	court_agreements(c);
-	for (size_t i = 0; i < c->named_count; i++)
-		if (c->named[i].fault == NULL && !court_views(c, &c->named[i]))
-			return false;
+	if (f->has_backfill && f->before_count == 0)
+		return backfill(c, out);
 	size_t n = 0;
 	for (size_t i = 0; i < f->before_count;) {
 		struct turn t = { .recipient = before[i]->recipient, .before = &before[i] };

@@ -34,6 +34,8 @@ refuse_malformed(const struct facts *f, struct refusal *out)
 		    "a topic is tokens of A-Z, a-z, 0-9, '_' and '-', joined by dots");
 	else if (f->portion_count == 0)
 		(void)refuse(out, ERR_MALFORMED, "portions", "a report has a portion at least");
+	else if (f->has_backfill && !f->later)
+		(void)refuse(out, ERR_MALFORMED, "backfill", "a first decision backfills nothing");
 }
 
 /* ---- limits ---- */

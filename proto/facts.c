@@ -68,6 +68,13 @@ static const struct codec_field before_fields[] = {
 };
 static const struct codec_shape before = SHAPE(struct fact_before, "before", before_fields);
 
+static const struct codec_field backfill_fields[] = {
+	F_TEXT(struct fact_backfill, 1, recipient, 0, TEXT_MAX),
+	F_BOOL(struct fact_backfill, 2, asked),
+	F_TEXTS(struct fact_backfill, 3, agreements, FACT_LISTS, 0, TEXT_MAX),
+};
+static const struct codec_shape backfill = SHAPE(struct fact_backfill, "backfill", backfill_fields);
+
 static const struct codec_field portion_fields[] = {
 	F_PARTS(struct fact_portion, 1, labels, label_count, FACT_LISTS, &parts_label),
 	F_TEXT(struct fact_portion, 2, content_type, 0, TEXT_MAX),
@@ -101,6 +108,8 @@ static const struct codec_field facts_fields[] = {
 	{ AT(16, later, CODEC_BOOL) },
 	LIST(17, before, before_count, &before),
 	LIST(18, portions, portion_count, &portion),
+	{ AT(19, backfill, CODEC_MAYBE), .aside = offsetof(struct wire_facts, f.has_backfill),
+	    .sub = &backfill },
 };
 static const struct codec_shape facts = SHAPE(struct wire_facts, "facts", facts_fields);
 

@@ -86,6 +86,11 @@ struct fact_before {
 	uint32_t portion;
 	struct names agreements; /* those that released or held it */
 };
+struct fact_backfill { /* for who was not judged when the report came (design 8) */
+	struct bytes recipient;
+	bool asked;		 /* by the routing part */
+	struct names agreements; /* named, whose terms then had 'backfill' */
+};
 struct fact_portion {
 	const struct raw_label *labels;
 	size_t label_count;
@@ -117,6 +122,8 @@ struct facts {
 	size_t before_count;
 	const struct fact_portion *portions;
 	size_t portion_count;
+	bool has_backfill; /* a later decision: for its recipient, under its agreements alone */
+	struct fact_backfill backfill;
 };
 
 /*

@@ -378,13 +378,14 @@ def read_facts(data):
     judged, accepted, expires = ((f[n] or [0])[-1] for n in (6, 7, 8))
     return SimpleNamespace(time=judged, accepted=accepted, expires=expires,
                            recall=bool(data) and not f[10] and not f[18], agreements=[proto(a)[1][0].decode() for a in f[10]],
-                           approvals=[read_approval(proto(a)) for a in f[14]])
+                           approvals=[read_approval(proto(a)) for a in f[14]],
+                           later=f[16] == [1], backfill=[proto(b) for b in f[19]])
 
 
 # ---- the canonical export of a policy: a statement is a line, four spaces a level ----
 def read_export(data):
     """Of each agreement who may receive, and its version; of each party the statements of its block; the SPIFs."""
-    text, receivers, versions, parties = data.decode(), {}, {}, {}
+    text, receivers, versions, parties, backfill = data.decode(), {}, {}, {}, set()
     for kind, name, block in re.findall(r"^(agreement|party) (.*) \{\n((?: .*\n)*)\}$", text, re.M):
         if kind == "party":
             parties[name] = {line.strip() for line in block.split("\n")}
@@ -392,5 +393,6 @@ def read_export(data):
             members = re.findall(r"^    member (.*) \{\n((?:     .*\n)*)    \}$", block, re.M)
             receivers[name] = {m for m, said in members if re.search(r"^        may \[.*receive \]$", said, re.M)}
             versions.update((name, version) for version in re.findall(r"^    version (.*)$", block, re.M))
+            backfill.update([name] if re.search("^    backfill$", block, re.M) else [])
     spifs = [bytes.fromhex(digest) for digest in re.findall("spif SHA256 ([0-9a-f]{64})", text)]
-    return SimpleNamespace(receivers=receivers, versions=versions, parties=parties, spifs=spifs)
+    return SimpleNamespace(receivers=receivers, versions=versions, parties=parties, spifs=spifs, backfill=backfill)

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 sys.dont_write_bytecode = True
 import relto_foreign as foreign  # noqa: E402
 from relto_approval import Approvals  # noqa: E402
+from relto_backfill import Backfill  # noqa: E402
 from relto_format import (  # noqa: E402
     CONSISTENCY, CONTENT, GAP, HEX, INCLUSION, MALFORMED, RELEASED, SIGNATURE, TIME, Bundle, Record, Tree, need,
     read_head, read_vkey, sha)
@@ -26,7 +27,7 @@ UNCHECKED = "cosignatures, forks, age, what a client kept, revocation"
 ADDED, REMOVED, LOG, ANCHOR, SIGNER = 1, 2, 1, 2, 3  # acts and purposes of KEY
 
 
-class Verifier(Approvals, Bundle):
+class Verifier(Approvals, Backfill, Bundle):
     """Section 9: every record against those before it, and against the contents."""
 
     def __init__(self, folder, vkey):
@@ -40,6 +41,7 @@ class Verifier(Approvals, Bundle):
         self.agreements, self.terms_signed = set(), 0  # what AGREEMENT records said; signatures that hold
         self.keys = {}  # (party, purpose, key) -> the last act of KEY
         self.recovered = []  # of RECOVER: size restored, size and root of its head
+        self.recalled, self.policy_at = set(), None  # reports that a RECALL names; the last POLICY
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
 
     def verify(self, party, first):
@@ -99,18 +101,18 @@ class Verifier(Approvals, Bundle):
         """INTAKE and decisions: under the last policy, by facts that came in time."""
         good = r.policy == self.policy or self.first and not self.policy
         self.must(good or self.party or 4 not in r.open, GAP, "not under the last policy")
-        r.expires, r.approvals, data = None, None, self.content("facts", r.facts)
+        r.expires, r.approvals, r.facts_said, data = None, None, None, self.content("facts", r.facts)
         if data is not None:
             facts = foreign.read_facts(data)
             self.must(facts.accepted <= facts.time <= r.time, TIME, "accepted, judged, recorded: not in this order")
             self.must(not facts.time < facts.expires <= r.time, TIME, "judged before it expired, recorded after")
-            r.expires, r.approvals = facts.expires, facts.approvals
+            r.expires, r.approvals, r.facts_said = facts.expires, facts.approvals, facts
 
     # ---- an INTAKE, and the run of first decisions behind it: nobody is passed over ----
     def intake(self, r):
         self.must(r.report_key not in self.intakes, GAP, "this report was accepted before")
         self.intakes[r.report_key], self.run, r.portions, r.heads = r, [r], None, None
-        r.alone = False  # a notice, and nothing else
+        r.alone, r.asks = False, None  # a notice, and nothing else; whether its routing has backfill
 
     def contents(self, r, line):
         """What an INTAKE and its line name; manifest and parts; who signed."""
@@ -134,6 +136,8 @@ class Verifier(Approvals, Bundle):
             need(name != "notice" or len(parts) == len(notice), "a notice that is not there", CONTENT)
             commitments = [sha(tag, r.report, part) for part in parts]
             need(set(commitments) <= set(getattr(m, name)), name + "/: not what the manifest commits to", CONTENT)
+            if name == "routing" and parts:
+                r.asks = foreign.proto(parts[0])[6] == [1]
         orders = [n for part in parts for n in foreign.proto(part)[2]]
         self.must(orders == sorted(set(orders)) and len(set(heads)) == len(heads), CONTENT, "heads out of order")
         r.heads = commitments if len(parts) == len(heads) else None
@@ -185,13 +189,17 @@ class Verifier(Approvals, Bundle):
         if intake and not self.party:
             intake.portions = len(verdicts) if intake.portions is None else intake.portions
             self.must(intake.portions == len(verdicts), CONTENT, "not a reason for each portion")
+        self.backfill_facts(r, intake)
         if intake and intake.heads and r.released:
             out = sorted(head for head, verdict in zip(intake.heads, verdicts) if verdict == "release")
             self.must(sha(b"RLD1", intake.manifest, *out) == r.released, CONTENT, "another released digest")
         for name in names:
             old = self.current.get(key := r.report_key + (name,))
             good = not old if self.run else old.r.at == r.link and kept <= old.kept if old else self.first
-            self.must(good, GAP, "it does not follow from the decision before, or the INTAKE")
+            first = r.name == "DECISION" and not self.run and not old and not self.first
+            if first:
+                self.backfill(r, name, intake)
+            self.must(good or first, GAP, "it does not follow from the decision before, or the INTAKE")
             self.placed(r, old, False)
             self.current[key] = SimpleNamespace(r=r, kept=kept, ended=False, delivered=False, ever=old and old.ever,
                                                 answers=self.answers(r, name, old, intake))
@@ -217,6 +225,8 @@ class Verifier(Approvals, Bundle):
 
     def queued(self, r):
         old = self.current.get(r.key)
+        if r.name == "RECALL":
+            self.recalled.add(r.report_key)
         self.must(old.r.at == r.body["decision"] if old else self.first, GAP, "does not name the current decision")
         self.placed(r, old, r.name != "EXPIRE")
         if r.name == "EXPIRE":
@@ -252,7 +262,7 @@ class Verifier(Approvals, Bundle):
     def rules(self, r):
         good = r.body.get("previous") == self.policy or self.first and not self.policy
         self.must(good, GAP, "does not name the policy before")
-        self.policy, export = r.body["policy"], self.export(r.body["policy"])
+        self.policy, self.policy_at, export = r.body["policy"], r.at, self.export(r.body["policy"])
         if export:
             for digest in export.spifs:
                 self.content("spif", digest)

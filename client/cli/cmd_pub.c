@@ -18,8 +18,8 @@ const char cmd_pub_usage[] =
     "pub TOPIC [FILE|-] --label L.. [--title T] [--type T] [--portion FILE --label L..]..\n"
     "      [--agreement A..] [--precedence P] [--only-to X..] [--not-to X..] [--source ID..]\n"
     "      [--supersedes ID|--about ID] [--code CODE]\n"
-    "      [--expires T] [--not-before T] [--id ID] [--exercise] [--dry-run] [--proof]\n"
-    "      [--json]";
+    "      [--expires T] [--not-before T] [--id ID] [--exercise] [--backfill] [--dry-run]\n"
+    "      [--proof] [--json]";
 
 enum { PORTIONS = 256, LABELS = 4, NAMES = 256, SOURCES = 32 };
 enum option_code {
@@ -39,6 +39,7 @@ enum option_code {
 	OPT_NOT_BEFORE,
 	OPT_ID,
 	OPT_EXERCISE,
+	OPT_BACKFILL,
 	OPT_DRY_RUN,
 	OPT_PROOF,
 	OPT_JSON
@@ -82,6 +83,7 @@ static const struct option options[] = {
 	{ "not-before", required_argument, NULL, OPT_NOT_BEFORE },
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "exercise", no_argument, NULL, OPT_EXERCISE },
+	{ "backfill", no_argument, NULL, OPT_BACKFILL },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "proof", no_argument, NULL, OPT_PROOF },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -201,6 +203,9 @@ option(struct call *c, int code, const char *value)
 		return relto_id_parse(value, c->report.id);
 	case OPT_EXERCISE:
 		c->report.exercise = true;
+		return true;
+	case OPT_BACKFILL:
+		c->report.backfill = true;
 		return true;
 	case OPT_DRY_RUN:
 		c->dry_run = true;

@@ -231,6 +231,24 @@ read_before(struct reader *r, const json_t *v, struct facts *f)
 }
 
 static bool
+read_backfill(struct reader *r, const json_t *o, struct facts *f)
+{
+	static const struct member_of members[] = { { "recipient", false }, { "asked", false },
+		{ "agreements", false } };
+	if (o == NULL || json_is_null(o))
+		return true;
+	if (!has_shape(r, o, members, 3) ||
+	    !read_text(r, json_object_get(o, "recipient"), &f->backfill.recipient) ||
+	    !read_names(r, json_object_get(o, "agreements"), &f->backfill.agreements))
+		return false;
+	if (!json_is_boolean(json_object_get(o, "asked")))
+		return bad(r, "'asked' is true or false");
+	f->backfill.asked = json_is_true(json_object_get(o, "asked"));
+	f->has_backfill = f->later = true;
+	return true;
+}
+
+static bool
 read_source(struct reader *r, const json_t *o, struct fact_source *out)
 {
 	static const struct member_of members[] = { { "id", false }, { "originator", false },
@@ -422,7 +440,8 @@ read_facts(struct reader *r, const json_t *o, struct facts *f)
 		{ "agreements", false }, { "precedence", false }, { "mode", false },
 		{ "time", false }, { "expires", false }, { "only_to", false }, { "not_to", false },
 		{ "sources", false }, { "approvals", false }, { "portions", false },
-		{ "accepted", true }, { "signer", true }, { "before", true }, { "opened", true } };
+		{ "accepted", true }, { "signer", true }, { "before", true }, { "opened", true },
+		{ "backfill", true } };
 	return has_shape(r, o, members, sizeof(members) / sizeof(members[0])) &&
 	       read_text(r, json_object_get(o, "originator"), &f->originator) &&
 	       read_text(r, json_object_get(o, "topic"), &f->topic) &&
@@ -432,6 +451,7 @@ read_facts(struct reader *r, const json_t *o, struct facts *f)
 	       read_approvals(r, json_object_get(o, "approvals"), f) &&
 	       read_opened(r, json_object_get(o, "opened"), f) &&
 	       read_before(r, json_object_get(o, "before"), f) &&
+	       read_backfill(r, json_object_get(o, "backfill"), f) &&
 	       read_portions(r, json_object_get(o, "portions"), f);
 }
 

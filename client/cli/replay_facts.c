@@ -1,5 +1,6 @@
 #include "client/cli/replay_facts.h"
 
+#include "audit/export.h"
 #include "client/cli/replay_sources.h"
 #include "proto/limits.h"
 
@@ -29,6 +30,46 @@ copy_names(
 	return true;
 }
 
+/* Whether the terms that a report names had 'backfill'; *known: they are in the bundle. */
+static bool
+terms_have(struct replay_walk *r, struct bytes digest, bool *has, bool *known, struct err *e)
+{
+	struct bytes text = { NULL, 0 }, line;
+	struct err why = { 0 };
+	const struct content_want want = { BUNDLE_POLICY, digest.data };
+	*has = false;
+	if (digest.len == 32 && !content_read(r->reader, &want, &r->one, &text, &why) &&
+	    why.code != ERR_DATA) {
+		*e = why;
+		return false;
+	}
+	*known = *known && text.data != NULL;
+	while (text.data != NULL && export_line(&text, &line))
+		*has = *has || bytes_is(line, "    backfill");
+	return true;
+}
+
+/* Of a report that asks for it: under which agreements it may be backfilled. */
+static bool
+keep_backfill(struct replay_walk *r, const struct replay_signed *s, struct err *e)
+{
+	struct past_report *to = r->run.report;
+	struct bytes names[LIMIT_AGREEMENTS_PER_REPORT];
+	size_t count = 0;
+	to->asks = s->routing.backfill;
+	to->listed_known = true;
+	if (!to->asks)
+		return true;
+	for (size_t i = 0; i < s->routing.agreement_count; i++) {
+		bool has = false;
+		if (!terms_have(r, s->routing.agreements[i].terms, &has, &to->listed_known, e))
+			return false;
+		if (has && count < LIMIT_AGREEMENTS_PER_REPORT)
+			names[count++] = s->routing.agreements[i].name;
+	}
+	return copy_names(r, &to->listed, names, count, e);
+}
+
 /* What later records are held against. */
 static bool
 keep_report(struct replay_walk *r, const struct replay_signed *s, struct err *e)
@@ -50,14 +91,14 @@ keep_report(struct replay_walk *r, const struct replay_signed *s, struct err *e)
 		return false;
 	to->signer = signer.len == 32 ? signer.data : NULL;
 	to->known = true;
-	return true;
+	return keep_backfill(r, s, e);
 }
 
 /* What no facts of a first decision have, and who published. */
 static const char *
 first_differs(const struct facts *f, const struct replay_record *v)
 {
-	if (f->later || f->before_count > 0)
+	if (f->later || f->before_count > 0 || f->has_backfill)
 		return "they are those of a later decision";
 	if (f->approval_count > 0 || f->opened_count > 0)
 		return "they have approvals or obligations from before";
@@ -210,6 +251,47 @@ check_signer(struct replay_walk *r, const struct replay_record *v, const struct 
 	return !s->gone || tell(r, v, REPLAY_FACTS, "state of the signer", e);
 }
 
+/* Field 19 is what the routing part and the terms that it names say, for this recipient. */
+static bool
+check_field(struct replay_walk *r, const struct replay_record *v, const struct replay_later *l,
+    struct err *e)
+{
+	const struct fact_backfill *b = &l->facts->backfill;
+	if (!l->report->listed_known)
+		return tell(r, v, REPLAY_UNJUDGED, "terms that the report names are missing", e);
+	return (l->facts->has_backfill && b->asked == l->report->asks &&
+		   bytes_equal(b->recipient, v->release.recipient) &&
+		   names_equal(&b->agreements, &l->report->listed)) ||
+	       tell(r, v, REPLAY_FACTS, "what may be backfilled", e);
+}
+
+/* Nobody spoke of the recipient before, so nothing is carried over from there. */
+static bool
+check_backfill(struct replay_walk *r, const struct replay_record *v, const struct replay_later *l,
+    struct err *e)
+{
+	const struct facts *f = l->facts;
+	if ((replay_past_given(&r->past, l->report, v->release.recipient) != NULL ||
+		f->before_count + f->approval_count + f->opened_count > 0) &&
+	    !tell(r, v, REPLAY_FACTS, "it was judged before", e))
+		return false;
+	return check_field(r, v, l, e);
+}
+
+static bool
+check_follows(struct replay_walk *r, const struct replay_record *v, const struct replay_later *l,
+    struct err *e)
+{
+	const struct past_recipient *to =
+	    replay_past_given(&r->past, l->report, v->release.recipient);
+	if (to != NULL && to->backfilled && !check_field(r, v, l, e))
+		return false;
+	if (l->facts->has_backfill && (to == NULL || !to->backfilled) &&
+	    !tell(r, v, REPLAY_FACTS, "what may be backfilled", e))
+		return false;
+	return check_before(r, v, l, e);
+}
+
 bool
 replay_facts_later(struct replay_walk *r, const struct replay_record *v,
     const struct replay_later *l, struct err *e)
@@ -224,7 +306,8 @@ replay_facts_later(struct replay_walk *r, const struct replay_record *v,
 	if (memcmp(core, l->report->core, sizeof(core)) != 0)
 		return tell(
 		    r, v, REPLAY_FACTS, "they speak of another report than its INTAKE's", e);
-	return check_signer(r, v, l, e) && check_before(r, v, l, e);
+	return check_signer(r, v, l, e) &&
+	       (l->backfill ? check_backfill(r, v, l, e) : check_follows(r, v, l, e));
 }
 
 /* ---- for those that follow ---- */

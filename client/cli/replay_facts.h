@@ -9,10 +9,12 @@
 /* Those of the INTAKE that r->run has just read; fills in r->run.report. */
 MUST_USE bool replay_facts_intake(
     struct replay_walk *r, const struct replay_record *v, struct err *e);
-/* Those of a decision that replaces another, for the one recipient of slot 2. */
+/* Those of a decision that replaces another, or of one of backfill, for the one recipient of slot
+ * 2. */
 struct replay_later {
 	const struct facts *facts;
 	const struct past_report *report;
+	bool backfill;
 };
 MUST_USE bool replay_facts_later(struct replay_walk *r, const struct replay_record *v,
     const struct replay_later *l, struct err *e);

@@ -261,17 +261,26 @@ judge_later(
 		return false;
 	if (p == NULL)
 		return replay_facts_unknown(r, report, v, e);
-	const struct replay_later later = { &f, report };
+	const struct replay_later later = { &f, report,
+		v->of->type == EVENT_DECISION && v->decision.link == report->intake };
 	if (!replay_facts_later(r, v, &later, e) || !decide(r, v, p, &f, &decided, &done, e))
 		return false;
 	ptrdiff_t at = done ? find(&decided, v->release.recipient) : -1;
 	if (at < 0) {
-		return fault(r, v, REPLAY_FACTS, "they do not speak of its recipient", e) &&
+		return fault(r, v, REPLAY_FACTS,
+			   later.backfill ? "they backfill nothing under this policy"
+					  : "they do not speak of its recipient",
+			   e) &&
 		       replay_facts_unknown(r, report, v, e);
 	}
 	const struct replay_pair pair = { p, &f, &decided, &decided.recipients[at] };
-	return replay_compare(r, v, &pair, e) &&
-	       replay_facts_decided(r, report, v->of->index, &pair, e);
+	if (!replay_compare(r, v, &pair, e) ||
+	    !replay_facts_decided(r, report, v->of->index, &pair, e))
+		return false;
+	struct past_recipient *to = replay_past_given(&r->past, report, v->release.recipient);
+	if (to != NULL && later.backfill)
+		to->backfilled = true;
+	return true;
 }
 
 bool

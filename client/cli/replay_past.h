@@ -26,6 +26,7 @@ struct past_delivery {
 struct past_recipient {
 	struct past_recipient *next; /* of the report */
 	struct bytes party;
+	bool backfilled; /* its first decision is one of backfill */
 	const struct past_decision *now;
 	const struct past_delivery *went;
 };
@@ -38,6 +39,9 @@ struct past_report {
 	enum mode mode;
 	size_t portions;
 	struct names agreements, sources; /* sources: 16 bytes each */
+	bool asks;			  /* its routing has 'backfill' */
+	bool listed_known;		  /* the terms that it names could be read: */
+	struct names listed;		  /* agreements that had 'backfill' by them */
 	uint8_t core[32];		  /* what its facts say for good */
 	const uint8_t *signer;		  /* SHA-256 of the certificate; NULL: not known */
 	struct past_recipient *first;

@@ -269,7 +269,7 @@ replay_report_core(
 	core.opened = NULL;
 	core.before = NULL;
 	core.approval_count = core.opened_count = core.before_count = 0;
-	core.later = false;
+	core.later = core.has_backfill = false;
 	return digest_of(&core, h, a, out, e);
 }
 
@@ -283,6 +283,6 @@ replay_report_opened(
 	only.approvals = NULL;
 	only.before = NULL;
 	only.approval_count = only.before_count = 0;
-	only.later = false;
+	only.later = only.has_backfill = false;
 	return digest_of(&only, h, a, out, e);
 }

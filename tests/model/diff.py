@@ -179,7 +179,7 @@ class Shrinker:
                 yield from self.places(x, path + (i,))
         elif isinstance(thing, dict):
             for k, x in thing.items():
-                if k in ("accepted", "opened", "before", "signer", "via") or path[-1:] == ("categories",):
+                if k in ("accepted", "opened", "before", "backfill", "signer", "via") or path[-1:] == ("categories",):
                     yield path + (k,)
                 elif x is True or (x is not None and k in ("only_to", "expires", "releasability", "onward", "at_most",
                                                             "min", "max", "not_before", "not_after",

@@ -255,7 +255,7 @@ def gen_agreement(r, name, parties, vocabularies):
          "state": r.choice(["in-force"] * 25 + ["draft", "terminated"]),
          "mode": r.choice(["live"] * 7 + ["exercise"]),
          "topics": some(r, PATTERNS, 1, 2) if chance(r, 0.5) else [">"],
-         "unmarked_labels": chance(r, 0.15), "unmarked_portions": chance(r, 0.6), "backfill": chance(r, 0.2),
+         "unmarked_labels": chance(r, 0.15), "unmarked_portions": chance(r, 0.6), "backfill": chance(r, 0.5),
          "onward": r.choice([None, {"kind": "prohibited", "within": None}, {"kind": "members", "within": None},
                              {"kind": "consent", "within": None}, {"kind": "consent", "within": r.choice(WITHIN)}]),
          "members": [], "equivalences": [], "rules": []}
@@ -490,6 +490,21 @@ def gen_history(r, policy, compiled, facts, time):
             facts["opened"] = None
     if later and named:
         facts["before"] = gen_before(r, named, facts)
+        if chance(r, 0.4):
+            gen_backfill(r, named, facts)
+
+
+def gen_backfill(r, named, facts):
+    """For somebody who was not judged when the report came, or who was backfilled and is judged again."""
+    who = [b["recipient"] for b in facts["before"]] or [m["party"] for a in named for m in a["members"]]
+    if not who:
+        return
+    listed = some(r, dict.fromkeys(facts["agreements"]), 0 if chance(r, 0.1) else 1)
+    facts["backfill"] = {"recipient": r.choice(who), "asked": chance(r, 0.85), "agreements": listed}
+    if chance(r, 0.6):
+        facts["before"] = None if chance(r, 0.5) else []
+    else:
+        facts["before"] = [b for b in facts["before"] if b["recipient"] == facts["backfill"]["recipient"]]
 
 
 def gen_before(r, named, facts):
@@ -510,11 +525,12 @@ def gen_before(r, named, facts):
 def gen_faults(r, policy, facts):
     """Now and then something that is refused or unknown."""
     what = r.random()
-    later = facts.get("before") is not None
+    later = facts.get("before") is not None or facts.get("backfill") is not None
     if what < 0.01:
         facts["agreements"] = []
         if later:
-            del facts["before"]
+            facts.pop("before", None)
+            facts.pop("backfill", None)
     elif what < 0.03:
         facts["agreements"].insert(r.randint(0, len(facts["agreements"])), "no-such")
     elif what < 0.04:

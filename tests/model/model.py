@@ -468,7 +468,8 @@ def prepare(policy, given):
     facts["time_us"] = time_us(given["time"])
     facts["accepted_us"] = time_us(given.get("accepted", given["time"]))
     facts["signer"] = given.get("signer", "good")
-    facts["before"] = given.get("before")
+    facts["backfill"] = given.get("backfill")
+    facts["before"] = given.get("before") if facts["backfill"] is None else given.get("before") or []
     facts["opened"] = given.get("opened") or []
     facts["ends"] = []  # of all that the decision rests on, where it comes up
     facts["labels"] = [[resolve(policy, l) for l in p["labels"]] for p in given["portions"]]
@@ -530,9 +531,23 @@ def first_portion(policy, facts, usable, recipient, number):
     return masked(facts, best([v for _, v in judged]), judged)
 
 
+def backfills(facts, agreement):
+    """Who was not judged when the report came gets it by three things: the report asks for it, the agreement had it then, it
+    has it now."""
+    return facts["backfill"]["asked"] and agreement.name in facts["backfill"]["agreements"] and agreement.spec["backfill"]
+
+
+def backfill_under(policy, facts, named):
+    """The agreements under which the first decision for its recipient is made: none, and there is none."""
+    to = facts["backfill"]["recipient"]
+    return [a for a in usable_of(policy, facts, named, True)
+            if backfills(facts, a) and not a.suspended and a.receives(to) and to != facts["originator"]]
+
+
 def later_portion(policy, facts, named, recipient, number):
     judged = [(a, Ask(policy, a, facts, recipient, number).judge()) for a in usable_of(policy, facts, named, True)
-              if a.receives(recipient) and recipient != facts["originator"]]
+              if a.receives(recipient) and recipient != facts["originator"]
+              and (facts["backfill"] is None or backfills(facts, a))]
     kept = {n for b in facts["before"] if b["recipient"] == recipient and b["portion"] == number
             for n in b["agreements"]}
     if not kept:
@@ -562,7 +577,13 @@ def decide_whole(policy, given):
     later = facts["before"] is not None
     named = list(dict.fromkeys(facts["agreements"]))
     usable = usable_of(policy, facts, named, later)
-    if later:
+    if facts["backfill"] is not None and not facts["before"]:
+        under = backfill_under(policy, facts, named)
+        recipients = {facts["backfill"]["recipient"]} if under else set()
+
+        def portion(r, n):
+            return first_portion(policy, facts, under, r, n)
+    elif later:
         recipients = {b["recipient"] for b in facts["before"]}
 
         def portion(r, n):

@@ -185,14 +185,14 @@ def policies_edited(kernel, r, policy, reports, tally, where):
         other = copy.deepcopy(policy)
         edit(r, other)
         for f, x, y in zip(reports, base, ask(kernel, r, other, reports)):
-            if x is not None and y is not None and f.get("before") is None:
+            if x is not None and y is not None and f.get("before") is None and f.get("backfill") is None:
                 tally.note(name, no_wider(x, y), x, y, where)
     for f, x, y in zip(reports, base, ask(kernel, r, shuffle(r, policy), reports)):
         tally.note("the order of files, statements, rules and lists changes nothing", x == y, x, y, where)
 
 
 def reports_edited(kernel, r, policy, reports, tally, where, edits):
-    first = [f for f in reports if f.get("before") is None]
+    first = [f for f in reports if f.get("before") is None and f.get("backfill") is None]
     base = ask(kernel, r, policy, first)
     for name, edit in edits:
         others = copy.deepcopy(first)

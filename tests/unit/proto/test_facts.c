@@ -45,7 +45,7 @@ whole(void)
 	return (struct facts){ bytes_of("GBR"), bytes_of("maritime.piracy"), PRECEDENCE_FLASH,
 		MODE_EXERCISE, 1780272000250123, 1780272000250000, 0, SIGNER_REVOKED, agreements, 2,
 		true, { NULL, 0 }, { names, 2 }, sources, 2, approvals, 1, opened, 2, true, before,
-		1, portions, 2 };
+		1, portions, 2, true, { bytes_of("KEN"), true, { names, 2 } } };
 }
 
 static void
@@ -73,6 +73,8 @@ facts_come_back_as_they_were(void **state)
 	assert_int_equal(g.opened[1].what.subject.len, 0);
 	assert_true(g.later && bytes_is(g.before[0].agreements.items[0], "KEN"));
 	assert_true(bytes_is(g.portions[0].labels[0].categories[0].values.items[1], "NOR"));
+	assert_true(g.has_backfill && g.backfill.asked && g.backfill.agreements.count == 2);
+	assert_true(bytes_is(g.backfill.recipient, "KEN"));
 	assert_true(facts_encode(&g, salt, &a, &again, &e));
 	assert_true(bytes_equal(bytes, again));
 }

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+"""test_backfill.py - who became a member after a report came is given it by three conditions, each by a decision of its own,
+and of all else learns nothing (design 8, S5, S6, S7, S11; decision 0035)."""
+import os
+import re
+import sys
+import unittest
+import uuid
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig  # noqa: E402
+from rig import until  # noqa: E402
+from test_again import ATLAS, POLICY, QUIET, REDACT, RELEASE, WITHHOLD, now_ms, rows  # noqa: E402
+from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+from test_subscriptions import MailboxTest  # noqa: E402
+from wire import pb  # noqa: E402
+
+MEMBER = r"(?s)    member KEN \{.*?\n    \}\n"
+RULE = r"(?s)    rule never-finint-to-ken \{.*?\n    \}\n"
+
+
+def asks(report):
+    report.routing.backfill = True
+
+
+class BackfillTest(MailboxTest):
+    """KEN is no member at first."""
+    limits = "queue-reports 2000"
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.edit(ATLAS, r"    mode     live\n", "    mode     live\n    backfill\n")
+        cls.whole = cls.lab.read(ATLAS)
+        cls.lab.write(ATLAS, re.sub(RULE, "", re.sub(MEMBER, "", cls.whole)))
+
+    def setUp(self):
+        super().setUp()
+        self.gbr = self.client("gbr")
+
+    def edit(self, text, *changes):
+        """In place of the agreement, under the next version."""
+        version = re.search(r"version  \d+", self.lab.read(ATLAS)).group(0)
+        for old, new in changes:
+            text, n = re.subn(old, new, text)
+            self.assertTrue(n, old)
+        self.lab.write(ATLAS, re.sub(r"version  \d+", version, text))
+
+    def join(self, *changes):
+        self.policy(lambda: self.edit(self.whole, *changes))
+
+    def sent(self, *labels, change=asks, **more):
+        bodies = [canary() for _ in labels]
+        return publish(self.gbr, list(zip(labels, bodies)), change=change, **more)[1], bodies
+
+    def begin(self, name, mode="LIVE", domain="ken", **more):
+        c = self.client(domain, **more)
+        c.subscribe(name, "", mode, from_start=True)
+        return c
+
+    def everything(self, client, count=0):
+        got = []
+        while True:
+            d = client.receive(timeout=20 if len(got) < count else QUIET)
+            if d is None:
+                return got
+            got.append(d)
+            client.ack(d)
+
+    def through(self):
+        until(lambda: not [k for k, _ in rows(self.lab, "meta") if b"earlier/" in k], 10, "the end of it")
+
+    def decisions(self, report, recipient="KEN"):
+        return [r for r in self.log(report, "DECISION") if recipient in r.text(2, 0).split("\n")]
+
+    def whole_log(self):
+        """By all verifiers, and judged again."""
+        folder, key = self.proven()
+        said, _ = self.lab.relto("audit", "replay", folder, "--key", key, code=None)
+        self.assertIn("the recorded decisions follow the recorded policy", said)
+        return folder
+
+
+class Backfill(BackfillTest):
+    def test_it_gets_what_the_three_conditions_give_and_of_the_rest_there_is_no_trace(self):
+        whole, redacted = self.sent(TEARLINE), self.sent(SECRET, TEARLINE)
+        silent = [self.sent(TEARLINE, change=None), self.sent(SECRET),
+                  self.sent(TEARLINE, change=lambda r: (asks(r), r.routing.only_to.name.append(b"NOR"))),
+                  self.sent(TEARLINE, change=lambda r: (asks(r), setattr(r.manifest, "expires", now_ms() + 500)))]
+        recalled, older = self.sent(TEARLINE), self.sent(TEARLINE)
+        self.lab.relto("recall", str(uuid.UUID(bytes=recalled[0])), "--code", "wrong-label", context="gbr")
+        newer = self.sent(TEARLINE, change=lambda r: asks(r.about("SUPERSEDE", older[0])))
+        silent += [recalled, older]
+        at = now_ms() + 500
+        self.join()
+        until(lambda: now_ms() > at, 10, "an expiry")
+        stream, want = [], [whole, redacted, newer]
+        ken = self.begin("earlier", tap=stream)
+        got = self.everything(ken, len(want))
+        self.assertEqual(sorted((d.manifest.id, d.contents) for d in got),
+                         sorted((r, b[-1:]) for r, b in want))
+        self.through()
+        for report, bodies in silent:
+            self.assertEqual(self.decisions(report), [])
+            self.assertNotIn(bodies[0], b"".join(stream))
+        self.assertNotIn(redacted[1][0], b"".join(stream))
+        for report, outcome in ((whole[0], RELEASE), (redacted[0], REDACT)):
+            (decision,), intake = self.decisions(report), self.log(report, "INTAKE")[0]
+            delivery = self.recorded(report, "DELIVERY", "KEN")
+            self.assertEqual((decision.outcome, decision.link, delivery.link), (outcome, intake.index, decision.index))
+            self.assertEqual((decision.slots[8], bool(delivery.slots[8])), ([], True))
+        said = self.lab.relto("explain", str(uuid.UUID(bytes=redacted[0])), context="gbr")[0]
+        self.assertIn("KEN", said)
+        self.assertEqual(len(self.everything(self.begin("again"), 3)), 3)
+        self.through()
+        self.assertEqual([len(self.decisions(r)) for r, _ in want], [1] * 3, "judged once")
+        self.drain("nor")
+        # what rests on it may be passed on to whom it was backfilled: the replay finds the same
+        publish(self.client("nor"), [(TEARLINE, canary())], change=lambda r: r.routing.sources.append(whole[0]))
+        self.whole_log()
+
+    def test_who_was_judged_when_it_came_is_not_judged_anew(self):
+        held_back, _ = self.sent(SECRET, change=lambda r: (asks(r), r.routing.not_to.append(b"NOR")))
+        self.join()
+        self.assertNotIn(held_back, [d.manifest.id for d in self.everything(self.begin("nothing-new", domain="nor"))])
+        self.through()
+        (decision,) = self.decisions(held_back, "NOR")
+        self.assertEqual(decision.outcome, WITHHOLD)
+        self.drain("nor")
+
+    def test_under_what_had_it_not_or_has_it_no_more_nobody_is_given_anything(self):
+        with_it, _ = self.sent(TEARLINE)
+        self.policy(lambda: self.lab.edit(ATLAS, r"    backfill\n", ""))
+        self.gbr = self.client("gbr")
+        without, _ = self.sent(TEARLINE)
+        self.join((r"    backfill\n", ""))
+        self.assertEqual(self.everything(self.begin("no-more")), [])
+        self.through()
+        self.join()
+        got = [d.manifest.id for d in self.everything(self.begin("once-more"), 1)]
+        self.through()
+        self.assertIn(with_it, got)
+        self.assertNotIn(without, got)
+        self.assertEqual(self.decisions(without), [])
+        self.whole_log()
+        self.drain("nor")
+
+    def test_neither_under_what_is_suspended_nor_behind_the_wall(self):
+        report, _ = self.sent(TEARLINE)
+        self.policy(lambda: [self.edit(self.whole), self.lab.write(POLICY, self.lab.read(POLICY) + "suspend atlas\n")])
+        self.assertEqual(self.everything(self.begin("suspended")), [])
+        self.assertEqual(self.everything(self.begin("exercises", "EXERCISE")), [])
+        self.through()
+        self.assertEqual(self.decisions(report), [])
+        self.drain("nor")
+
+    def test_what_was_decided_and_waits_is_withheld_when_the_agreement_has_it_no_more(self):
+        report, bodies = self.sent(TEARLINE, change=lambda r: (asks(r), setattr(r.manifest, "not_before", now_ms() + 4000)))
+        self.join()
+        stream = []
+        ken = self.begin("waits", tap=stream)
+        self.recorded(report, "DECISION", "KEN")
+        self.policy(lambda: self.lab.edit(ATLAS, r"    backfill\n", ""))
+        narrowed = self.recorded(report, "NARROWED", "KEN", seconds=20)
+        self.assertEqual((narrowed.outcome, narrowed.reasons), (WITHHOLD, ["agreement-ended"]))
+        self.assertNotIn(report, [d.manifest.id for d in self.everything(ken)])
+        self.assertNotIn(bodies[0], b"".join(stream))
+        self.whole_log()
+        self.drain("nor")
+
+    def test_when_the_broker_dies_meanwhile_it_goes_on_and_nothing_is_there_twice(self):
+        reports = [self.sent(TEARLINE)[0] for _ in range(12)]
+        self.join()
+        c = self.begin("dies", tap=[])
+        self.assertIsNotNone(c.receive(timeout=20))
+        self.lab.kill()
+        self.lab.start()
+        ken = self.client("ken")
+        ken.subscribe("dies", credit=1024)
+        seen = set()
+        while not set(reports) <= seen:
+            d = ken.receive(timeout=20)
+            self.assertIsNotNone(d, len(seen))
+            seen.add(d.manifest.id)
+            ken.ack(d)
+        self.assertIsNone(ken.receive(timeout=QUIET))
+        self.through()
+        self.assertEqual([len(self.decisions(r)) for r in reports], [1] * 12)
+        self.whole_log()
+        self.drain("nor")
+
+
+class BackfillFull(BackfillTest):
+    limits = "queue-reports 2"
+
+    def test_what_its_mailbox_does_not_take_waits_and_is_no_dead_letter(self):
+        nor, reports = self.reader("nor"), []
+        for _ in range(5):
+            reports.append(self.sent(TEARLINE)[0])
+            nor.ack(nor.receive())
+        self.join()
+        ken = self.client("ken")
+        ken.subscribe("full", credit=1024, from_start=True)
+        first = [ken.receive(timeout=20) for _ in range(2)]
+        self.assertIsNone(ken.receive(timeout=3), "its mailbox is full")
+        for d in first:
+            ken.ack(d)
+        got = first + self.everything(ken, 3)
+        self.assertEqual(sorted(d.manifest.id for d in got), sorted(reports))
+        self.assertEqual(self.letters(), [])
+        self.whole_log()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -17,6 +17,7 @@ from test_again import WITHHOLD, AgainTest, Rec, now_ms, tables  # noqa: E402
 from test_path import FININT, SECRET, TEARLINE, canary, publish  # noqa: E402
 
 STEPS, EVERY = 160, 10
+TAKEN_BACK_ON_ITS_WAY = (["recalled", "delivered"], ["superseded", "delivered"])
 SUBSCRIBERS = ("nor", "ken")
 
 
@@ -51,7 +52,7 @@ class Books:
         if r.kind in ("DECISION", "NARROWED", "APPROVAL"):
             if r.kind == "DECISION" and r.outcome == WITHHOLD:
                 return  # nothing was accepted for these
-            self.ends.setdefault(of)
+            self.ends.setdefault(of, [])
             self.by[r.index] = of
             if r.outcome == WITHHOLD:
                 self.end(of, "withheld")
@@ -71,7 +72,7 @@ class Books:
                 self.end(of, {"RECALL": "recalled", "SUPERSEDE": "superseded"}[r.kind])
 
     def end(self, of, how):
-        self.ends[of] = self.ends[of] or how
+        self.ends[of].append(how)
 
     def wait(self, where, index):
         if self.by[index]:
@@ -80,8 +81,9 @@ class Books:
     def wrong(self):
         """Those that are nowhere, or in two places."""
         out = []
-        for of, end in self.ends.items():
-            places = self.waits.get(of, []) + [end] * bool(end)
+        for of, ends in self.ends.items():
+            # what was taken back while it was on its way may be acknowledged all the same, and was given then
+            places = self.waits.get(of, []) + (ends[:1] if ends in TAKEN_BACK_ON_ITS_WAY else ends)
             if not places and of in self.dead:
                 places = ["dead letter"]  # of which the record alone is left (decision 0028)
             if len(places) != 1:
@@ -89,8 +91,7 @@ class Books:
         return out
 
     def sums(self):
-        return collections.Counter(end or self.waits[of][0] if end or of in self.waits else "dead letter"
-                                   for of, end in self.ends.items())
+        return collections.Counter((ends + self.waits.get(of, []) + ["dead letter"])[0] for of, ends in self.ends.items())
 
 
 class Conservation(AgainTest):
@@ -110,7 +111,7 @@ class Conservation(AgainTest):
     # what may happen next
     def publish(self, act=None):
         labels = self.random.choice((SECRET, TEARLINE, FININT))
-        precedence = self.random.choice(("ROUTINE", "PRIORITY", "IMMEDIATE"))
+        precedence = self.random.choice(("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH"))
 
         def change(r):
             if self.random.random() < 0.2:

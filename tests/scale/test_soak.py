@@ -156,7 +156,7 @@ class Recipient(Actor):
         if what > 0.97:
             c.ask("feedback", pb.Feedback(report=report, code=b"useful"))
         elif what > 0.9 and d.notice:
-            c.ask("recall_answer", pb.RecallAnswer(report=report, answer=b"purged"))
+            c.ask("recall_answer", pb.RecallAnswer(report=report, answer=b"destroyed"))
 
 
 class Officer(Actor):

@@ -229,7 +229,7 @@ flight_wait_ends(struct flight *f)
 	struct outlet *o = f->outlet;
 	struct worker *w = o->desk->worker;
 	unsigned lane = f->entry.key.precedence - 1u;
-	uint64_t now = worker_now_ms(w), deadline = deadline_of(o->desk->shell->config, lane);
+	uint64_t now = worker_now_ms(w), deadline = deadline_of(desk_settings(o->desk), lane);
 	if (f->waits_ms == 0)
 		return;
 	uint64_t ms = now - f->waits_ms;

@@ -146,7 +146,7 @@ class Waits(LaneTest):
     @classmethod
     def prepare(cls):
         cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "observe { socket \"run/observe\" }\n"
-                      "deadlines {\n    routine 1ms\n    flash 24h\n}\n")
+                      "deadlines {\n    routine 24h\n    flash 24h\n}\n")
 
     def metrics(self):
         with socket.socket(socket.AF_UNIX) as s:
@@ -158,6 +158,9 @@ class Waits(LaneTest):
 
     def test_how_long_each_lane_waits_is_measured_and_what_is_late_is_told(self):
         self.known("waits")
+        self.lab.edit("reltod.conf", "routine 24h", "routine 1ms")
+        self.lab.reload()
+        rig.until(lambda: self.lab.messages().count("policy.in-force") > 1, 10, "the new deadlines")
         gbr = self.client("gbr", timeout=60)
         link, reader = self.behind_a_line("waits")
         link.allow(100 * MB)

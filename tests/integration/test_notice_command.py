@@ -54,7 +54,8 @@ class Publishing(NoticeTest):
                          (new, pb.SUPERSEDE, old, b"corrected"))
         nor.ack(got)
         self.assertEqual({r for _, r, _ in self.acts(old, "SUPERSEDE")}, {"NOR"})
-        said = json.loads(self.pub("--supersedes", text_of(old), "--json")[0])
+        said = json.loads(self.lab.relto("supersede", text_of(old), "maritime.piracy", *FOR_ALL, "--json", context="gbr",
+                                         stdin=b"again")[0])  # the same by another name
         self.assertEqual(said["notice"], {"act": "supersede", "report": text_of(old), "code": None})
         self.drain("nor", "ken")
         self.replayed()

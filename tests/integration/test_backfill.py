@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 from rig import until  # noqa: E402
-from test_again import ATLAS, POLICY, QUIET, REDACT, RELEASE, WITHHOLD, now_ms, rows  # noqa: E402
+from test_again import ATLAS, NOR_SECRET, POLICY, QUIET, REDACT, RELEASE, WITHHOLD, now_ms, rows  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from test_subscriptions import MailboxTest  # noqa: E402
 from wire import pb  # noqa: E402
@@ -121,8 +121,10 @@ class Backfill(BackfillTest):
         self.whole_log()
 
     def test_who_was_judged_when_it_came_is_not_judged_anew(self):
-        held_back, _ = self.sent(SECRET, change=lambda r: (asks(r), r.routing.not_to.append(b"NOR")))
-        self.join()
+        self.policy(lambda: self.lab.edit(ATLAS, NOR_SECRET, r"\1[ UNCLASSIFIED RESTRICTED ]"))
+        self.gbr = self.client("gbr")
+        held_back, _ = self.sent(SECRET)
+        self.join()  # by which NOR is cleared for it
         self.assertNotIn(held_back, [d.manifest.id for d in self.everything(self.begin("nothing-new", domain="nor"))])
         self.through()
         (decision,) = self.decisions(held_back, "NOR")

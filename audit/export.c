@@ -23,3 +23,16 @@ export_between(struct bytes line, const char *head, const char *tail, struct byt
 	*out = bytes_from(line.data + h, line.len - h - t);
 	return true;
 }
+
+bool
+export_terms_backfill(struct bytes terms, struct bytes agreement)
+{
+	struct bytes line, name;
+	bool has = false;
+	if (!export_line(&terms, &line) || !export_between(line, "agreement ", " {", &name) ||
+	    !bytes_equal(name, agreement))
+		return false;
+	while (export_line(&terms, &line) && !bytes_is(line, "}"))
+		has = has || bytes_is(line, "    backfill");
+	return has;
+}

@@ -133,6 +133,9 @@ fill_before(struct scene *s, struct err *e)
 				names[to->agreements.count++] = s->facts.agreements[g].name;
 		k += to->agreements.count > 0;
 	}
+	if (k == 0) /* without 'before' the facts of a backfill would be judged afresh, and could
+		     * widen (S5) */
+		return err_set(e, ERR_INTERNAL, "nothing was released or held before");
 	s->facts.before = b;
 	s->facts.before_count = k;
 	s->facts.later = true;

@@ -85,26 +85,41 @@ is_wanted(struct look *l, bool *yes)
 	return true;
 }
 
-/* The agreements that it names whose terms, as named, had 'backfill'. */
+/* Named first, and not one that its receipt said did not count. */
+static bool
+counts(const struct envelope_routing *r, size_t i, const struct msg_unusable *out, size_t count)
+{
+	for (size_t k = 0; k < i; k++)
+		if (bytes_equal(r->agreements[k].name, r->agreements[i].name))
+			return false;
+	for (size_t k = 0; k < count; k++)
+		if (bytes_equal(out[k].agreement, r->agreements[i].name))
+			return false;
+	return true;
+}
+
+/* The agreements that it could name when it came, and whose terms had 'backfill' then. */
 static bool
 list_agreements(struct look *l, struct names *listed)
 {
-	size_t n = l->routing.agreement_count, count = 0;
+	struct desk *d = l->outlet->desk;
+	size_t n = l->routing.agreement_count, count = 0, refused = 0;
 	struct bytes *items = arena_zalloc(l->a, n + 1, sizeof(*items));
+	const struct msg_unusable *unusable = NULL;
 	if (items == NULL)
 		return err_set(l->err, ERR_NOMEM, "agreements");
+	if (!explain_unusable_read(d, l->row->intake, l->a, &unusable, &refused, l->err))
+		return false;
 	for (size_t i = 0; i < n; i++) {
-		struct bytes text, line;
-		bool found = false, has = false;
-		if (l->routing.agreements[i].terms.len != STORE_HASH_BYTES)
+		const struct envelope_agreement *g = &l->routing.agreements[i];
+		struct bytes text;
+		bool found = false;
+		if (g->terms.len != STORE_HASH_BYTES || !counts(&l->routing, i, unusable, refused))
 			continue;
-		if (!store_read_blob(l->outlet->desk->view, STORE_POLICY,
-			l->routing.agreements[i].terms.data, &text, &found, l->err))
+		if (!store_read_blob(d->view, STORE_POLICY, g->terms.data, &text, &found, l->err))
 			return false;
-		while (found && export_line(&text, &line))
-			has = has || bytes_is(line, "    backfill");
-		if (has)
-			items[count++] = l->routing.agreements[i].name;
+		if (found && export_terms_backfill(text, g->name))
+			items[count++] = g->name;
 	}
 	*listed = (struct names){ items, count };
 	return true;

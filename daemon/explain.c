@@ -433,12 +433,14 @@ explain_unusable_write(
 	return true;
 }
 
-static bool
-read_unusable(struct desk *d, struct job_publish *p, struct arena *a, struct err *e)
+bool
+explain_unusable_read(struct desk *d, uint64_t intake, struct arena *a,
+    const struct msg_unusable **out, size_t *count, struct err *e)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct bytes part;
 	bool found = false;
-	if (!store_read_part(d->view, p->report.intake, JOB_PART_UNUSABLE, &part, &found, e))
+	if (!store_read_part(d->view, intake, JOB_PART_UNUSABLE, &part, &found, e))
 		return false;
 	struct cursor c = cursor_over(found ? part : bytes_of(""));
 	struct msg_unusable *u = arena_zalloc(a, LIMIT_AGREEMENTS_PER_REPORT, sizeof(*u));
@@ -449,10 +451,11 @@ read_unusable(struct desk *d, struct job_publish *p, struct arena *a, struct err
 		u[n].agreement = cursor_take(&c, cursor_u16(&c));
 		u[n].why = cursor_take(&c, cursor_u16(&c));
 	}
-	p->unusable = u;
-	p->unusable_count = n;
-	return cursor_finished(&c) ||
-	       err_set(e, ERR_CORRUPT, "part %d of an INTAKE", (int)JOB_PART_UNUSABLE);
+	if (!cursor_finished(&c))
+		return err_set(e, ERR_CORRUPT, "part %d of an INTAKE", (int)JOB_PART_UNUSABLE);
+	*out = u;
+	*count = n;
+	return true;
 }
 
 bool
@@ -473,7 +476,7 @@ explain_receipt(struct desk *d, struct job_publish *p, struct arena *a, struct e
 	    !slot_get_publication(RECORD_SLOT(&r, 3)->value, &pub, e))
 		return false;
 	p->report.intake = known.intake;
-	if (!read_unusable(d, p, a, e))
+	if (!explain_unusable_read(d, p->report.intake, a, &p->unusable, &p->unusable_count, e))
 		return false;
 	p->accepted_us = common.time;
 	p->party_index = pub.index;

@@ -14,6 +14,9 @@ MUST_USE bool explain_receipt(
 /* What a receipt says of agreements that could not be used, to be kept with the report. */
 MUST_USE bool explain_unusable_write(
     struct arena *a, const struct msg_unusable *u, size_t count, struct bytes *out, struct err *e);
+/* ..read back, of an INTAKE, through the desk's open view. */
+MUST_USE bool explain_unusable_read(struct desk *d, uint64_t intake, struct arena *a,
+    const struct msg_unusable **out, size_t *count, struct err *e);
 /* The digest of the facts of an INTAKE. */
 MUST_USE bool explain_secret(struct desk *d, uint64_t intake, uint8_t out[32], struct err *e);
 /* The DELIVERY of what it was given, or of what it had before that was narrowed; STORE_NONE: there

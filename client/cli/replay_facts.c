@@ -30,46 +30,6 @@ copy_names(
 	return true;
 }
 
-/* Whether the terms that a report names had 'backfill'; *known: they are in the bundle. */
-static bool
-terms_have(struct replay_walk *r, struct bytes digest, bool *has, bool *known, struct err *e)
-{
-	struct bytes text = { NULL, 0 }, line;
-	struct err why = { 0 };
-	const struct content_want want = { BUNDLE_POLICY, digest.data };
-	*has = false;
-	if (digest.len == 32 && !content_read(r->reader, &want, &r->one, &text, &why) &&
-	    why.code != ERR_DATA) {
-		*e = why;
-		return false;
-	}
-	*known = *known && text.data != NULL;
-	while (text.data != NULL && export_line(&text, &line))
-		*has = *has || bytes_is(line, "    backfill");
-	return true;
-}
-
-/* Of a report that asks for it: under which agreements it may be backfilled. */
-static bool
-keep_backfill(struct replay_walk *r, const struct replay_signed *s, struct err *e)
-{
-	struct past_report *to = r->run.report;
-	struct bytes names[LIMIT_AGREEMENTS_PER_REPORT];
-	size_t count = 0;
-	to->asks = s->routing.backfill;
-	to->listed_known = true;
-	if (!to->asks)
-		return true;
-	for (size_t i = 0; i < s->routing.agreement_count; i++) {
-		bool has = false;
-		if (!terms_have(r, s->routing.agreements[i].terms, &has, &to->listed_known, e))
-			return false;
-		if (has && count < LIMIT_AGREEMENTS_PER_REPORT)
-			names[count++] = s->routing.agreements[i].name;
-	}
-	return copy_names(r, &to->listed, names, count, e);
-}
-
 /* What later records are held against. */
 static bool
 keep_report(struct replay_walk *r, const struct replay_signed *s, struct err *e)
@@ -91,7 +51,9 @@ keep_report(struct replay_walk *r, const struct replay_signed *s, struct err *e)
 		return false;
 	to->signer = signer.len == 32 ? signer.data : NULL;
 	to->known = true;
-	return keep_backfill(r, s, e);
+	to->asks = s->routing.backfill;
+	to->listed_known = !to->asks;
+	return true;
 }
 
 /* What no facts of a first decision have, and who published. */
@@ -180,6 +142,63 @@ replay_facts_intake(struct replay_walk *r, const struct replay_record *v, struct
 	if (other != NULL && !tell(r, v, REPLAY_FACTS, other, e))
 		return false;
 	return keep_report(r, &s, e) && check_sources(r, v, e);
+}
+
+/* Named first, and usable when the report came. */
+static bool
+counts(const struct facts *f, size_t i, const struct decisions *d)
+{
+	for (size_t k = 0; k < i; k++)
+		if (bytes_equal(f->agreements[k].name, f->agreements[i].name))
+			return false;
+	for (size_t k = 0; k < d->unusable_count; k++)
+		if (bytes_equal(d->unusable[k].agreement, f->agreements[i].name))
+			return false;
+	return true;
+}
+
+/* Whether the terms that a report names are this agreement's, and had 'backfill'; *known: they are
+ * in the bundle. */
+static bool
+terms_have(
+    struct replay_walk *r, const struct fact_agreement *g, bool *has, bool *known, struct err *e)
+{
+	struct bytes text = { NULL, 0 };
+	struct err why = { 0 };
+	const struct content_want want = { BUNDLE_POLICY, g->terms };
+	*has = false;
+	if (!g->has_terms)
+		return true;
+	if (!content_read(r->reader, &want, &r->one, &text, &why) && why.code != ERR_DATA) {
+		*e = why;
+		return false;
+	}
+	*known = *known && text.data != NULL;
+	*has = text.data != NULL && export_terms_backfill(text, g->name);
+	return true;
+}
+
+bool
+replay_facts_listed(struct replay_walk *r, struct err *e)
+{
+	struct past_report *to = r->run.report;
+	const struct facts *f = &r->run.facts;
+	struct bytes names[LIMIT_AGREEMENTS_PER_REPORT];
+	size_t count = 0;
+	bool known = true;
+	if (!to->known || !to->asks)
+		return true;
+	for (size_t i = 0; i < f->agreement_count && i < LIMIT_AGREEMENTS_PER_REPORT; i++) {
+		bool has = false;
+		if (!counts(f, i, &r->run.decided))
+			continue;
+		if (!terms_have(r, &f->agreements[i], &has, &known, e))
+			return false;
+		if (has)
+			names[count++] = f->agreements[i].name;
+	}
+	to->listed_known = known;
+	return copy_names(r, &to->listed, names, count, e);
 }
 
 /* ---- a later decision ---- */

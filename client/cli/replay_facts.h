@@ -9,6 +9,8 @@
 /* Those of the INTAKE that r->run has just read; fills in r->run.report. */
 MUST_USE bool replay_facts_intake(
     struct replay_walk *r, const struct replay_record *v, struct err *e);
+/* Under which of its agreements the report, now decided anew, may be backfilled. */
+MUST_USE bool replay_facts_listed(struct replay_walk *r, struct err *e);
 /* Those of a decision that replaces another, or of one of backfill, for the one recipient of slot
  * 2. */
 struct replay_later {

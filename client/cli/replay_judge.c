@@ -124,6 +124,8 @@ judge_intake(struct replay_walk *r, const struct replay_record *v, struct err *e
 		return false;
 	if (!done)
 		return true;
+	if (!replay_facts_listed(r, e))
+		return false;
 	run->judged = run->decided.refusal.code == ERR_NONE;
 	run->epoch = p;
 	run->seen = arena_zalloc(&r->one, run->decided.recipient_count + 1, sizeof(*run->seen));

@@ -3,6 +3,7 @@
 and of all else learns nothing (design 8, S5, S6, S7, S11; decision 0035)."""
 import os
 import re
+import struct
 import sys
 import unittest
 import uuid
@@ -11,8 +12,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 from rig import until  # noqa: E402
-from test_again import ATLAS, NOR_SECRET, POLICY, QUIET, REDACT, RELEASE, WITHHOLD, now_ms, rows  # noqa: E402
+from test_again import ATLAS, NOR_SECRET, POLICY, QUIET, REDACT, RELEASE, WITHHOLD, now_ms, rows, tables  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+from test_refuses import crc32c  # noqa: E402
 from test_subscriptions import MailboxTest  # noqa: E402
 from wire import pb  # noqa: E402
 
@@ -190,6 +192,80 @@ class Backfill(BackfillTest):
         self.through()
         self.assertEqual([len(self.decisions(r)) for r in reports], [1] * 12)
         self.whole_log()
+        self.drain("nor")
+
+
+OTHER = "policy/agreements.d/other.policy"
+
+
+class Named(BackfillTest):
+    """KEN becomes a member of another agreement alone, which may have had no part in a report that names it."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.member, cls.atlas = cls.whole, cls.lab.read(ATLAS)
+        cls.other(cls.atlas, 1)
+
+    @classmethod
+    def other(cls, text, version, *changes):
+        for old, new in (("agreement atlas", "agreement other"), (r"version  \d+", "version  %d" % version)) + changes:
+            text, n = re.subn(old, new, text)
+            assert n, old
+        cls.lab.write(OTHER, text)
+
+    def naming(self, *terms):
+        self.gbr = self.client("gbr")  # atlas has new terms, too
+        return self.sent(TEARLINE, change=lambda r: (asks(r), [
+            r.routing.agreements.add(name=b"other", terms=t) for t in terms]))[0]
+
+    def under(self, *change):
+        self.policy(lambda: self.other(self.atlas, *change))
+        self.gbr = self.client("gbr")
+        return self.gbr.terms.get("other")
+
+    def test_of_what_a_report_names_only_that_counts_which_was_usable_when_it_came(self):
+        first = self.gbr.terms["other"]
+        given = [self.naming(first), self.naming(first, first)]
+        second = self.under(2, (r"    backfill\n", ""))
+        export = self.log(given[0], "INTAKE")[0].slots[4][2]
+        refused = [self.naming(first), self.naming(second, first), self.naming(export)]
+        refused.append(self.naming(self.under(3, (r"(member GBR \{\s+may +\[) originate", r"\1"))))
+        top, suspended = self.lab.read(POLICY), self.under(4)
+        self.policy(lambda: self.lab.write(POLICY, top + "suspend other\n"))
+        refused.append(self.naming(suspended))
+        self.policy(lambda: [self.other(self.member, 5), self.lab.write(POLICY, top)])
+        got = [d.manifest.id for d in self.everything(self.begin("named"), len(given))]
+        self.through()
+        self.assertEqual([[r for r in of if r in got] for of in (given, refused)], [given, []])
+        self.assertEqual([self.decisions(r) for r in refused], [[]] * len(refused))
+        self.whole_log()
+        self.drain("nor")
+
+    def test_what_a_decision_follows_that_has_nothing_left_is_not_judged_afresh(self):
+        self.under(6)
+        report, bodies = self.sent(TEARLINE, change=lambda r: (
+            asks(r), r.routing.agreements.add(name=b"other", terms=self.gbr.terms["other"]),
+            setattr(r.manifest, "not_before", now_ms() + 6000)))
+        self.policy(lambda: self.other(self.member, 7))
+        self.begin("nothing-left").close()
+        index = self.recorded(report, "DECISION", "KEN").index
+        self.lab.kill()
+        env = tables(self.lab, write=True)
+        with env.begin(write=True) as t:
+            given = env.open_db(b"given", t, create=False)
+            ((key, row),) = [(k, v) for k, v in t.cursor(given) if v.startswith(struct.pack(">Q", index))]
+            row = row[:-5] + b"\0"  # its masks, before the checksum
+            t.put(key, row + struct.pack(">I", crc32c(key + row)), db=given)
+        env.close()
+        self.lab.start()
+        self.policy(lambda: None)
+        stream = []
+        ken = self.client("ken", tap=stream)
+        ken.subscribe("nothing-left")
+        until(lambda: "nothing was released or held before" in self.lab.messages(), 20, "that it is not judged")
+        self.assertNotIn(report, [d.manifest.id for d in self.everything(ken)])
+        self.assertNotIn(bodies[0], b"".join(stream))
         self.drain("nor")
 
 

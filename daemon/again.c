@@ -485,11 +485,7 @@ again_backfill(struct desk *d, const struct again_missed *m, struct err *e)
 		(void)err_set(e, ERR_NOMEM, "backfill");
 		return AGAIN_FAILED;
 	}
-	enum again_result r = decide(&s, &j, &until, e);
-	if (r == AGAIN_JOB)
-		log_info("decision.backfilled", "recipient=%.*s outcome=%s", (int)s.recipient.len,
-		    (const char *)s.recipient.data, outcome_name(s.mine->outcome));
-	return r;
+	return decide(&s, &j, &until, e);
 }
 
 enum again_result

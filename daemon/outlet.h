@@ -138,6 +138,7 @@ struct outlet {
 	struct store_report_key fill_at;
 	bool backfilling, backfill_job; /* it looks for what was before its party (backfill.h) */
 	struct store_report_key backfill_at;
+	uint64_t backfill_not_before_ms;
 	struct event *backfill_event;
 	uint64_t cosigned; /* what the quorum has signed, as of this pumping: by it those who wait
 			    * go in their order */

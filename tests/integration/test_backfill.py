@@ -16,6 +16,7 @@ from test_again import ATLAS, NOR_SECRET, POLICY, QUIET, REDACT, RELEASE, WITHHO
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from test_refuses import crc32c  # noqa: E402
 from test_subscriptions import MailboxTest  # noqa: E402
+from test_time import OtherTimes  # noqa: E402
 from wire import pb  # noqa: E402
 
 MEMBER = r"(?s)    member KEN \{.*?\n    \}\n"
@@ -266,6 +267,47 @@ class Named(BackfillTest):
         until(lambda: "nothing was released or held before" in self.lab.messages(), 20, "that it is not judged")
         self.assertNotIn(report, [d.manifest.id for d in self.everything(ken)])
         self.assertNotIn(bodies[0], b"".join(stream))
+        self.drain("nor")
+
+
+@unittest.skipUnless(os.environ.get("RELTO_CHECK_FULL") == "1", "a minute: RELTO_CHECK_FULL=1")
+class Large(BackfillTest):
+    """Terms of more than a megabyte together, named by each report: a page of them is more than there is memory for."""
+    others = ["other%d" % n for n in range(7)]
+
+    def large(self):
+        topics = "".join("t%03d.%s\n" % (n, "x" * 240) for n in range(800))
+        self.edit(self.whole, (r"topics +\[", "topics [ " + topics))
+        for name in self.others:
+            self.lab.write(OTHER.replace("other", name), self.lab.read(ATLAS).replace("agreement atlas", "agreement " + name))
+
+    def test_what_is_large_is_looked_at_over_many_turns_and_does_not_stop_the_search(self):
+        self.policy(self.large)
+        self.gbr = self.client("gbr")
+        for _ in range(55):
+            self.sent(SECRET, change=lambda r: (asks(r), [r.routing.agreements.add(
+                name=name.encode(), terms=self.gbr.terms[name]) for name in self.others]))
+        self.policy(lambda: None)
+        self.begin("large")
+        self.through()
+        self.assertNotIn("backfill.delayed", self.lab.messages())
+        self.drain("nor")
+
+
+class Doubt(OtherTimes, BackfillTest):
+    proof = 9  # it wrote ahead of our clock
+
+    def test_while_the_clock_is_in_doubt_what_may_have_expired_waits(self):
+        report, _ = self.sent(TEARLINE, change=lambda r: (asks(r), setattr(r.manifest, "expires", now_ms() + 86400000)))
+        self.join()
+        self.step("+2h")
+        ken = self.begin("doubt")
+        until(lambda: "clock in doubt" in self.lab.messages(), 10, "that it waits")
+        self.assertIsNone(ken.receive(timeout=QUIET))
+        self.lab.relto("admin", "clock", "accept", context="operator")
+        got = ken.receive(timeout=20)
+        self.assertEqual(got.manifest.id, report)
+        ken.ack(got)
         self.drain("nor")
 
 

@@ -143,8 +143,10 @@ verify_backfill_facts(struct verify *v, const struct verify_slots *s, struct err
 	struct verify_report *report;
 	struct bytes facts = { NULL, 0 };
 	struct arena a;
-	if (!v->facts.present || s->decision.facts == NULL || !verify_run_report(v, s, &report, e))
-		return e->code == ERR_NONE;
+	if (!v->facts.present || s->decision.facts == NULL)
+		return true;
+	if (!verify_run_report(v, s, &report, e))
+		return false;
 	bool first = s->r.type == EVENT_DECISION && !v->in_run && report != NULL &&
 		     s->decision.link == report->intake;
 	if (!first && !v->facts.backfill)

@@ -120,6 +120,54 @@ supersede(struct committer *c, const struct job_again *a, struct roll_party *p, 
 	       apply_superseded(c, &a->given.report, a->given.intake, p, e);
 }
 
+/* ---- into which queues ---- */
+
+/* The one that asked, and those that the report is meant for and that are still looking: their own
+ * search will find it given. */
+static bool
+takes_it(struct committer *c, const struct job_again *a, const struct roll_subscription *s,
+    bool *yes, struct err *e)
+{
+	char name[BACKFILL_NAME];
+	struct bytes note;
+	*yes = !s->gone && s->id == a->subscription;
+	if (*yes || s->gone || s->mode != a->mode || !topic_matches(bytes_of(s->pattern), a->topic))
+		return true;
+	backfill_note_name(s->id, name);
+	return store_read_note(store_batch_view(c->ledger->store), name, &note, yes, e);
+}
+
+static bool
+count_queues(struct committer *c, const struct job_again *a, const struct roll_party *p,
+    size_t *count, struct err *e)
+{
+	bool yes = false;
+	*count = 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		if (!takes_it(c, a, &p->subs[i], &yes, e))
+			return false;
+		*count += yes;
+	}
+	return true;
+}
+
+static bool
+enqueue(struct committer *c, const struct job_again *a, const struct store_queued *entry,
+    struct roll_party *p, struct err *e)
+{
+	bool yes = false;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct store_queued into = *entry;
+		into.key.subscription = p->subs[i].id;
+		if (!takes_it(c, a, &p->subs[i], &yes, e) ||
+		    (yes && !store_enqueue(c->ledger->store, &into, e)))
+			return false;
+		if (yes)
+			batch_tell(c, p, &p->subs[i]);
+	}
+	return true;
+}
+
 static bool
 record(struct committer *c, struct job *j, const struct store_report *r, struct roll_party *p,
     struct err *e)
@@ -153,7 +201,7 @@ record(struct committer *c, struct job *j, const struct store_report *r, struct 
 		.bytes = r->body_bytes };
 	return store_put_part(s, out.index, STORE_PART_FACTS, a->facts, e) && remember(c, a, e) &&
 	       store_put_given(s, &given, e) && supersede(c, a, p, e) &&
-	       store_enqueue(s, &entry, e);
+	       enqueue(c, a, &entry, p, e);
 }
 
 bool
@@ -164,6 +212,7 @@ apply_backfill(struct committer *c, struct job *j, struct err *e)
 	struct roll_party *p = roll_find(&c->ledger->roll, a->given.party);
 	struct roll_subscription *s = find_subscription(p, a->subscription);
 	struct store_report r;
+	size_t queues = 0;
 	bool missed = false;
 	if (s == NULL) { /* deleted meanwhile */
 		a->more = false;
@@ -179,14 +228,14 @@ apply_backfill(struct committer *c, struct job *j, struct err *e)
 		/* old reports are no work that the reserve is for */
 		if (missed && !apply_has_room(c, j))
 			return true;
-		if (missed && !apply_mailbox_takes(c, p->id, r.body_bytes)) {
-			job_fail(j, ERR_QUOTA, "the mailbox is full");
+		if (missed && !count_queues(c, a, p, &queues, e))
+			return false;
+		if (missed && !apply_mailbox_spares(c, p->id, queues, r.body_bytes)) {
+			job_fail(j, ERR_QUOTA, "the mailbox is half full");
 			return true;
 		}
 		if (missed && !record(c, j, &r, p, e))
 			return false;
-		if (missed)
-			batch_tell(c, p, s);
 	}
 	return apply_backfill_note(c, a->subscription, a->more ? &a->looked_at : NULL, e);
 }

@@ -22,6 +22,18 @@ apply_mailbox_takes(const struct committer *c, uint32_t party, uint32_t bytes)
 	return has_room(c, store_usage(c->ledger->store, party), bytes);
 }
 
+bool
+apply_mailbox_spares(const struct committer *c, uint32_t party, size_t entries, uint32_t bytes)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	const struct config *cfg = committer_settings(c);
+	struct store_usage u = store_usage(c->ledger->store, party);
+	if (u.reports == 0)
+		return has_room(c, u, bytes);
+	return u.reports + entries <= cfg->limit_queue_reports / 2 &&
+	       u.bytes + entries * bytes <= cfg->limit_queue_bytes / 2;
+}
+
 static bool
 put_record(struct committer *c, const struct apply_dead *d, const struct store_given *g,
     uint64_t *index, struct err *e)

@@ -224,6 +224,9 @@ MUST_USE bool apply_record(
 MUST_USE bool apply_retry(struct committer *c, struct job *j, struct err *e);
 /* Whether the party's queues take a report of that size. */
 bool apply_mailbox_takes(const struct committer *c, uint32_t party, uint32_t bytes);
+/* ..or so many of what is not urgent: half of it stays free for what comes, unless it is empty. */
+bool apply_mailbox_spares(
+    const struct committer *c, uint32_t party, size_t entries, uint32_t bytes);
 struct apply_dead {
 	struct roll_party *party;
 	const struct store_queued *entry; /* subscription 0: there is none */

@@ -312,9 +312,9 @@ class Doubt(OtherTimes, BackfillTest):
 
 
 class BackfillFull(BackfillTest):
-    limits = "queue-reports 2"
+    limits = "queue-reports 5"
 
-    def test_what_its_mailbox_does_not_take_waits_and_is_no_dead_letter(self):
+    def test_it_leaves_half_of_a_mailbox_to_what_comes_and_the_rest_of_it_waits(self):
         nor, reports = self.reader("nor"), []
         for _ in range(5):
             reports.append(self.sent(TEARLINE)[0])
@@ -323,13 +323,36 @@ class BackfillFull(BackfillTest):
         ken = self.client("ken")
         ken.subscribe("full", credit=1024, from_start=True)
         first = [ken.receive(timeout=20) for _ in range(2)]
-        self.assertIsNone(ken.receive(timeout=3), "its mailbox is full")
+        self.assertIsNone(ken.receive(timeout=3), "half of its mailbox is full")
+        self.gbr = self.client("gbr")
+        live = self.sent(TEARLINE)[0]
+        nor.ack(nor.receive())
+        first.append(ken.receive(timeout=20))
+        self.assertEqual(first[-1].manifest.id, live)
         for d in first:
             ken.ack(d)
         got = first + self.everything(ken, 3)
-        self.assertEqual(sorted(d.manifest.id for d in got), sorted(reports))
+        self.assertEqual(sorted(d.manifest.id for d in got), sorted(reports + [live]))
         self.assertEqual(self.letters(), [])
+        self.assertIn("the mailbox is half full", self.lab.messages())
         self.whole_log()
+
+
+class BackfillTwice(BackfillTest):
+    def test_each_subscription_that_still_looks_for_it_is_given_it(self):
+        reports = sorted(self.sent(TEARLINE)[0] for _ in range(12))
+        other = self.sent(TEARLINE, topic="cyber.indicators.x")[0]
+        self.join()
+        ken = [self.client("ken") for _ in range(3)]
+        for c, name, topic, mode in zip(ken, ("one", "two", "other"), ("maritime.>",) * 2 + ("cyber.>",), ("LIVE",) * 3):
+            c.subscribe(name, topic, mode, from_start=True)
+        got = [sorted(d.manifest.id for d in self.everything(c, n)) for c, n in zip(ken, (12, 12, 1))]
+        self.assertEqual(got, [reports, reports, [other]])
+        self.through()
+        self.assertEqual([len(self.decisions(r)) for r in reports], [1] * 12)
+        self.assertEqual({s.waiting for s in self.subscriptions(self.client("ken"))}, {0})
+        self.whole_log()
+        self.drain("nor")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,20 @@ gap(struct verify *v, const struct verify_slots *s, const char *why)
 	verify_run_find(v, VERIFY_GAP, s->r.index, "%s", why);
 }
 
+/* ..and he may receive under it now. */
+static bool
+check_receives(
+    struct verify *v, const struct verify_slots *s, struct bytes agreement, struct err *e)
+{
+	bool denied = false;
+	if (!verify_judged_no_receiver(
+		v, s->decision.policy, agreement, s->release.recipient, &denied, e))
+		return false;
+	if (denied)
+		gap(v, s, "it backfills for who may not receive");
+	return true;
+}
+
 /* The policy of the INTAKE and that of the decision have 'backfill' in each agreement that a reason
  * names, as far as they are here. */
 static bool
@@ -28,6 +42,9 @@ check_agreements(struct verify *v, const struct verify_slots *s, const struct ve
 			bool denied = false;
 			if (policies[i] != NULL &&
 			    !verify_judged_no_backfill(v, policies[i], line.agreement, &denied, e))
+				return false;
+			if (i == 1 && !denied && policies[1] != NULL &&
+			    !check_receives(v, s, line.agreement, e))
 				return false;
 			if (denied)
 				verify_run_find(v, VERIFY_GAP, s->r.index,
@@ -53,8 +70,8 @@ verify_backfill_link(struct verify *v, const struct verify_slots *s, struct err 
 		gap(v, s, "it backfills what it does not release");
 	if (bytes_equal(s->release.recipient, s->publication.party))
 		gap(v, s, "it backfills for the publisher");
-	if (report->recalled)
-		gap(v, s, "it backfills a report that was recalled");
+	if (report->withdrawn)
+		gap(v, s, "it backfills a report that was recalled or superseded");
 	if (report->backfill == VERIFY_NO)
 		gap(v, s, "it backfills a report whose routing does not ask for it");
 	return !verify_run_hub(v) || check_agreements(v, s, report, e);
@@ -65,6 +82,7 @@ verify_backfill_link(struct verify *v, const struct verify_slots *s, struct err 
 /* Field 19 as it was read. */
 struct field {
 	bool there, asked, later;
+	unsigned recipients, asks; /* how many of each there are */
 	struct bytes recipient;
 	struct bytes agreements[VERIFY_RUN_AGREEMENTS];
 	size_t count;
@@ -76,10 +94,12 @@ read_inner(struct bytes in, struct field *out)
 	struct cursor c = cursor_over(in);
 	out->there = true;
 	for (struct wirefield f; wirefield_next(&c, &f);) {
+		out->recipients += f.number == 1;
+		out->asks += f.number == 2;
 		if (f.number == 1)
 			out->recipient = f.bytes;
 		else if (f.number == 2)
-			out->asked = f.varint != 0;
+			out->asked = f.varint == 1;
 		else if (f.number == 3 && out->count < VERIFY_RUN_AGREEMENTS)
 			out->agreements[out->count++] = f.bytes;
 	}
@@ -94,7 +114,7 @@ read_field(struct bytes facts)
 		if (f.number == FACTS_BACKFILL)
 			read_inner(f.bytes, &out);
 		else if (f.number == 16)
-			out.later = f.varint != 0;
+			out.later = f.varint == 1;
 	}
 	return out;
 }
@@ -126,7 +146,8 @@ compare(struct verify *v, const struct verify_slots *s, const struct field *f, b
 	}
 	if (in_run)
 		wrong = "the facts of a backfill stand with its INTAKE";
-	else if (!f->later || !f->asked || !bytes_equal(f->recipient, s->release.recipient))
+	else if (!f->later || !f->asked || f->asks != 1 || f->recipients != 1 ||
+		 !bytes_equal(f->recipient, s->release.recipient))
 		wrong = "its facts are of a backfill for another, or that nobody asked for";
 	else if (first && !lists_all(f, s->decision.reasons))
 		wrong = "it backfills under an agreement that its facts do not list";

@@ -390,6 +390,7 @@ read_facts(struct verify *v, uint64_t index, const uint8_t digest[32], struct er
 	struct bytes data = { NULL, 0 };
 	struct arena a;
 	struct verify_facts facts = { .known = true };
+	bool twice = false;
 	if (v->facts.known && memcmp(v->facts.digest, digest, 32) == 0)
 		return true;
 	memcpy(facts.digest, digest, 32);
@@ -405,10 +406,11 @@ read_facts(struct verify *v, uint64_t index, const uint8_t digest[32], struct er
 		else if (f.number == 8)
 			facts.expires = f.varint;
 		facts.approvals += f.number == 14;
+		twice = twice || (facts.backfill && f.number == 19);
 		facts.backfill = facts.backfill || f.number == 19;
 	}
 	facts.present = ok && data.data != NULL;
-	if (facts.present && c.failed)
+	if (facts.present && (c.failed || twice))
 		verify_run_find(v, VERIFY_MALFORMED, index, "its facts cannot be read");
 	arena_done(&a);
 	v->facts = facts;

@@ -234,6 +234,19 @@ verify_judged_no_backfill(
 	return true;
 }
 
+bool
+verify_judged_no_receiver(struct verify *v, const uint8_t policy[32], struct bytes agreement,
+    struct bytes who, bool *no, struct err *e)
+{
+	struct verify_receivers *r;
+	if (!look_up(v, policy, agreement, &r, e))
+		return false;
+	*no = r->policy;
+	for (size_t i = 0; i < r->count; i++)
+		*no = *no && !bytes_equal(r->names[i], who);
+	return true;
+}
+
 /* ---- the end of the run ---- */
 
 static bool

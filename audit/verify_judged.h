@@ -17,5 +17,8 @@ MUST_USE bool verify_judged_agreements(
 /* *no: the policy is here, and has no such agreement, or one without 'backfill'. */
 MUST_USE bool verify_judged_no_backfill(
     struct verify *v, const uint8_t policy[32], struct bytes agreement, bool *no, struct err *e);
+/* ..or one under which 'who' may not receive. */
+MUST_USE bool verify_judged_no_receiver(struct verify *v, const uint8_t policy[32],
+    struct bytes agreement, struct bytes who, bool *no, struct err *e);
 /* When all records were walked. */
 MUST_USE bool verify_judged_end(struct verify *v, struct err *e);

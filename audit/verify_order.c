@@ -164,9 +164,13 @@ check_link(struct verify *v, const struct verify_slots *s, const struct verify_c
 			verify_run_find(v, VERIFY_GAP, index, "one recipient is judged twice");
 		return true;
 	}
-	if (verify_run_partial(v) && !c->known)
+	struct verify_report *report;
+	if (!verify_run_report(v, s, &report, e))
+		return false;
+	bool first = s->r.type == EVENT_DECISION && !c->known;
+	if (verify_run_partial(v) && !c->known && !(first && report != NULL))
 		return true;
-	if (!c->known && s->r.type == EVENT_DECISION)
+	if (first)
 		return verify_backfill_link(v, s, e);
 	if (!c->known || c->index != link)
 		verify_run_find(
@@ -393,15 +397,15 @@ on_queue(struct verify *v, const struct verify_slots *s, enum body_field decisio
 
 /* Whoever had something of the report or waited for it is told, or it is taken from him. */
 static bool
-on_recall(struct verify *v, const struct verify_slots *s, struct err *e)
+on_withdrawn(struct verify *v, const struct verify_slots *s, enum body_field decision, bool ends,
+    struct err *e)
 {
 	struct verify_report *report;
 	if (!verify_run_report(v, s, &report, e))
 		return false;
 	if (report != NULL)
-		report->recalled = true;
-	return on_queue(
-	    v, s, BODY_RECALL_DECISION, event_body_number(&s->body, BODY_RECALL_ACT) == 1, e);
+		report->withdrawn = true;
+	return on_queue(v, s, decision, ends, e);
 }
 
 /* START and STOP say what tree they found. */
@@ -482,9 +486,10 @@ by_type(struct verify *v, const struct verify_slots *s, struct err *e)
 	case EVENT_EXPIRE:
 		return on_queue(v, s, BODY_EXPIRE_DECISION, true, e);
 	case EVENT_RECALL:
-		return on_recall(v, s, e);
+		return on_withdrawn(v, s, BODY_RECALL_DECISION,
+		    event_body_number(&s->body, BODY_RECALL_ACT) == 1, e);
 	case EVENT_SUPERSEDE:
-		return on_queue(v, s, BODY_SUPERSEDE_DECISION,
+		return on_withdrawn(v, s, BODY_SUPERSEDE_DECISION,
 		    event_body_number(&s->body, BODY_SUPERSEDE_ACT) == 1, e);
 	case EVENT_DEAD_LETTER:
 		return on_queue(v, s, BODY_DEAD_LETTER_DECISION, false, e);

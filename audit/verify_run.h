@@ -35,7 +35,7 @@ struct verify_report {
 	bool has_policy; /* slot 4 of the INTAKE: */
 	uint8_t policy[32];
 	enum verify_answer backfill; /* what its routing says; unknown: that is not here */
-	bool recalled;		     /* by a RECALL so far */
+	bool withdrawn;		     /* by a RECALL or SUPERSEDE so far */
 	bool has_session;	     /* from which it came: */
 	uint8_t session[32];	     /* its certificate */
 	uint32_t agent, banner;	     /* numbers of texts */
@@ -78,7 +78,7 @@ struct verify_facts {
 	uint8_t digest[32];
 	uint64_t time, accepted, expires; /* µs */
 	size_t approvals;		  /* how many they have */
-	bool backfill;			  /* they have field 19 */
+	bool backfill;			  /* they have field 19, once */
 };
 
 /* Of one agreement of one policy: who may receive, and its version. */

@@ -12,13 +12,16 @@ class Backfill:
         self.must(intake and r.link == intake.at, GAP, "a first decision that links to no INTAKE of its report")
         self.must(r.outcome in (RELEASE, REDACT), GAP, "a backfill of what is not released")
         self.must(name != r.party, GAP, "a backfill for the publisher")
-        self.must(r.report_key not in self.recalled, GAP, "a backfill of what was recalled")
+        self.must(r.report_key not in self.withdrawn, GAP, "a backfill of what was recalled or superseded")
         if intake:
             self.must(self.policy_at is None or intake.at < self.policy_at, GAP, "a backfill under the policy it came under")
             self.must(intake.asks is not False, GAP, "a backfill that the routing part does not ask for")
         for export in () if self.party or not intake else (self.export(intake.policy), self.export(r.policy)):
             had = {agreement for _, agreement in r.reasons or ()} <= export.backfill if export else True
             self.must(had, GAP, "a backfill under an agreement without it")
+        export = None if self.party else self.export(r.policy)
+        may = not export or all(name in export.receivers.get(a, ()) for _, a in r.reasons or () if a in export.backfill)
+        self.must(may, GAP, "a backfill for who may not receive")
 
     def backfill_facts(self, r, intake):
         """Field 19: of a backfill and what follows from it, and of nothing else."""

@@ -375,6 +375,7 @@ def read_approval(a):
 def read_facts(data):
     """Of Facts: times in µs, the names of the agreements, and what was approved or rejected."""
     f = proto(data)
+    need(len(f[19]) <= 1, "facts of two backfills")
     judged, accepted, expires = ((f[n] or [0])[-1] for n in (6, 7, 8))
     return SimpleNamespace(time=judged, accepted=accepted, expires=expires,
                            recall=bool(data) and not f[10] and not f[18], agreements=[proto(a)[1][0].decode() for a in f[10]],

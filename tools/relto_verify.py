@@ -41,7 +41,7 @@ class Verifier(Approvals, Backfill, Bundle):
         self.agreements, self.terms_signed = set(), 0  # what AGREEMENT records said; signatures that hold
         self.keys = {}  # (party, purpose, key) -> the last act of KEY
         self.recovered = []  # of RECOVER: size restored, size and root of its head
-        self.recalled, self.policy_at = set(), None  # reports that a RECALL names; the last POLICY
+        self.withdrawn, self.policy_at = set(), None  # reports that a RECALL or SUPERSEDE names; the last POLICY
         self.closed, self.erased = set(), set()  # records without slot 6; records that an ERASE names
 
     def verify(self, party, first):
@@ -196,7 +196,7 @@ class Verifier(Approvals, Backfill, Bundle):
         for name in names:
             old = self.current.get(key := r.report_key + (name,))
             good = not old if self.run else old.r.at == r.link and kept <= old.kept if old else self.first
-            first = r.name == "DECISION" and not self.run and not old and not self.first
+            first = r.name == "DECISION" and not self.run and not old and (intake or not self.first)
             if first:
                 self.backfill(r, name, intake)
             self.must(good or first, GAP, "it does not follow from the decision before, or the INTAKE")
@@ -225,8 +225,8 @@ class Verifier(Approvals, Backfill, Bundle):
 
     def queued(self, r):
         old = self.current.get(r.key)
-        if r.name == "RECALL":
-            self.recalled.add(r.report_key)
+        if r.name in ("RECALL", "SUPERSEDE"):
+            self.withdrawn.add(r.report_key)
         self.must(old.r.at == r.body["decision"] if old else self.first, GAP, "does not name the current decision")
         self.placed(r, old, r.name != "EXPIRE")
         if r.name == "EXPIRE":

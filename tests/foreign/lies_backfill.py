@@ -28,8 +28,8 @@ def part(n, data):
     return bytes([n << 3 & 127 | 130, n >> 4, len(data)]) + data
 
 
-def field_19(who, asked, agreements):
-    inner = b"\x0a" + bytes([len(who)]) + who + (b"\x10\1" if asked else b"")
+def field_19(who, asked, agreements, more=b""):
+    inner = b"\x0a" + bytes([len(who)]) + who + (b"\x10\1" if asked else b"") + more
     return part(19, inner + b"".join(b"\x1a" + bytes([len(a)]) + a for a in agreements))
 
 
@@ -72,18 +72,22 @@ def with_it(text):
     return re.sub(rb"(?m)^(agreement .* \{)$", rb"\1\n    backfill", without(text))
 
 
+def joined(text):
+    return re.sub(rb"(?m)^(agreement .* \{)$", rb"\1\n    member XXX {\n        may [ receive ]\n    }", text)
+
+
 class Backfill:
     """A DECISION for XXX behind a new POLICY; everything that a row changes of it."""
 
     def __init__(self, asked=True, new_policy=True, policy=lambda text: text, before=None, decision=None, said=None,
-                 later=True, who=WHO, more=None):
+                 later=True, who=WHO, more=None, member=True):
         self.__dict__.update(locals())
 
     def __call__(self, log):
         old, intake = released(log, self.asked)
         if self.before:
             self.before(log, old, intake)
-        digest = another_policy(log, self.policy) if self.new_policy else log.records[log.all("POLICY")[-1]].field(7, 0)
+        digest = another_policy(log, lambda text: self.policy(joined(text) if self.member else text)) if self.new_policy else log.records[log.all("POLICY")[-1]].field(7, 0)
         r = forge.Record.parse(old.opening())
         names = {words.split(b" ")[3] for words in old.field(4, 1).splitlines()}
         facts = log.content("facts", intake.field(4, 3)) + (b"\x80\1\1" if self.later else b"")
@@ -117,21 +121,25 @@ def again(log, r):
     log.records.append(forge.Record.parse(r.opening()))
 
 
-def recalled(log, old, intake):
+def recalled(log, old, intake, kind=b"\7"):
     """Somebody was told of a recall of the report."""
     r = forge.Record.parse(old.opening())
-    r.set(1, 0, b"\7")
+    r.set(1, 0, kind)
     r.set(1, 1, log.records[-1].field(1, 1))
     for k in (1, 2, 3):
         r.set(2, k, b"")
     for k in (1, 2, 3):
         r.set(3, k, b"")
     r.slots[3].value = r.slots[5].value = b""
-    r.slots[6].value = b"".join(len(f).to_bytes(4, "big") + f for f in (
-        bytes(16), b"\2", b"", b"", u64(log.records.index(old))))
+    body = (bytes(16), b"\2") + (b"",) * (2 if kind == b"\7" else 1) + (u64(log.records.index(old)),)
+    r.slots[6].value = b"".join(len(f).to_bytes(4, "big") + f for f in body)
     if any(d.kind == "DELIVERY" and d.field(4, 4) == u64(log.records.index(old)) for d in log.records):
         r.slots[7].value = (8).to_bytes(4, "big") + u64(0)
     log.records.append(r)
+
+
+def superseded(log, old, intake):
+    recalled(log, old, intake, b"\x08")
 
 
 def facts_of(log, intake, more):
@@ -180,6 +188,12 @@ TABLE = [
     ("a backfill that links to something else", 7, Backfill(
         decision=lambda r, intake, log: r.set(4, 4, u64(log.records.index(intake) + 1)))),
     ("a backfill of what was recalled", 7, Backfill(before=recalled)),
+    ("a backfill of what was superseded", 7, Backfill(before=superseded)),
+    ("a backfill for who may not receive", 7, Backfill(member=False)),
+    ("a backfill by facts of two", 2, Backfill(said=lambda names: field_19(WHO, True, names) * 2)),
+    ("a backfill by facts that ask twice", 6, Backfill(said=lambda names: field_19(WHO, True, names, b"\x10\1"))),
+    ("a backfill by facts that ask otherwise", 6, Backfill(said=lambda names: field_19(WHO, False, names, b"\x10\2"))),
+    ("a backfill by facts for two", 6, Backfill(said=lambda names: field_19(WHO, True, names, b"\x0a\3XXX"))),
     ("a backfill by the facts of the INTAKE", 7, Backfill(said=lambda names: b"")),
     ("a backfill by facts of nobody's asking", 6, Backfill(said=lambda names: field_19(WHO, False, names))),
     ("a backfill by facts for another", 6, Backfill(said=lambda names: field_19(b"YYY", True, names))),

@@ -121,7 +121,10 @@ class Backfill(BackfillTest):
         self.drain("nor")
         # what rests on it may be passed on to whom it was backfilled: the replay finds the same
         publish(self.client("nor"), [(TEARLINE, canary())], change=lambda r: r.routing.sources.append(whole[0]))
-        self.whole_log()
+        late = self.whole_log() + ".late"
+        first = self.log(whole[0], "INTAKE")[0].index
+        self.lab.relto("audit", "pull", late, "--from", str(first), context=self.lab.context_name("hub"))
+        self.good(late, "--key", self.lab.agent("hub").log_key, "--from", str(first))
 
     def test_who_was_judged_when_it_came_is_not_judged_anew(self):
         self.policy(lambda: self.lab.edit(ATLAS, NOR_SECRET, r"\1[ UNCLASSIFIED RESTRICTED ]"))

@@ -160,7 +160,8 @@ class Quota(rig.LabTest):
         begun = 2 * RATE_BYTES // MiB  # those that went at once, and took their time to come, are past
         self.at_the_rate(len(times) - 1 - begun, times[-1] - times[begun], RATE_BYTES / MiB)
         self.assertGreater(served, 3, "reports of another party, received and acknowledged meanwhile")
-        self.assertLess(most - before, GROWS, "bytes of memory")
+        if not rig.sanitized():  # which keep what is freed
+            self.assertLess(most - before, GROWS, "bytes of memory")
 
     def test_wider_limits_count_at_once_for_who_waits(self):
         self.take("publish-rate 1")

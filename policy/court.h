@@ -32,12 +32,12 @@ struct court {
 	const struct facts *facts;
 	struct arena *arena;
 	struct written *const *labels; /* by portion */
-	struct named named[LIMIT_AGREEMENTS_PER_REPORT];
-	size_t named_count;
 	uint64_t good_until;
 	struct ask_list *opened, *approvals; /* by portion */
 	struct ask_source *sources; /* as the recipient at hand sees them; NULL: not looked at */
 	struct err *err;
+	size_t named_count;
+	struct named named[LIMIT_AGREEMENTS_PER_REPORT]; /* last: a sanitizer sees what reads on */
 };
 
 /* Resolves all labels.  In a first decision the first bad one becomes *refusal; in a later one it

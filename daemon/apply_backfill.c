@@ -12,36 +12,18 @@
 bool
 apply_backfill_look(struct committer *c, struct job_subscribe *s, struct err *e)
 {
-	ASSERT_ON(ROLE_COMMITTER);
 	char name[BACKFILL_NAME];
-	struct bytes note;
-	bool found = false;
 	backfill_note_name(s->want.id, name);
-	if (!store_read_note(store_batch_view(c->ledger->store), name, &note, &found, e))
-		return false;
-	s->backfilling = found;
-	if (!found)
-		return true;
-	struct cursor at = cursor_over(note);
-	s->backfill_at.originator = cursor_u32(&at);
-	cursor_copy(&at, s->backfill_at.id, sizeof(s->backfill_at.id));
-	return cursor_finished(&at) || err_set(e, ERR_CORRUPT, "a note of a backfill");
+	return apply_place_read(c, name, &s->backfilling, &s->backfill_at, e);
 }
 
 bool
 apply_backfill_note(
     struct committer *c, uint32_t subscription, const struct store_report_key *at, struct err *e)
 {
-	ASSERT_ON(ROLE_COMMITTER);
 	char name[BACKFILL_NAME];
-	uint8_t row[4 + STORE_ID_BYTES];
 	backfill_note_name(subscription, name);
-	c->ledger->dirty = true;
-	if (at == NULL)
-		return store_put_note(c->ledger->store, name, (struct bytes){ NULL, 0 }, e);
-	put_u32(row, at->originator);
-	memcpy(row + 4, at->id, sizeof(at->id));
-	return store_put_note(c->ledger->store, name, bytes_from(row, sizeof(row)), e);
+	return apply_place_put(c, name, at, e);
 }
 
 /* ---- whether it is so still ---- */

@@ -24,25 +24,46 @@ list(struct committer *c, const struct roll_party *p, struct job_mailbox *m)
 	m->more = m->from + m->count < p->sub_count;
 }
 
+/* ---- how far a search came ---- */
+
+bool
+apply_place_read(
+    struct committer *c, const char *name, bool *found, struct store_report_key *at, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct bytes note;
+	if (!store_read_note(store_batch_view(c->ledger->store), name, &note, found, e))
+		return false;
+	if (!*found)
+		return true;
+	struct cursor from = cursor_over(note);
+	at->originator = cursor_u32(&from);
+	cursor_copy(&from, at->id, sizeof(at->id));
+	return cursor_finished(&from) || err_set(e, ERR_CORRUPT, "the note '%s'", name);
+}
+
+bool
+apply_place_put(
+    struct committer *c, const char *name, const struct store_report_key *at, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	uint8_t row[4 + STORE_ID_BYTES];
+	c->ledger->dirty = true;
+	if (at == NULL)
+		return store_put_note(c->ledger->store, name, (struct bytes){ NULL, 0 }, e);
+	put_u32(row, at->originator);
+	memcpy(row + 4, at->id, sizeof(at->id));
+	return store_put_note(c->ledger->store, name, bytes_from(row, sizeof(row)), e);
+}
+
 /* ---- FILL ---- */
 
 bool
 apply_fill_look(struct committer *c, struct job_subscribe *s, struct err *e)
 {
-	ASSERT_ON(ROLE_COMMITTER);
 	char name[FILL_NAME];
-	struct bytes note;
-	bool found = false;
 	fill_note_name(s->want.id, name);
-	if (!store_read_note(store_batch_view(c->ledger->store), name, &note, &found, e))
-		return false;
-	s->filling = found;
-	if (!found)
-		return true;
-	struct cursor at = cursor_over(note);
-	s->fill_at.originator = cursor_u32(&at);
-	cursor_copy(&at, s->fill_at.id, sizeof(s->fill_at.id));
-	return cursor_finished(&at) || err_set(e, ERR_CORRUPT, "a note of a fill");
+	return apply_place_read(c, name, &s->filling, &s->fill_at, e);
 }
 
 static bool
@@ -50,14 +71,8 @@ put_fill(
     struct committer *c, uint32_t subscription, const struct store_report_key *at, struct err *e)
 {
 	char name[FILL_NAME];
-	uint8_t row[FILL_BYTES];
 	fill_note_name(subscription, name);
-	c->ledger->dirty = true;
-	if (at == NULL)
-		return store_put_note(c->ledger->store, name, (struct bytes){ NULL, 0 }, e);
-	put_u32(row, at->originator);
-	memcpy(row + 4, at->id, sizeof(at->id));
-	return store_put_note(c->ledger->store, name, bytes_from(row, sizeof(row)), e);
+	return apply_place_put(c, name, at, e);
 }
 
 bool

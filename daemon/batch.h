@@ -238,6 +238,12 @@ struct apply_dead {
 MUST_USE bool apply_dead_letter(struct committer *c, struct apply_dead *d, struct err *e);
 /* Subscriptions listed or deleted, dead letters tried again or dropped. */
 MUST_USE bool apply_mailbox(struct committer *c, struct job *j, struct err *e);
+/* The note that says how far the search of a subscription came: read, and put with the batch (NULL:
+ * it is over, and goes). */
+MUST_USE bool apply_place_read(
+    struct committer *c, const char *name, bool *found, struct store_report_key *at, struct err *e);
+MUST_USE bool apply_place_put(
+    struct committer *c, const char *name, const struct store_report_key *at, struct err *e);
 /* A subscription that is to be filled (fill.h): where that stands; that it begins, or came on. */
 MUST_USE bool apply_fill_look(struct committer *c, struct job_subscribe *s, struct err *e);
 MUST_USE bool apply_fill_note(struct committer *c, const struct job_subscribe *s, struct err *e);

@@ -8,7 +8,7 @@
 #pragma once
 #include "daemon/outlet.h"
 
-enum { FILL_NAME = 24, FILL_BYTES = 4 + STORE_ID_BYTES };
+enum { FILL_NAME = 24 };
 
 /* The note of a subscription that is being filled: the originator and id that it came to. */
 void fill_note_name(uint32_t subscription, char out[FILL_NAME]);

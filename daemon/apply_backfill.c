@@ -12,6 +12,7 @@
 bool
 apply_backfill_look(struct committer *c, struct job_subscribe *s, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	char name[BACKFILL_NAME];
 	backfill_note_name(s->want.id, name);
 	return apply_place_read(c, name, &s->backfilling, &s->backfill_at, e);
@@ -21,6 +22,7 @@ bool
 apply_backfill_note(
     struct committer *c, uint32_t subscription, const struct store_report_key *at, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	char name[BACKFILL_NAME];
 	backfill_note_name(subscription, name);
 	return apply_place_put(c, name, at, e);

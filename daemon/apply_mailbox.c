@@ -61,6 +61,7 @@ apply_place_put(
 bool
 apply_fill_look(struct committer *c, struct job_subscribe *s, struct err *e)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	char name[FILL_NAME];
 	fill_note_name(s->want.id, name);
 	return apply_place_read(c, name, &s->filling, &s->fill_at, e);

@@ -99,8 +99,8 @@ static int
 what_it_does_all_day(void)
 {
 	char byte;
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	return fd < 0 || write(fd, "x", 1) != 1 || read(fd, &byte, 1) != 0 || close(fd) != 0;
+	int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	return fd < 0 || write(fd, "x", 1) != 1 || read(fd, &byte, 1) != 1 || close(fd) != 0;
 }
 
 static void

@@ -21,7 +21,7 @@ import wire  # noqa: E402
 import witness  # noqa: E402
 from wire import H, pb  # noqa: E402
 
-SUBTREES = ("spool", "run", "home/state", "home/saved")
+SUBTREES = ("spool", "run", "archive", "home/state", "home/saved")
 HEAD = struct.Struct("<QIHHQQ")
 SYNC, ACCEPT, SEND, SENT = 10, 13, 14, 15  # enum power_kind
 SAVER = ("KEN", "saved")  # the subscription that the recorded `relto sub --save` reads
@@ -368,7 +368,7 @@ class Image:
         self.number, self.cut = number, cut
         self.none, self.broken, self.size, self.clean = False, None, 0, False
         self.records, self.reports, self.subscriptions, self.queued, self.held = [], {}, set(), {}, set()
-        self.kept, self.saved = {}, {}
+        self.kept, self.saved, self.erased = {}, {}, set()
 
     def take(self, line):
         kind, _, rest = line.partition(" ")
@@ -380,6 +380,8 @@ class Image:
             self.size, self.clean = int(rest.split()[0]), rest.split()[2] == "1"
         elif kind == "record":
             self.records.append(Record(len(self.records), rest.split()))
+        elif kind == "erased":
+            self.erased.add(int(rest))
         elif kind == "report":
             party, report, intake, decisions, digest, bodies = rest.split()
             self.reports[(party, bytes.fromhex(report))] = (int(intake), int(decisions), digest, bodies)
@@ -476,6 +478,10 @@ class Image:
         if known.report not in self.saved:
             return "%s was acknowledged and is not there" % known.report.hex()
         return None if self.saved[known.report] == known.expect[SAVER[0]] else "%s is not whole" % known.report.hex()
+
+    def owed_erased(self, *indices):
+        back = [i for i in indices if i not in self.erased]
+        return "the person is back in %s" % back if back else None
 
     def owed_kept(self, name, size):
         return None if self.kept.get(name, (0,))[0] >= size else "%s has not the checkpoint of %d" % (name, size)

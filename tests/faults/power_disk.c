@@ -60,7 +60,7 @@ struct power_disk {
 	struct node *root;
 	const struct power_entry **entries;
 	size_t count, at;
-	bool flushes;
+	const char *deaf; /* borrowed */
 };
 
 static void
@@ -286,13 +286,14 @@ step_file(struct power_disk *d, const struct power_entry *e, const char *name, c
 {
 	struct node *n = must_find(d, name, NULL);
 	bool sync = e->kind == POWER_SYNC || e->kind == POWER_SYNC_DONE || e->kind == POWER_FAILED;
+	bool flushes = d->deaf == NULL || strncmp(name, d->deaf, strlen(d->deaf)) != 0;
 	if (n->folder && !sync)
 		stop("bytes were written to the folder", name);
 	if (e->kind == POWER_SYNC)
 		n->flush = d->at;
-	else if (e->kind == POWER_SYNC_DONE && d->flushes)
+	else if (e->kind == POWER_SYNC_DONE && flushes)
 		flushed(n);
-	else if (e->kind == POWER_WRITE_DONE && d->flushes) {
+	else if (e->kind == POWER_WRITE_DONE && flushes) {
 		n->changes[n->change_count - 1].durable = true;
 		fold_changes(n);
 	} else if (e->kind == POWER_FAILED)
@@ -427,10 +428,10 @@ read_base(struct node *folder, const char *path)
 }
 
 struct power_disk *
-power_disk_new(const char *base, const char *record, bool flushes)
+power_disk_new(const char *base, const char *record, const char *deaf)
 {
 	struct power_disk *d = room(NULL, 1, sizeof(*d));
-	*d = (struct power_disk){ .root = node_new(true), .flushes = flushes };
+	*d = (struct power_disk){ .root = node_new(true), .deaf = deaf };
 	read_base(d->root, base);
 	read_record(d, record);
 	return d;

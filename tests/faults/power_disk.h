@@ -29,9 +29,9 @@ struct power_chance {
 /* A number below 'below'. */
 uint64_t power_roll(uint64_t *state, uint64_t below);
 
-/* The folder 'base' as it was, all of it durable, and the record that follows.  Without 'flushes'
- * no flush ever counts: a control. */
-struct power_disk *power_disk_new(const char *base, const char *record, bool flushes);
+/* The folder 'base' as it was, all of it durable, and the record that follows.  Of names that begin
+ * with 'deaf' no flush ever counts, a control: "" is all of them, NULL none. */
+struct power_disk *power_disk_new(const char *base, const char *record, const char *deaf);
 size_t power_disk_entries(const struct power_disk *d);
 const struct power_entry *power_disk_entry(const struct power_disk *d, size_t i);
 /* Goes on until the first 'cut' entries have happened. */

@@ -104,9 +104,10 @@ look_record(struct look *l, struct merkle *tree, struct bytes entry)
 	word(l, release.recipient);
 	hex(l, bytes_from(leaf, sizeof(leaf)));
 	hex(l, bytes_from(root, sizeof(root)));
-	if (!look_more(l, common.type, &r))
+	if (!look_more(l, common.type, &r) || fputc('\n', l->to) == EOF)
 		return false;
-	return fputc('\n', l->to) != EOF;
+	return RECORD_SLOT(&r, 6)->open ||
+	       fprintf(l->to, "erased %" PRIu64 "\n", tree->leaf_count - 1) > 0;
 }
 
 static bool
@@ -276,13 +277,15 @@ discard_tile(void *ctx, struct tile_id id, const uint8_t data[TILE_BYTES], struc
 }
 
 static bool
-look(struct look *l, const char *spool)
+look(struct look *l, const char *spool, const char *archive)
 {
 	static struct log log;
 	struct startup_found found;
-	struct store_config config = {
-		.path = spool, .map_bytes = MAP_BYTES, .views = 4, .generation = 1
-	};
+	struct store_config config = { .path = spool,
+		.map_bytes = MAP_BYTES,
+		.views = 4,
+		.generation = 1,
+		.archive = access(archive, F_OK) == 0 ? archive : NULL };
 	if (!store_open(&config, &l->store, &l->e))
 		return false;
 	log_init(&log, &l->h, (struct log_sink){ discard_tile, NULL });
@@ -353,7 +356,7 @@ look_files(struct look *l, const char *work, const char *pattern,
 void
 power_look(const char *work, const char *vkey, FILE *to)
 {
-	char spool[PATH], data[PATH + 16];
+	char spool[PATH], data[PATH + 16], archive[PATH];
 	struct look l = { .to = to };
 	arena_init(&l.arena, MEMORY);
 	if (!sha256_init(&l.h, &l.e) ||
@@ -363,9 +366,10 @@ power_look(const char *work, const char *vkey, FILE *to)
 	}
 	(void)snprintf(spool, sizeof(spool), "%s/spool", work);
 	(void)snprintf(data, sizeof(data), "%s/data.mdb", spool);
+	(void)snprintf(archive, sizeof(archive), "%s/archive", work);
 	bool there = access(data, F_OK) == 0;
 	bool ok = look_files(&l, work, "/home/state/*/checkpoint-", look_checkpoint) &&
-		  look_files(&l, work, "/home/saved/", look_saved) && look(&l, spool);
+		  look_files(&l, work, "/home/saved/", look_saved) && look(&l, spool, archive);
 	if (ok && !there)
 		(void)fprintf(to, "none\n");
 	else if (ok)

@@ -5,6 +5,7 @@
  *	broken WHY			it does not open, or does not stand up to its verification
  *	log SIZE PUBLISHED CLEAN POLICY	then, of each record in order:
  *	record TYPE REPORT PARTIES LEAF ROOT MORE
+ *	erased INDEX			this record's person stands open to nobody any more
  *	report PARTY ID INTAKE DECISIONS DIGEST BODIES	of all parts but bodies, and of these
  *	subscription PARTY NAME
  *	queued PARTY NAME REPORT
@@ -18,6 +19,6 @@
 #pragma once
 #include <stdio.h>
 
-/* 'work' has the store's folder spool and the clients' home/state and home/saved; 'vkey' is the
- * file with the log's key. */
+/* 'work' has the store's folders spool and archive, and the clients' home/state and home/saved;
+ * 'vkey' is the file with the log's key. */
 void power_look(const char *work, const char *vkey, FILE *to);

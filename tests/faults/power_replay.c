@@ -1,12 +1,13 @@
 /*
  * power_replay.c - disks after power cuts, from a record of power_record.c.
- * usage: power_replay BASE RECORD WORK SEED [--no-flushes | --at-end] COMMAND
+ * usage: power_replay BASE RECORD WORK SEED [--no-flushes[=NAME] | --at-end] COMMAND
  *	look FIRST STEP END	images FIRST, FIRST + STEP, .. below END, in the order of their
  *cuts: verified as a start would, and what is in them (power_look.h)
  *	make NUMBER		leaves one image in WORK
  *	end			leaves in WORK what there is without a cut
  * BASE is the folder as it was when the record began.  An image is known by seed and number: where
- * the power went, and what became of what was not flushed.  --no-flushes: no flush counts;
+ * the power went, and what became of what was not flushed.  --no-flushes: no flush counts, of what
+ * begins with NAME;
  * --at-end: the power goes when all is over.
  */
 #include <errno.h>
@@ -23,12 +24,13 @@
 #include "tests/faults/power_look.h"
 
 enum { PATH = 4096, LOOK_SECONDS = 60, FIRST_ENTRIES = 60 };
-static const char *const subtrees[] = { "spool", "run", "home/state", "home/saved" };
+static const char *const subtrees[] = { "spool", "run", "archive", "home/state", "home/saved" };
 
 struct replay {
 	const char *base, *record, *work, *kept;
 	uint64_t seed, keep_every;
-	bool flushes, at_end;
+	const char *deaf; /* power_disk_new */
+	bool at_end;
 	struct power_disk *disk;
 	/* places that deserve more cuts than their share */
 	size_t *sends, *flushed, *files, *starts;
@@ -53,7 +55,7 @@ failed(const char *what)
 static void
 open_disk(struct replay *r)
 {
-	r->disk = power_disk_new(r->base, r->record, r->flushes);
+	r->disk = power_disk_new(r->base, r->record, r->deaf);
 	size_t n = power_disk_entries(r->disk);
 	size_t **lists[] = { &r->sends, &r->flushed, &r->files, &r->starts };
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -238,9 +240,11 @@ int
 main(int argc, char **argv)
 {
 	int at = 5;
-	struct replay r = { .flushes = true };
+	struct replay r = { 0 };
 	if (argc > at && strncmp(argv[at], "--", 2) == 0) {
-		r.flushes = strcmp(argv[at], "--no-flushes") != 0;
+		const char *of = argv[at] + strlen("--no-flushes");
+		if (strncmp(argv[at], "--no-flushes", strlen("--no-flushes")) == 0)
+			r.deaf = of[0] == '=' ? of + 1 : of;
 		r.at_end = strcmp(argv[at++], "--at-end") == 0;
 	}
 	if (argc <= at) {

@@ -224,6 +224,8 @@ def until_death(lab, r, once=None):
 class Job:
     """Images of one record: what is to be seen, and what was seen of it."""
 
+    start_kind = None  # of a real reltod on an image
+
     def __init__(self, ledger, seed, count, started=0, option=None):
         self.ledger, self.seed, self.count, self.every, self.option = ledger, seed, count, started, option
         self.faults, self.seen, self.none, self.started, self.cut_again = [], 0, 0, 0, 0
@@ -262,7 +264,7 @@ class Job:
         """The real reltod on it; every so often it is recorded and cut again."""
         folder = os.path.join(self.work, "start")
         os.mkdir(folder)
-        start = Start(self.ledger, image, kept, folder)
+        start = self.start_kind(self.ledger, image, kept, folder)
         try:
             if self.option == "--at-end":
                 return start.run()  # the machine stayed up
@@ -329,7 +331,7 @@ class Start:
         self.before, self.image = ledger, image
         self.owed = ledger.before(image.cut)
         where = os.path.join(folder, "lab")
-        shutil.copytree(ledger.recording.base, where, ignore=shutil.ignore_patterns("spool", "run", "policy", "state"))
+        shutil.copytree(ledger.recording.base, where, ignore=shutil.ignore_patterns("spool", "run", "policy", "state", "archive"))
         shutil.copytree(ledger.policy(image.cut), os.path.join(where, "policy"))
         for name in power.SUBTREES:
             if os.path.exists(os.path.join(kept, name)):
@@ -411,6 +413,9 @@ class Start:
             raise AssertionError("relto-verify: %d\n%s%s" % (got.returncode, got.stdout, got.stderr))
 
 
+Job.start_kind = Start
+
+
 # ---- the test ----
 
 class PowerTest(unittest.TestCase):
@@ -432,7 +437,7 @@ class PowerTest(unittest.TestCase):
         self.failed = True
         lines = ["image %d, cut at %d: %s" % (n, cut, "; ".join(faults[:3])) for n, cut, faults in sorted(job.faults)]
         self.fail("%s, %d bad; again with: %s %s NUMBER\n%s" % (
-            said, len(lines), os.path.abspath(__file__), job.keep(), "\n".join(lines[:12])))
+            said, len(lines), os.path.abspath(sys.argv[0]), job.keep(), "\n".join(lines[:12])))
 
     def broken(self, job, share, name):
         """A control: at least this share of the images must be bad, else the test would find nothing."""
@@ -558,12 +563,12 @@ class Mutants(PowerTest):
         self.mutant("folder", 0.1)
 
 
-def again(folder, number):
+def again(folder, number, kind):
     """An image of a failed run: what is wrong with it, as it lies there and when it is started."""
     with open(os.path.join(folder, "job"), "rb") as f:
         ledger, seed, count, option = pickle.load(f)
     ledger.recording.folder = folder
-    job = Job(ledger, seed, count, 1, option)
+    job = kind(ledger, seed, count, 1, option)
     job.work, image_folder = os.path.join(folder, "again"), os.path.join(folder, "again", "image")
     shutil.rmtree(job.work, ignore_errors=True)
     os.makedirs(image_folder)
@@ -579,8 +584,12 @@ def again(folder, number):
             print("\n".join(faults) or "nothing is wrong with it")
 
 
-if __name__ == "__main__":
+def main(kind=Job):
     if len(sys.argv) == 3 and os.path.isdir(sys.argv[1]):
-        again(os.path.abspath(sys.argv[1]), int(sys.argv[2]))
+        again(os.path.abspath(sys.argv[1]), int(sys.argv[2]), kind)
     else:
         unittest.main(verbosity=2)
+
+
+if __name__ == "__main__":
+    main()

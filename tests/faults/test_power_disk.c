@@ -95,7 +95,7 @@ static void
 cut(struct rig *r, unsigned number)
 {
 	struct power_chance chance = { .state = number, .keep = 50, .tear = 30, .tear_bytes = 512 };
-	struct power_disk *d = power_disk_new(r->base, r->record, true);
+	struct power_disk *d = power_disk_new(r->base, r->record, NULL);
 	power_disk_run(d, power_disk_entries(d));
 	(void)snprintf(r->out, sizeof(r->out), "%s/out-%u", r->folder, r->made++);
 	assert_true(power_disk_write(d, &chance, "", r->out));

@@ -1,6 +1,7 @@
 /*
  * expiry.h - what ends by itself is told before it does: 30, 7 and 1 days ahead, and when it has.
- * Looked at when rules come into force, and once an hour.
+ * A revocation list, which may be made for hours, is told in the last quarter of its time at the
+ * earliest.  Looked at when rules come into force, and once an hour.  Of agents: leaves.h.
  * Threads: main.
  */
 #pragma once
@@ -21,3 +22,5 @@ void expiry_free(struct expiry *x);
 void expiry_look(struct expiry *x, int64_t now_s);
 /* New rules are in force: all is told again.  NULL is accepted. */
 void expiry_begin(struct expiry *x);
+/* When the first of a kind ends, s since 1970; INT64_MAX: there is none. */
+int64_t expiry_next(const struct expiry *x, enum trust_end_kind kind);

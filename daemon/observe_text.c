@@ -1,6 +1,7 @@
 #include "daemon/observe_text.h"
 
 #include "daemon/cosigner.h"
+#include "daemon/expiry.h"
 #include "daemon/health.h"
 #include "daemon/role.h"
 #include "daemon/worker.h"
@@ -129,6 +130,23 @@ process(FILE *to)
 	gauge(to, "process_open_fds", "open descriptors", open_descriptors());
 }
 
+/* No party is named (S7): of each kind the first that ends. */
+static void
+ends(const struct broker *b, FILE *to)
+{
+	static const char *const name[TRUST_END_KINDS] = { "broker", "ca", "list" };
+	head(to, "relto_trust_ends_timestamp_seconds", "gauge",
+	    "when the broker's certificate, the first CA certificate and the first revocation list "
+	    "end");
+	for (unsigned kind = 0; kind < TRUST_END_KINDS; kind++) {
+		int64_t first = expiry_next(b->expiry, (enum trust_end_kind)kind);
+		if (first != INT64_MAX)
+			(void)fprintf(to,
+			    "relto_trust_ends_timestamp_seconds{what=\"%s\"} %" PRId64 "\n",
+			    name[kind], first);
+	}
+}
+
 static void
 metrics(const struct broker *b, FILE *to)
 {
@@ -151,6 +169,7 @@ metrics(const struct broker *b, FILE *to)
 		gauge(to, "relto_log_cosigned_records",
 		    "records of the log under a head that the quorum of witnesses signed",
 		    atomic_load(&s->cosigned_size));
+	ends(b, to);
 	lanes(s, to);
 	doors(b, to);
 	counters(s, to);

@@ -2,6 +2,7 @@
 #include "daemon/role.h"
 
 #include "daemon/conn.h"
+#include "daemon/leaves.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
@@ -60,8 +61,12 @@ static bool
 sweep_certificate(struct conn *c)
 {
 	int64_t now = c->worker->clock.wall_s(c->worker->clock.arg);
-	if (c->peer == NULL || c->ending == CONN_ENDING_FAIL || now < trust_peer_until(c->peer))
+	if (c->peer == NULL || c->ending == CONN_ENDING_FAIL)
 		return false;
+	if (now < trust_peer_until(c->peer)) {
+		leaves_look(c, now);
+		return false;
+	}
 	struct trust_refusal why = {
 		.fault = c->peer->crl_until <= now ? CHAIN_CRL_STALE : CHAIN_EXPIRED,
 	};

@@ -365,19 +365,31 @@ trust_party_anchors(const struct trust *t, struct bytes party, int64_t *until, c
 }
 
 bool
-trust_end_at(const struct trust *t, size_t i, struct trust_end *out)
+trust_end_next(const struct trust *t, struct trust_ends *at, struct trust_end *out)
 {
-	if (i == 0) {
-		*out = (struct trust_end){ "the broker's certificate", t->hub->name,
+	if (!at->begun) {
+		at->begun = true;
+		*out = (struct trust_end){ TRUST_END_BROKER, t->hub->name, t->hub_leaf, INT64_MIN,
 			t->hub_not_after };
 		return true;
 	}
-	if (i > t->party_count)
-		return false;
-	const struct trust_party *p = &t->parties[i - 1];
-	int64_t ends = p->anchors == NULL ? INT64_MAX : chain_anchors_until(p->anchors);
-	*out = (struct trust_end){ "a CA certificate", p->name, ends };
-	return true;
+	for (; at->party < t->party_count; at->party++, at->place = 0) {
+		const struct trust_party *p = &t->parties[at->party];
+		size_t i = at->place++,
+		       count = p->anchors == NULL ? 0 : chain_anchors_count(p->anchors);
+		if (i < count) {
+			*out = (struct trust_end){ TRUST_END_CA, p->name,
+				chain_anchors_digest(p->anchors, i), INT64_MIN,
+				chain_anchors_until(p->anchors, i) };
+			return true;
+		}
+		if (i == count && p->anchors != NULL && trust_crl_until(t, p) != INT64_MAX) {
+			*out = (struct trust_end){ TRUST_END_LIST, p->name, NULL,
+				chain_crl_made(p->anchors), trust_crl_until(t, p) };
+			return true;
+		}
+	}
+	return false;
 }
 
 /* "" if it is not shut out. */

@@ -70,15 +70,22 @@ const char *trust_party_at(const struct trust *t, size_t i, const char **why);
 const struct chain_anchors *trust_party_anchors(
     const struct trust *t, struct bytes party, int64_t *until, const char **why);
 
-/* What of a set ends by itself, one after the other: the broker's own chain, then of each party the
- * CA certificate that ends first. */
+/* What of a set ends by itself, one after the other: the broker's own chain, then of each party
+ * that is not shut out the certificates of its bundle, and the list that is over first. */
+enum trust_end_kind { TRUST_END_BROKER, TRUST_END_CA, TRUST_END_LIST, TRUST_END_KINDS };
 struct trust_end {
-	const char *what;  /* "the broker's certificate", "a CA certificate" */
-	const char *party; /* of the hub for the broker's own */
-	int64_t at;	   /* s since 1970; INT64_MAX: the party is shut out */
+	enum trust_end_kind kind;
+	const char *party;     /* of the hub for the broker's own */
+	const uint8_t *digest; /* of the certificate, SHA-256; NULL for a list */
+	int64_t began;	       /* s since 1970; INT64_MIN where it does not matter.. */
+	int64_t at;	       /* ..and when nothing rests on it any more */
+};
+struct trust_ends { /* where one stands; {0} before the first */
+	bool begun;
+	size_t party, place;
 };
 /* False past the last one. */
-bool trust_end_at(const struct trust *t, size_t i, struct trust_end *out);
+bool trust_end_next(const struct trust *t, struct trust_ends *at, struct trust_end *out);
 
 /* ---- sessions ---- */
 
@@ -90,7 +97,10 @@ struct trust_peer {
 	bool hub;	      /* the party is the hub party */
 	uint8_t leaf[32];     /* SHA-256 of the certificate, DER */
 	uint8_t material[32]; /* SHA-256 of the bundle and lists that the chain was judged by */
-	int64_t not_after;    /* s: earliest of the verified chain */
+	int64_t not_after;    /* s: earliest of the verified chain.. */
+	int64_t own_after;    /* ..of what the agent has of it, without its party's anchor.. */
+	int64_t began;	      /* ..and from when on its own certificate is valid */
+	uint8_t ends_told;    /* how near its end was told to be: leaves.h */
 	int64_t crl_until;    /* s: the party's CRL passes its hard age; INT64_MAX without CRL */
 	STACK_OF(X509) *
 	    certs; /* as sent, leaf first: parsed once (FACTS 37), judged again by S9 */

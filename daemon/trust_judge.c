@@ -106,6 +106,7 @@ peer_update(const struct trust *t, const struct finding *f, struct trust_peer *p
 	p->roles = f->agent->roles;
 	p->hub = f->party->hub;
 	p->not_after = f->v.not_after;
+	p->own_after = f->v.own_after;
 	p->crl_until = trust_crl_until(t, f->party);
 	memcpy(p->material, f->party->material, sizeof(p->material));
 }
@@ -139,6 +140,7 @@ peer_new(const struct trust *t, const struct finding *f, X509 *leaf, STACK_OF(X5
 	p->certs = certs_copy(leaf, others);
 	if (p->party == NULL || p->agent == NULL || p->certs == NULL)
 		return NULL;
+	p->began = f->v.cert.not_before_s;
 	memcpy(p->leaf, f->v.cert.digest, sizeof(p->leaf));
 	peer_update(t, f, p);
 	return MOVE(p);
@@ -183,6 +185,7 @@ same_material(const struct trust *t, const struct trust_peer *p, struct finding 
 		return false;
 	f->agent = trust_agent_of_path(f->party, id.path);
 	f->v.not_after = p->not_after;
+	f->v.own_after = p->own_after;
 	return f->agent != NULL && now < p->not_after && now < trust_crl_until(t, f->party);
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "daemon/io.h"
+#include "daemon/leaves.h"
 #include "daemon/mailbox.h"
 #include "daemon/metrics.h"
 #include "daemon/quota.h"
@@ -76,6 +77,7 @@ struct worker {
 	struct trust *coming;	/* of on_coming: sessions are judged by it, too; NULL: none */
 	struct desk *desk;	/* the handlers' own, see on.h */
 	struct metrics metrics; /* this worker's counters */
+	struct leaves leaves;	/* of its agents: what was told of their ends */
 	const struct io_limits *limits;
 	struct io_clock clock;
 	void *shell; /* what main gave worker_new: the way to committer and store */

@@ -180,7 +180,7 @@ path_found(X509_STORE_CTX *ctx, enum chain_use use, struct chain_verdict *v)
 {
 	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(ctx);
 	int count = sk_X509_num(path);
-	v->not_after = v->cert.not_after_s;
+	v->not_after = v->own_after = v->cert.not_after_s;
 	v->not_before = v->cert.not_before_s;
 	for (int i = 1; i < count; i++) {
 		X509 *x = sk_X509_value(path, i);
@@ -191,6 +191,7 @@ path_found(X509_STORE_CTX *ctx, enum chain_use use, struct chain_verdict *v)
 			return fault(v, CHAIN_UNTRUSTED, "an issuer may not sign for signers");
 		int64_t end = cert_time(X509_get0_notAfter(x));
 		int64_t begin = cert_time(X509_get0_notBefore(x));
+		v->own_after = v->not_after;
 		v->not_after = end < v->not_after ? end : v->not_after;
 		v->not_before = begin > v->not_before ? begin : v->not_before;
 	}

@@ -39,6 +39,7 @@ struct chain_verdict {
 	struct cert cert;  /* the leaf, as far as it could be read (not to be copied: cert.h) */
 	int64_t not_after; /* s since 1970: the earliest of the verified chain, anchor included.. */
 	int64_t not_before; /* ..and the latest */
+	int64_t own_after;  /* the same as not_after, of what lies below the anchor alone */
 	uint8_t anchor[32]; /* SHA-256 of the certificate of the bundle that the chain ended in */
 };
 
@@ -69,9 +70,8 @@ SCOPED_FOR(struct chain_anchors, chain_anchors_free)
 /* SHA-256 (DER) of each certificate of the bundle, ascending; borrowed. */
 size_t chain_anchors_count(const struct chain_anchors *a);
 const uint8_t *chain_anchors_digest(const struct chain_anchors *a, size_t i);
-/* The end of the first certificate of the bundle that ends (s since 1970); 0 if it cannot be read.
- */
-int64_t chain_anchors_until(const struct chain_anchors *a);
+/* Its end (s since 1970); 0 if it cannot be read. */
+int64_t chain_anchors_until(const struct chain_anchors *a, size_t i);
 /* thisUpdate and nextUpdate (s since 1970), the earliest over the lists; INT64_MAX if there are
  * none. */
 int64_t chain_crl_made(const struct chain_anchors *a);

@@ -25,7 +25,8 @@ no_passphrase(char *buf, int size, int writing, void *ctx)
 static int
 digest_order(const void *a, const void *b)
 {
-	return memcmp(a, b, 32);
+	return memcmp(
+	    ((const struct chain_anchor *)a)->digest, ((const struct chain_anchor *)b)->digest, 32);
 }
 
 static bool
@@ -35,16 +36,14 @@ anchor_add(struct chain_anchors *a, X509 *x, struct err *e)
 		return err_set(e, ERR_DATA,
 		    "certificate %zu of the bundle is not that of a certification authority",
 		    a->count + 1);
-	uint8_t(*more)[32] = realloc(a->digests, (a->count + 1) * sizeof(*more));
+	struct chain_anchor *more = realloc(a->anchors, (a->count + 1) * sizeof(*more));
 	if (more == NULL)
 		return err_set(e, ERR_NOMEM, "anchors");
-	a->digests = more;
-	if (X509_digest(x, EVP_sha256(), more[a->count], NULL) != 1 ||
+	a->anchors = more;
+	if (X509_digest(x, EVP_sha256(), more[a->count].digest, NULL) != 1 ||
 	    X509_STORE_add_cert(a->store, x) != 1)
 		return err_set(e, ERR_NOMEM, "anchors");
-	int64_t ends = cert_time(X509_get0_notAfter(x));
-	a->until = ends < a->until ? ends : a->until;
-	a->count++;
+	more[a->count++].until = cert_time(X509_get0_notAfter(x));
 	return true;
 }
 
@@ -230,7 +229,7 @@ anchors_empty(void)
 		chain_anchors_free(a);
 		return NULL;
 	}
-	a->until = a->crl_made = a->crl_next = INT64_MAX;
+	a->crl_made = a->crl_next = INT64_MAX;
 	return a;
 }
 
@@ -243,7 +242,7 @@ chain_anchors_new(struct bytes bundle, const struct bytes *crls, size_t count,
 		return err_set(e, ERR_NOMEM, "anchors");
 	if (!anchors_read(a, bundle, e) || !crls_read(a, crls, count, e))
 		return false;
-	qsort(a->digests, a->count, sizeof(*a->digests), digest_order);
+	qsort(a->anchors, a->count, sizeof(*a->anchors), digest_order);
 	*out = MOVE(a);
 	return true;
 }
@@ -262,7 +261,7 @@ chain_anchors_from_der(
 	if (!ok)
 		return false;
 	if (a->count > 1)
-		qsort(a->digests, a->count, sizeof(*a->digests), digest_order);
+		qsort(a->anchors, a->count, sizeof(*a->anchors), digest_order);
 	*out = MOVE(a);
 	return true;
 }
@@ -274,7 +273,7 @@ chain_anchors_free(struct chain_anchors *a)
 		return;
 	X509_STORE_free(a->store);
 	sk_X509_CRL_pop_free(a->crls, X509_CRL_free);
-	free(a->digests);
+	free(a->anchors);
 	free(a);
 }
 
@@ -288,13 +287,14 @@ const uint8_t *
 chain_anchors_digest(const struct chain_anchors *a, size_t i)
 {
 	assert(i < a->count);
-	return a->digests[i];
+	return a->anchors[i].digest;
 }
 
 int64_t
-chain_anchors_until(const struct chain_anchors *a)
+chain_anchors_until(const struct chain_anchors *a, size_t i)
 {
-	return a->until;
+	assert(i < a->count);
+	return a->anchors[i].until;
 }
 
 int64_t

@@ -5,11 +5,15 @@
 #pragma once
 #include "proto/chain.h"
 
+struct chain_anchor {
+	uint8_t digest[32];
+	int64_t until; /* s */
+};
+
 struct chain_anchors {
-	X509_STORE *store;	   /* the bundle, and the lists if there are any */
-	STACK_OF(X509_CRL) * crls; /* of each authority the newest */
-	uint8_t (*digests)[32];	   /* ascending */
+	X509_STORE *store;	      /* the bundle, and the lists if there are any */
+	STACK_OF(X509_CRL) * crls;    /* of each authority the newest */
+	struct chain_anchor *anchors; /* by digest */
 	size_t count;
-	int64_t until; /* s: the first certificate of the bundle that ends */
 	int64_t crl_made, crl_next;
 };

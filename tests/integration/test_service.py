@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -172,6 +173,8 @@ class Managed(rig.LabTest):
         self.assertGreater(self.metric("relto_messages_in_total"), 0)
         self.assertGreater(self.metric("relto_log_signed_records"), 3)
         self.assertEqual(self.metric("relto_ready"), 1)
+        for what in ("broker", "ca", "list"):
+            self.assertGreater(self.metric('relto_trust_ends_timestamp_seconds{what="%s"}' % what), time.time())
         for word in ("GBR", "NOR", "KEN", "atlas", "spiffe", "maritime"):
             self.assertNotIn(word, body)
         names = re.findall(r"(?m)^# TYPE (\S+) (counter|gauge)$", body)

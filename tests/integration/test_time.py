@@ -4,6 +4,7 @@ that jumps (design 5, 8, 11)."""
 import calendar
 import datetime
 import os
+import re
 import subprocess
 import sys
 import time
@@ -312,6 +313,59 @@ class JumpsAgain(OtherTimes):
         self.step("+5h")  # before anybody has looked at the clock again
         rig.until(lambda: told() == [b"\1", b"\2", b"\1"], 10, "doubt again")
         self.assertEqual(self.lab.messages().count("clock.doubt"), 2)
+
+
+class NearItsEnd(OtherTimes):
+    """What ends by itself, seen by the hourly look and not by a reload."""
+    proof = 9  # it wrote ahead of our clock
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        month = 30 + 1 / 24
+        hub, gbr, ken = (certs.Authority.of_lab(cls.lab.dir, p) for p in ("HUB", "GBR", "KEN"))
+        agent = cls.lab.agent("gbr")
+        leaf, key = certs.issue(hub, uris=(agent.hub_id,), eku=(certs.ExtendedKeyUsageOID.SERVER_AUTH,), days=(-1, month))
+        for name, into in zip(certs.write(cls.lab.base, "broker", [leaf], key), cls.identity()):
+            os.replace(name, into)
+        between, _ = certs.issue(gbr, uris=(), eku=(), ca=True, subject="intermediate", days=(-1, month))
+        cls.lab.write("policy/trust/gbr-ca.pem", cls.lab.read("policy/trust/gbr-ca.pem") + certs.pem(between))
+        cls.lab.write("policy/trust/ken.crl", certs.empty_list(ken))
+        leaf, key = certs.issue(gbr, days=(-300, month))
+        cls.desk = certs.write(cls.lab.base, "desk", [leaf], key)
+
+    @classmethod
+    def identity(cls):
+        said = cls.lab.read("reltod.conf")
+        return [cls.lab.path(re.search(r"(?m)^\s*%s\s+\"?([^\s\"]+)" % word, said)[1]) for word in ("certificate", "key")]
+
+    def desk_client(self):
+        agent = self.lab.agent("gbr")
+        agent.certificate_file, agent.key_file = self.desk
+        c = wire.Client(agent)
+        self.addCleanup(c.close)
+        return c
+
+    def told(self):
+        """What of whom, in order."""
+        return re.findall(r'trust\.ends what="([^"]*)" party=(\S+)(?: agent="[^"]*")? sha256=\S+ days=(-?\d+)', self.lab.messages())
+
+    def test_each_is_told_once_as_its_end_comes_nearer(self):
+        first, second = self.desk_client(), self.desk_client()
+        self.assertEqual(self.told(), [])
+        self.step("+19h")
+        rig.until(lambda: [t for t in self.told() if "agent" in t[0]], 10, "a word of the agent's certificate")
+        self.operator("clock", "accept")
+        wanted = {("the broker's certificate", "HUB", "29"), ("a CA certificate", "GBR", "29"),
+                  ("an agent's certificate", "GBR", "29"), ("a revocation list", "KEN", "0")}
+        rig.until(lambda: wanted <= set(self.told()), 10, "a word of each")
+        first.close(), second.close()
+        self.desk_client()
+        self.step("+23h")
+        self.operator("clock", "accept")
+        publish(self.client("nor"), [(TEARLINE, canary())])
+        said = self.told()
+        self.assertEqual({w: said.count(w) for w in wanted}, dict.fromkeys(wanted, 1))
 
 
 class Downtime(OtherTimes):

@@ -122,12 +122,16 @@ apply_still_holds(const struct committer *c, uint64_t rules, uint64_t decided, u
 	return now != NULL && now->number == rules && decided <= at && at < good_until;
 }
 
-static void
-look_for_room(struct committer *c)
+void
+apply_look_for_room(struct committer *c)
 {
+	ASSERT_ON(ROLE_COMMITTER);
 	struct err full = { 0 };
+	if (c->room_checked)
+		return;
 	c->room = store_headroom(c->ledger->store, LIMIT_MESSAGE_BYTES * 2, &full);
 	c->room_checked = true;
+	atomic_store(&c->shell->full, !c->room);
 	if (c->room != c->full_told)
 		return;
 	c->full_told = !c->room;
@@ -142,8 +146,7 @@ bool
 apply_has_room(struct committer *c, struct job *j)
 {
 	ASSERT_ON(ROLE_COMMITTER);
-	if (!c->room_checked)
-		look_for_room(c);
+	apply_look_for_room(c);
 	if (!c->room)
 		job_fail(j, ERR_FULL, "no room for new reports");
 	else if (atomic_load(&c->shell->signer_away))

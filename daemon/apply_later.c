@@ -581,6 +581,7 @@ apply_time(struct committer *c, struct err *e)
 		return false;
 	if (now >= c->next_sweep_us) {
 		c->next_sweep_us = now + SWEEP_US;
+		apply_look_for_room(c);
 		if (!wall_in_doubt(&c->shell->wall) &&
 		    (!sweep_queues(c, e) || !sweep_letters(c, e) || !tell_holds(c, e)))
 			return false;

@@ -163,6 +163,8 @@ metrics(const struct broker *b, FILE *to)
 	    "1 while nothing is taken or delivered for the clock's sake", wall_in_doubt(&s->wall));
 	gauge(to, "relto_signer_away", "1 while nothing is taken, as relto-signer does not sign",
 	    atomic_load(&s->signer_away));
+	gauge(to, "relto_store_full", "1 while no new reports are taken, as there is no room",
+	    atomic_load(&s->full));
 	gauge(to, "relto_reload_failed",
 	    "1 if the last reload failed and the policy before it stays", b->reload_failed);
 	if (s->cosigner != NULL)
@@ -185,7 +187,8 @@ readiness(const struct broker *b, FILE *to)
 	    : atomic_load(&b->shell.broken)	 ? "the store is broken"
 	    : wall_in_doubt(&b->shell.wall)	 ? "the clock is in doubt: relto admin clock accept"
 	    : atomic_load(&b->shell.signer_away) ? "relto-signer does not sign: nothing is taken"
-						 : NULL;
+	    : atomic_load(&b->shell.full) ? "there is no room for new reports: they are refused"
+					  : NULL;
 	(void)fprintf(to, "%s\n", why == NULL ? "ready" : why);
 	return why == NULL;
 }

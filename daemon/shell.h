@@ -45,6 +45,8 @@ struct shell {
 	_Atomic uint64_t withdrawals, withdrew[SHELL_STOPS];
 	/* committer: false once durable work stopped for good; no new work is taken */
 	_Atomic bool broken;
+	/* committer, once a second: new reports are refused, as there is no room for them */
+	_Atomic bool full;
 	_Atomic unsigned beats; /* committer: one more each time it looks for work (health.h) */
 	_Atomic bool ending;	/* somebody has begun to end the process: shell_end */
 	/* the thread of a backup: bytes that it has, and may have in the end */

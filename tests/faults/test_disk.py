@@ -3,6 +3,7 @@
 ballast file that leaves it less and less."""
 import collections
 import os
+import socket
 import subprocess
 import sys
 import unittest
@@ -36,6 +37,18 @@ class SmallDisk(FaultTest):
         cls.ballast = os.path.join(cls.spool, "ballast")
         cls.lab.edit("reltod.conf", r"map-size  16GiB", "map-size  64MiB")
         cls.lab.edit("reltod.conf", r"reserve   64MiB", "reserve   4MiB")
+
+        cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "observe { socket \"run/observe\" }\n")
+
+    def readiness(self):
+        """What a supervisor is told: status and reason."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(self.lab.path("run/observe"))
+            s.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+        head, body = answer.decode().split("\r\n\r\n", 1)
+        return int(head.split()[1]), body
 
     def leave(self, free):
         """Takes all of the disk but 'free' bytes."""
@@ -118,6 +131,22 @@ class Full(SmallDisk):
         self.leave(DISK)
         self.assertTrue(self.published())
         self.verdict()
+
+
+    def test_it_is_not_ready_while_it_refuses_and_nobody_has_to_ask(self):
+        no_room = (503, "there is no room for new reports: they are refused\n")
+        self.leave(DISK)
+        rig.until(lambda: self.readiness() == (200, "ready\n"), 10, "readiness on a disk with room")
+        self.leave(0)
+        rig.until(lambda: self.readiness() == no_room, 10, "a full disk that is told")
+        self.assertFalse(self.published())
+        self.assertEqual(self.readiness(), no_room)
+        self.lab.stop()
+        self.lab.start()
+        rig.until(lambda: self.readiness() == no_room, 10, "a full disk that is told after a start")
+        self.leave(DISK)
+        rig.until(lambda: self.readiness() == (200, "ready\n"), 10, "room again")
+        self.assertTrue(self.published())
 
 
 class FullInsideACommit(SmallDisk):

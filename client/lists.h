@@ -9,7 +9,7 @@
 struct lists_subscription {
 	const char *name, *topic;
 	bool exercise;
-	uint64_t waiting; /* reports in its queue */
+	uint64_t waiting; /* for an operator all in its queue, of my own those that came back */
 };
 struct lists_subscriptions {
 	const struct lists_subscription *items;

@@ -17,7 +17,9 @@ list(struct committer *c, const struct roll_party *p, struct job_mailbox *m)
 		const struct roll_subscription *s = &p->subs[i];
 		struct job_mailbox_row *to = &m->rows[m->count++];
 		to->mode = s->mode;
-		to->waiting = store_waiting(c->ledger->store, s->id);
+		/* a party is told of what it was sent: of the rest nobody has decided today (S7) */
+		to->waiting = m->admin != NULL ? store_waiting(c->ledger->store, s->id)
+					       : store_sent(c->ledger->store, s->id);
 		memcpy(to->name, s->name, sizeof(to->name));
 		memcpy(to->pattern, s->pattern, sizeof(to->pattern));
 	}

@@ -200,7 +200,7 @@ struct job_mailbox {
 	struct job_mailbox_row {
 		char name[65], pattern[256];
 		uint8_t mode;
-		uint64_t waiting;
+		uint64_t waiting; /* for an operator; else those that came back (decision 0038) */
 	} * rows;
 	/* RETRY, DROP */
 	struct job_letter {

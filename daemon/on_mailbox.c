@@ -199,22 +199,19 @@ subscription_name(struct store_view *v, uint32_t id, struct bytes *out, struct e
 	return true;
 }
 
-/* A party is told which report it was only if something of it was sent to it: what was not may be
- * nothing that it may have any more (S7). */
 static bool
-describe(struct store_view *v, const struct store_letter *l, bool all, struct msg_dead_letter *to,
-    struct err *e)
+describe(
+    struct store_view *v, const struct store_letter *l, struct msg_dead_letter *to, struct err *e)
 {
-	*to = (struct msg_dead_letter){ .mode = (enum mode)l->mode,
+	*to = (struct msg_dead_letter){ .report =
+					    bytes_from(l->key.report.id, sizeof(l->key.report.id)),
+		.mode = (enum mode)l->mode,
 		.precedence = (enum precedence)l->precedence,
 		.reason = bytes_of(store_dead_token(l->why)),
 		.attempts = l->attempts,
 		.time = l->dead_us };
-	bool known = all || l->attempts > 0;
-	if (known)
-		to->report = bytes_from(l->key.report.id, sizeof(l->key.report.id));
 	return name_of(v, l->key.party, &to->party, e) &&
-	       (!known || name_of(v, l->key.report.originator, &to->publisher, e)) &&
+	       name_of(v, l->key.report.originator, &to->publisher, e) &&
 	       subscription_name(v, l->key.subscription, &to->subscription, e);
 }
 
@@ -223,19 +220,23 @@ struct page {
 	struct msg_dead_letter items[MSG_DEAD_LETTERS_MAX];
 };
 
-/* One page of those from the cursor on; only 'party's, if it is not 0. */
+/* One page of those from the cursor on; only 'party's, if it is not 0.  A party is told of those
+ * that were sent to it: of the others it may have none any more, and nobody decides anew for a list
+ * (S7, decision 0038). */
 static bool
 read_page(struct desk *d, struct session_letters *at, struct page *p, size_t *count, struct err *e)
 {
 	size_t n = MSG_DEAD_LETTERS_MAX + 1;
-	if (!store_read_letters(d->view, &at->from, p->letters, &n, e))
+	bool ok = at->all ? store_read_letters(d->view, &at->from, p->letters, &n, e)
+			  : store_read_sent_letters(d->view, &at->from, p->letters, &n, e);
+	if (!ok)
 		return false;
 	size_t mine = 0;
 	while (mine < n && (at->party == 0 || p->letters[mine].key.party == at->party))
 		mine++;
 	*count = mine < MSG_DEAD_LETTERS_MAX ? mine : MSG_DEAD_LETTERS_MAX;
 	for (size_t i = 0; i < *count; i++)
-		if (!describe(d->view, &p->letters[i], at->all, &p->items[i], e))
+		if (!describe(d->view, &p->letters[i], &p->items[i], e))
 			return false;
 	at->given = mine > *count ? at->given + *count : 0;
 	if (mine > *count)

@@ -219,6 +219,8 @@ struct store_usage {
 struct store_usage store_usage(const struct store *s, uint32_t party);
 /* Entries of one queue, likewise. */
 uint32_t store_waiting(const struct store *s, uint32_t subscription);
+/* Of these, those that were sent to the party before, and came back; likewise. */
+uint32_t store_sent(const struct store *s, uint32_t subscription);
 /* Some queue entry, dead letter or hold stands on this INTAKE, so its bodies must stay; likewise.
  */
 bool store_is_needed(const struct store *s, uint64_t intake);
@@ -386,6 +388,10 @@ MUST_USE bool store_read_queues(struct store_view *v, const struct store_queue_k
     struct store_queued *out, size_t *count, struct err *e);
 /* Dead letters in key order, from 'from' on (NULL: all). */
 MUST_USE bool store_read_letters(struct store_view *v, const struct store_letter_key *from,
+    struct store_letter *out, size_t *count, struct err *e);
+/* Of those of the party of 'from', from there on, those that were sent to it: among the first
+ * LIMIT_LETTERS_LOOKED. */
+MUST_USE bool store_read_sent_letters(struct store_view *v, const struct store_letter_key *from,
     struct store_letter *out, size_t *count, struct err *e);
 /* Holds by deadline, after 'after' (NULL to begin): only its deadline and decision are looked at.
  */

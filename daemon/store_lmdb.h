@@ -67,6 +67,7 @@ struct usage_step {
 	int64_t reports;
 	int64_t bytes;
 	uint64_t intake;
+	int64_t sent; /* of 'reports', those that were sent */
 };
 struct tally {
 	struct party_usage {
@@ -76,6 +77,7 @@ struct tally {
 	struct queue_owner {
 		uint32_t party;
 		uint32_t waits; /* entries of its queue */
+		uint32_t sent;	/* of these, were sent */
 	} * owners;
 	size_t owner_room;
 	struct usage_step *undo;

@@ -3,6 +3,7 @@
 
 #include "daemon/role.h"
 #include "proto/facts.h"
+#include "proto/limits.h"
 
 const char *
 store_dead_token(enum store_dead why)
@@ -87,7 +88,7 @@ store_put_letter(struct store *s, const struct store_letter *l, struct err *e)
 	store_value_u64(&v, l->intake);
 	store_value_u32(&v, l->bytes);
 	struct usage_step step = { 0, l->key.party, replaced ? 0 : 1,
-		(int64_t)l->bytes - (replaced ? old.bytes : 0), l->intake };
+		(int64_t)l->bytes - (replaced ? old.bytes : 0), l->intake, 0 };
 	return store_tally_party(s, l->key.party, e) &&
 	       store_row_put(s, T_DEAD, store_key_view(&k), store_value_view(&v), 0, e) &&
 	       store_tally_step(s, step, e);
@@ -104,7 +105,7 @@ store_drop_letter(struct store *s, const struct store_letter_key *key, bool *dro
 	if (!letter_find(s, &k, &old, &found, e))
 		return false;
 	struct usage_step step = { 0, key->party, -1, found ? -(int64_t)old.bytes : 0,
-		found ? old.intake : 0 };
+		found ? old.intake : 0, 0 };
 	if (found && (!store_row_drop(s, T_DEAD, store_key_view(&k), NULL, e) ||
 			 !store_tally_step(s, step, e)))
 		return false;
@@ -129,6 +130,33 @@ store_read_letters(struct store_view *v, const struct store_letter_key *from,
 }
 
 bool
+store_read_sent_letters(struct store_view *v, const struct store_letter_key *from,
+    struct store_letter *out, size_t *count, struct err *e)
+{
+	size_t room = *count, got = 0;
+	struct key k;
+	SCOPED(store_walk_end) struct walk w = { 0 };
+	*count = 0;
+	if (v->s->no_dead)
+		return true;
+	letter_key(&k, from);
+	if (!store_walk_start(&w, v, T_DEAD, store_key_view(&k), e))
+		return false;
+	for (size_t looked = 0; looked < LIMIT_LETTERS_LOOKED && got < room; looked++) {
+		struct bytes key, row;
+		bool more;
+		if (!store_walk_next(&w, &key, &row, &more, e) ||
+		    (more && !letter_parse(v, key, row, &out[got], e)))
+			return false;
+		if (!more || out[got].key.party != from->party)
+			break;
+		got += out[got].attempts > 0;
+	}
+	*count = got;
+	return true;
+}
+
+bool
 store_letters_load(struct store *s, struct store_view *v, struct err *e)
 {
 	ASSERT_ON(ROLE_COMMITTER);
@@ -148,7 +176,7 @@ store_letters_load(struct store *s, struct store_view *v, struct err *e)
 		if (!store_walk_reached(&w, key, e) || !letter_parse(v, key, row, &l, e) ||
 		    !store_tally_party(s, l.key.party, e))
 			return false;
-		struct usage_step step = { 0, l.key.party, 1, l.bytes, l.intake };
+		struct usage_step step = { 0, l.key.party, 1, l.bytes, l.intake, 0 };
 		if (!store_tally_first(s, &step, e))
 			return false;
 	}

@@ -70,8 +70,10 @@ usage_add(struct tally *l, const struct usage_step *step, int64_t sign)
 		return;
 	struct party_usage *p = &l->usage[step->party];
 	struct store_usage *u = step->subscription == 0 ? &p->letters : &p->queues;
-	if (step->subscription != 0)
+	if (step->subscription != 0) {
 		l->owners[step->subscription].waits += (uint32_t)(sign * step->reports);
+		l->owners[step->subscription].sent += (uint32_t)(sign * step->sent);
+	}
 	u->reports += (uint64_t)(sign * step->reports);
 	u->bytes += (uint64_t)(sign * step->bytes);
 }
@@ -157,6 +159,13 @@ store_waiting(const struct store *s, uint32_t subscription)
 {
 	const struct tally *l = &s->tally;
 	return subscription < l->owner_room ? l->owners[subscription].waits : 0;
+}
+
+uint32_t
+store_sent(const struct store *s, uint32_t subscription)
+{
+	const struct tally *l = &s->tally;
+	return subscription < l->owner_room ? l->owners[subscription].sent : 0;
 }
 
 bool
@@ -347,7 +356,7 @@ store_enqueue(struct store *s, const struct store_queued *q, struct err *e)
 		!store_row_put(s, T_QUEUE, store_key_view(&k), store_value_view(&v), 0, e)))
 		return false;
 	struct usage_step step = { q->key.subscription, party, added ? 1 : 0,
-		(int64_t)q->bytes - old.bytes, q->intake };
+		(int64_t)q->bytes - old.bytes, q->intake, (q->attempts > 0) - (old.attempts > 0) };
 	return store_tally_step(s, step, e);
 }
 
@@ -373,7 +382,7 @@ store_dequeue(struct store *s, const struct store_queue_key *key, bool *dropped,
 		return store_lmdb_fail(s, code, store_lmdb_table(T_QUEUE), e);
 	if (there) {
 		struct usage_step step = { key->subscription, owner_of(s, key->subscription), -1,
-			-(int64_t)old.bytes, old.intake };
+			-(int64_t)old.bytes, old.intake, -(old.attempts > 0) };
 		if (!store_tally_step(s, step, e))
 			return false;
 	}
@@ -455,7 +464,8 @@ load_queues(struct store *s, struct store_view *v, struct err *e)
 		if (party == 0)
 			return store_lmdb_corrupt(
 			    s, T_QUEUE, key, "there is no such subscription", e);
-		struct usage_step step = { q.key.subscription, party, 1, q.bytes, q.intake };
+		struct usage_step step = { q.key.subscription, party, 1, q.bytes, q.intake,
+			q.attempts > 0 };
 		if (!store_tally_first(s, &step, e))
 			return false;
 	}
@@ -478,7 +488,7 @@ load_holds(struct store *s, struct store_view *v, struct err *e)
 		uint64_t intake = cursor_u64(&c);
 		if (c.failed)
 			return store_lmdb_corrupt(s, T_HOLD, key, "wrong length", e);
-		struct usage_step step = { 0, 0, 1, 0, intake };
+		struct usage_step step = { 0, 0, 1, 0, intake, 0 };
 		if (!store_walk_reached(&w, key, e) || !store_tally_first(s, &step, e))
 			return false;
 	}

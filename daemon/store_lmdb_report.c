@@ -398,7 +398,7 @@ store_put_hold(struct store *s, const struct store_held *h, struct err *e)
 	store_value_u32(&v, h->party);
 	store_value_u32(&v, h->report.originator);
 	store_value_bytes(&v, bytes_from(h->report.id, sizeof(h->report.id)));
-	struct usage_step step = { 0, 0, replaced ? 0 : 1, 0, h->intake };
+	struct usage_step step = { 0, 0, replaced ? 0 : 1, 0, h->intake, 0 };
 	return store_row_put(s, T_HOLD, store_key_view(&k), store_value_view(&v), 0, e) &&
 	       store_tally_step(s, step, e);
 }
@@ -415,7 +415,7 @@ store_drop_hold(struct store *s, uint64_t deadline_us, uint64_t decision, struct
 		return false;
 	if (!found)
 		return true;
-	struct usage_step step = { 0, 0, -1, 0, old.intake };
+	struct usage_step step = { 0, 0, -1, 0, old.intake, 0 };
 	return store_row_drop(s, T_HOLD, store_key_view(&k), NULL, e) &&
 	       store_tally_step(s, step, e);
 }

@@ -91,9 +91,10 @@
 #define LIMIT_PUT_OFF 4096u		   /* deliveries of a subscription that Nacks put off */
 /* of a recipient about a report, told to its originator; the log has all */
 #define LIMIT_FEEDBACK_KEPT 16u
-#define LIMIT_ACK_WAIT_MS 30000u /* [ack-wait] */
-#define LIMIT_MAX_DELIVERIES 16u /* [max-deliveries] */
-#define LIMIT_AGING_FLOOR 16u	 /* a lane that waits has 1 in 16 deliveries, and bytes, at least */
+#define LIMIT_ACK_WAIT_MS 30000u   /* [ack-wait] */
+#define LIMIT_MAX_DELIVERIES 16u   /* [max-deliveries] */
+#define LIMIT_LETTERS_LOOKED 4096u /* read in one go for those that were sent: some 0.5 ms */
+#define LIMIT_AGING_FLOOR 16u /* a lane that waits has 1 in 16 deliveries, and bytes, at least */
 
 /* The store and the log. */
 /* Records that a party causes at once by reading the log, answering, giving feedback, deleting

@@ -322,7 +322,7 @@ struct msg_hold_list {
 struct msg_subscription {
 	struct bytes name, topic;
 	enum mode mode;
-	uint64_t waiting; /* entries of its queue */
+	uint64_t waiting; /* for an operator entries of its queue, else those that came back */
 };
 struct msg_subscription_list {
 	const struct msg_subscription *subscriptions;

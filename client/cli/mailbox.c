@@ -30,8 +30,9 @@ add(struct table *t, const char *const *cells, struct err *e)
 
 /* ---- subscriptions ---- */
 
+/* An operator is told all that waits, a party what came back to it. */
 static void
-subscriptions_json(const struct lists_subscriptions *x)
+subscriptions_json(const struct lists_subscriptions *x, bool own)
 {
 	struct out_json j = { .to = stdout };
 	out_json_begin(&j, NULL, '[');
@@ -41,7 +42,7 @@ subscriptions_json(const struct lists_subscriptions *x)
 		out_json_text(&j, "name", it->name);
 		out_json_text(&j, "topic", it->topic);
 		out_json_text(&j, "mode", it->exercise ? "exercise" : "live");
-		out_json_uint(&j, "waiting", it->waiting);
+		out_json_uint(&j, own ? "returned" : "waiting", it->waiting);
 		out_json_end(&j, '}');
 	}
 	out_json_end(&j, ']');
@@ -49,9 +50,9 @@ subscriptions_json(const struct lists_subscriptions *x)
 }
 
 static bool
-subscriptions_table(struct session *s, const struct lists_subscriptions *x, struct err *e)
+subscriptions_table(struct session *s, const struct lists_subscriptions *x, bool own, struct err *e)
 {
-	static const char *const head[] = { "NAME", "MODE", "TOPIC", "WAITING" };
+	const char *const head[] = { "NAME", "MODE", "TOPIC", own ? "RETURNED" : "WAITING" };
 	struct table t;
 	table_init(&t, &s->arena, "", sizeof(head) / sizeof(head[0]));
 	bool ok = table_head(&t, head, e);
@@ -76,9 +77,9 @@ mailbox_subscriptions(struct session *s, const char *party, bool json)
 		return session_error(&why);
 	bool ok = true;
 	if (json)
-		subscriptions_json(x);
+		subscriptions_json(x, party == NULL);
 	else
-		ok = subscriptions_table(s, x, &e);
+		ok = subscriptions_table(s, x, party == NULL, &e);
 	lists_subscriptions_free(x);
 	return ok ? 0 : out_error(&e);
 }

@@ -11,6 +11,7 @@ from rig import until  # noqa: E402
 from test_again import QUIET, AgainTest, now_ms, rows  # noqa: E402
 from test_mailbox import delivered_by  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
+from wire import pb  # noqa: E402
 
 
 class DeadTest(AgainTest):
@@ -44,6 +45,10 @@ class TooOften(DeadTest):
         record = self.dead(report, "max-deliveries", 3)
         self.assertTrue(record.slots[8], "it was delivered, so it stands in the recipient's tree too")
         self.assertIsNone(nor.receive(timeout=QUIET))
+        letters = self.client("nor").ask("dead_letters", pb.DeadLetters(act=1)).letters
+        (told,) = [letter for letter in letters if letter.report == report]
+        self.assertEqual((told.party, told.report, told.publisher, told.subscription, told.reason, told.attempts),
+                         (b"NOR", report, b"GBR", b"inbox", b"max-deliveries", 3))
         _, other = self.to_nor()
         got = nor.receive()
         self.assertEqual(got.manifest.id, other, "the next one is not kept up")

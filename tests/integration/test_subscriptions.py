@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from rig import until  # noqa: E402
 import wire  # noqa: E402
-from test_again import ATLAS, NOR_SECRET, QUIET, rows  # noqa: E402
+from test_again import ATLAS, NOR_SECRET, QUIET, now_ms, rows  # noqa: E402
 from test_dead_letters import DeadTest  # noqa: E402
 from test_path import SECRET, TEARLINE, canary, publish  # noqa: E402
 from wire import pb  # noqa: E402
@@ -63,22 +63,39 @@ class MailboxTest(DeadTest):
 class Subscriptions(MailboxTest):
     limits = "queue-reports 2000"
 
-    def test_a_party_sees_its_own_with_what_waits_and_an_operator_those_of_a_party(self):
+    def listed(self, client, **more):
+        return {(s.name, s.mode): (s.topic, s.waiting) for s in self.subscriptions(client, **more)}
+
+    def test_a_party_sees_its_own_with_what_came_back_and_an_operator_all_that_waits(self):
         nor = self.client("nor")
         nor.subscribe("listed", "maritime.>")
         self.to_nor()
-        seen = {(s.name, s.mode): (s.topic, s.waiting) for s in self.subscriptions(nor)}
-        self.assertEqual(seen[b"listed", pb.LIVE], (b"maritime.>", 1))
-        self.assertEqual(seen[b"inbox", pb.LIVE], (b">", 1))
-        self.assertEqual(seen[b"inbox", pb.EXERCISE], (b">", 0))
+        nor.nack(nor.receive(), 3600000)
+        seen, all_ = self.listed(nor), self.listed(self.operator, party=b"NOR")
+        for name, topic, mode, mine, waits in ((b"listed", b"maritime.>", pb.LIVE, 1, 1), (b"inbox", b">", pb.LIVE, 0, 1),
+                                               (b"inbox", b">", pb.EXERCISE, 0, 0)):
+            self.assertEqual((seen[name, mode], all_[name, mode]), ((topic, mine), (topic, waits)))
+        self.assertEqual(set(seen), set(all_))
         self.assertNotIn(b"listed", [s.name for s in self.subscriptions(self.client("ken"))])
-        theirs = {(s.name, s.mode): (s.topic, s.waiting) for s in self.subscriptions(self.operator, party=b"NOR")}
-        self.assertEqual(theirs, seen)
         self.assertEqual(self.refused(nor, "subscriptions", pb.Subscriptions(act=1, party=b"KEN"))[0], "role")
         self.assertEqual(self.refused(nor, "subscriptions", pb.Subscriptions(act=1, party=b"NOR"))[0], "role")
         nor.close()
         self.delete("listed")
         self.drain("nor")
+
+    def test_a_party_is_not_told_that_something_waits_which_it_may_not_have_or_not_yet(self):
+        nor = self.client("nor")
+        before = self.listed(nor)
+        self.to_nor()  # by the next rules it may not have this any more
+        _, later = self.to_nor(change=lambda r: setattr(r.manifest, "not_before", now_ms() + 3600000))
+        self.assertEqual(self.listed(nor), before)
+        self.policy(lambda: self.lab.edit(ATLAS, NOR_SECRET, r"\1[ UNCLASSIFIED RESTRICTED ]"))
+        self.assertEqual(self.listed(nor), before)
+        self.assertEqual(self.listed(self.operator, party=b"NOR")[b"inbox", pb.LIVE][1], 2)
+        reader = self.reader("nor")
+        self.assertIsNone(reader.receive(timeout=QUIET))
+        self.assertEqual(self.listed(nor), before)
+        self.lab.relto("recall", str(uuid.UUID(bytes=later)), "--code", "legal", context="gbr")  # for the other tests
 
     def test_a_deleted_subscription_is_gone_and_what_waited_in_it_is_a_dead_letter(self):
         nor = self.client("nor")
@@ -162,11 +179,9 @@ class Letters(MailboxTest):
         self.drain("nor")
         return [self.to_nor()[1] for _ in range(3)][2]
 
-    def test_a_party_sees_its_own_and_not_which_report_it_was_that_it_never_had(self):
+    def test_a_party_is_told_of_what_was_sent_to_it_and_of_nothing_that_was_not(self):
         report = self.full()
-        (mine,) = self.mine(self.client("nor"))
-        self.assertEqual((mine.party, mine.reason, mine.subscription, mine.attempts), (b"NOR", b"mailbox-full", b"inbox", 0))
-        self.assertEqual((mine.report, mine.publisher), (b"", b""))
+        self.assertEqual(list(self.mine(self.client("nor"))), [])
         self.assertEqual(list(self.mine(self.client("ken"))), [])
         (all_,) = self.of_all()
         self.assertEqual((all_.party, all_.report, all_.publisher), (b"NOR", report, b"GBR"))
@@ -234,8 +249,7 @@ class Letters(MailboxTest):
         report = str(uuid.UUID(bytes=self.full()))
         operator = self.lab.context_name("hub", "/operator")
         nor = self.lab.context_name("nor")
-        (said,) = json.loads(self.lab.relto("sub", "--dead-letters", "--json", context=nor)[0])
-        self.assertEqual((said["reason"], said["report"], said["subscription"]), ("mailbox-full", None, "inbox"))
+        self.assertEqual(json.loads(self.lab.relto("sub", "--dead-letters", "--json", context=nor)[0]), [])
         (said,) = json.loads(self.lab.relto("admin", "dead-letters", "list", "--json", context=operator)[0])
         self.assertEqual((said["party"], said["report"], said["publisher"]), ("NOR", report, "GBR"))
         table = self.lab.relto("admin", "dead-letters", "list", "NOR", context=operator)[0]
@@ -247,7 +261,9 @@ class Letters(MailboxTest):
         self.assertIn("no dead letters", self.lab.relto("sub", "--dead-letters", context=nor)[1])
         self.lab.relto("sub", "--name", "by-command", "--topic", "cyber.>", "--wait", "1s", context=nor)
         table = self.lab.relto("sub", "--list", context=nor)[0]
-        self.assertIn("by-command", table)
+        self.assertRegex(table, r"(?s)NAME .* RETURNED\n.*by-command .* 0\n")
+        said = json.loads(self.lab.relto("sub", "--list", "--json", context=nor)[0])
+        self.assertIn({"name": "by-command", "topic": "cyber.>", "mode": "live", "returned": 0}, said)
         said = json.loads(self.lab.relto("admin", "subscriptions", "NOR", "--json", context=operator)[0])
         self.assertIn({"name": "by-command", "topic": "cyber.>", "mode": "live", "waiting": 0}, said)
         until(lambda: self.lab_deletes(nor), 10, "nobody reads it any more")

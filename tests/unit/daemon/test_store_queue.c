@@ -1,6 +1,7 @@
 #include "tests/lib/test.h"
 
 #include "proto/facts.h"
+#include "proto/limits.h"
 #include "tests/lib/store_rig.h"
 
 static struct store_report_key
@@ -132,6 +133,53 @@ a_dead_letter_that_goes_lets_its_report_go_unless_the_batch_fails(void **state)
 	assert_false(store_is_needed(r->store, 2));
 }
 
+/* Of party 2: 'unsent' that were never sent, then two that were; and one of party 3. */
+static void
+put_letters(struct store_rig *r, uint16_t unsent)
+{
+	struct store_letter l = letter_for(2, 0, 1);
+	BEGIN(r);
+	for (uint16_t i = 0; i < unsent + 2; i++) {
+		l.key.report.id[0] = (uint8_t)(i >> 8);
+		l.key.report.id[1] = (uint8_t)i;
+		l.attempts = i < unsent ? 0 : i;
+		OK(r, store_put_letter(r->store, &l, &r->e));
+	}
+	l = letter_for(3, 7, 1);
+	OK(r, store_put_letter(r->store, &l, &r->e));
+	COMMIT(r);
+}
+
+static void
+dead_letters_that_were_sent_are_found_behind_so_many_that_were_not(void **state)
+{
+	struct store_rig *r = *state;
+	struct store_letter page[4];
+	struct store_letter_key from = { .party = 2 };
+	size_t count = 4;
+	put_letters(r, LIMIT_LETTERS_LOOKED - 1);
+	OK(r, store_read_sent_letters(store_rig_look(r), &from, page, &count, &r->e));
+	assert_int_equal(count, 1); /* the second one stands past the limit */
+	assert_int_equal(page[0].attempts, LIMIT_LETTERS_LOOKED - 1);
+	from = page[0].key;
+	count = 4;
+	OK(r, store_read_sent_letters(r->view, &from, page, &count, &r->e));
+	assert_int_equal(count, 2); /* none of another party */
+	assert_int_equal(page[1].attempts, LIMIT_LETTERS_LOOKED);
+	count = 1;
+	OK(r, store_read_sent_letters(r->view, &from, page, &count, &r->e));
+	assert_int_equal(count, 1);
+	from = (struct store_letter_key){ .party = 2 };
+	BEGIN(r);
+	struct store_letter_key first = letter_for(2, 0, 1).key;
+	first.report.id[0] = first.report.id[1] = 0;
+	OK(r, store_drop_letter(r->store, &first, NULL, &r->e));
+	COMMIT(r);
+	count = 4;
+	OK(r, store_read_sent_letters(store_rig_look(r), &from, page, &count, &r->e));
+	assert_int_equal(count, 2);
+}
+
 static void
 a_queue_is_read_by_precedence_in_order(void **state)
 {
@@ -196,9 +244,11 @@ what_waits_for_a_party_and_in_a_queue_is_counted_through_aborts_and_starts(void 
 	COMMIT(r);
 	assert_int_equal(store_usage(r->store, 2).reports, 2);
 	assert_int_equal(store_usage(r->store, 2).bytes, 200);
+	assert_int_equal(store_sent(r->store, inbox), 1);
 	BEGIN(r);
 	OK(r, store_dequeue(r->store, &q.key, &dropped, &r->e));
 	assert_true(dropped);
+	assert_int_equal(store_sent(r->store, inbox), 0);
 	OK(r, store_dequeue(r->store, &q.key, &dropped, &r->e));
 	assert_false(dropped);
 	assert_int_equal(store_usage(r->store, 2).reports, 1);
@@ -207,11 +257,15 @@ what_waits_for_a_party_and_in_a_queue_is_counted_through_aborts_and_starts(void 
 	store_abort(r->store);
 	assert_int_equal(store_usage(r->store, 2).reports, 2);
 	assert_int_equal(store_waiting(r->store, inbox), 2);
+	assert_int_equal(store_sent(r->store, inbox), 1);
 	assert_int_equal(store_usage(r->store, 2).bytes, 200);
 	BEGIN(r);
+	q.key.decision = 1;
 	OK(r, store_dequeue(r->store, &q.key, NULL, &r->e));
 	COMMIT(r);
 	REOPEN(r);
+	assert_int_equal(store_sent(r->store, inbox), 1);
+	assert_int_equal(store_sent(r->store, 4000), 0);
 	assert_int_equal(store_usage(r->store, 2).reports, 1);
 	assert_int_equal(store_usage(r->store, 2).bytes, 100);
 	assert_int_equal(store_usage(r->store, 4000).reports, 0);
@@ -366,6 +420,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		STORE_TEST(dead_letters_that_were_sent_are_found_behind_so_many_that_were_not),
 		STORE_TEST(a_queue_is_read_by_precedence_in_order),
 		STORE_TEST(
 		    what_waits_for_a_party_and_in_a_queue_is_counted_through_aborts_and_starts),

@@ -58,6 +58,7 @@ def until(what, seconds, message):
 
 class Lab:
     log_key = None  # of a generation of the log that was accepted
+    before, given = (), ()  # words before those that start the daemon, and descriptors that it is given
 
     def __init__(self, *more):
         self.reltod_path, self.relto_path = program("reltod"), program("relto")
@@ -106,8 +107,9 @@ class Lab:
         if os.path.exists(addresses):
             os.unlink(addresses)
         self.log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([self.reltod_path, "-c", self.path("reltod.conf"), *more], stdout=self.log,
-                                        stderr=self.log, stdin=subprocess.DEVNULL, env=self.daemon_environment())
+        self.process = subprocess.Popen([*self.before, self.reltod_path, "-c", self.path("reltod.conf"), *more],
+                                        stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, pass_fds=self.given,
+                                        env=self.daemon_environment())
 
     def ready(self):
         addresses = self.path("run", "addresses")

@@ -31,6 +31,13 @@ class ManagedLab(rig.Lab):
     def daemon_environment(self):
         return dict(os.environ, NOTIFY_SOCKET=self.manager, **self.variables)
 
+    def listens(self, listening):
+        """The broker is given this socket as a manager does; none any more without one."""
+        self.given = (listening.fileno(),) if listening else ()
+        # bash: others know descriptors of one digit
+        self.before = ("bash", "-c", 'exec 3<&%d; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' % listening.fileno(),
+                       "bash") if listening else ()
+
     def next(self):
         return self.told.recv(4096).decode()
 
@@ -91,7 +98,7 @@ class Managed(rig.LabTest):
 
     def test_the_watchdog_hears_of_a_broker_that_is_well(self):
         self.stop()
-        self.lab.variables = {"WATCHDOG_USEC": "1000000"}
+        self.lab.variables = {"WATCHDOG_USEC": "200000"}
         self.lab.start()
         for _ in range(3):
             self.lab.until_told("WATCHDOG=1")
@@ -113,14 +120,9 @@ class Managed(rig.LabTest):
     def test_sockets_of_the_manager_are_listened_on_instead(self):
         self.stop()
         listening = socket.create_server(("127.0.0.1", 0))
-        addresses = self.lab.path("run", "addresses")
-        os.unlink(addresses)
-        shell = "exec 3<&%d; LISTEN_FDS=1 LISTEN_PID=$$ exec '%s' -c '%s'" % (
-            listening.fileno(), self.lab.reltod_path, self.lab.path("reltod.conf"))
-        self.lab.log = open(self.lab.log_path, "ab")
-        self.lab.process = subprocess.Popen(["sh", "-c", shell], pass_fds=[listening.fileno()], stderr=self.lab.log,
-                                            env=self.lab.daemon_environment())
-        self.lab.ready()
+        self.lab.listens(listening)
+        self.addCleanup(self.lab.listens, None)
+        self.lab.start()
         self.assertEqual(self.lab.address, "127.0.0.1:%d" % listening.getsockname()[1])
         with self.lab.client("gbr"):
             pass

@@ -15,7 +15,8 @@
 
 const char cmd_sub_usage[] =
     "sub [--name N] [--topic PATTERN] [--exercise] [--from start] [--save DIR] [--exec CMD]\n"
-    "      [--count N] [--credit N] [--wait DURATION] [--no-ack] [--proof full] [--unverified]\n"
+    "      [--retry-delay DURATION] [--nack DURATION] [--no-ack] [--count N] [--credit N]\n"
+    "      [--wait DURATION] [--proof full] [--unverified]\n"
     "      [--json] | sub --list|--dead-letters [--json] | sub --delete NAME [--exercise]";
 
 enum option_code {
@@ -29,6 +30,8 @@ enum option_code {
 	OPT_CREDIT,
 	OPT_WAIT,
 	OPT_NO_ACK,
+	OPT_NACK,
+	OPT_RETRY_DELAY,
 	OPT_PROOF,
 	OPT_UNVERIFIED,
 	OPT_JSON,
@@ -41,11 +44,15 @@ enum {
 	TURN_MS = 1000,	  /* how long a wait goes on without a look round */
 	BACK_MOST_S = 600 /* what cannot be kept now comes again after at most this */
 };
+#define NOT_SAID UINT64_MAX
+
 struct call {
 	struct context_flags flags;
 	struct relto_subscription_request want;
 	const char *save, *exec;
 	uint64_t count, wait_ms;
+	uint64_t nack_ms;  /* each is given back for so long; NOT_SAID: it is acknowledged */
+	uint64_t retry_ms; /* what cannot be kept now, likewise; NOT_SAID: longer each time */
 	bool no_ack, json;
 	bool list, letters;	 /* instead of receiving.. */
 	const char *unsubscribe; /* ..likewise */
@@ -75,6 +82,8 @@ static const struct option options[] = {
 	{ "credit", required_argument, NULL, OPT_CREDIT },
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "no-ack", no_argument, NULL, OPT_NO_ACK },
+	{ "nack", required_argument, NULL, OPT_NACK },
+	{ "retry-delay", required_argument, NULL, OPT_RETRY_DELAY },
 	{ "proof", required_argument, NULL, OPT_PROOF },
 	{ "unverified", no_argument, NULL, OPT_UNVERIFIED },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -84,6 +93,12 @@ static const struct option options[] = {
 	CONTEXT_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
+
+static bool
+delay(const char *value, uint64_t *ms)
+{
+	return session_duration_parse(value, ms) && *ms <= LIMIT_NACK_DELAY_MS;
+}
 
 static bool
 option(struct call *c, int code, const char *value)
@@ -119,6 +134,10 @@ option(struct call *c, int code, const char *value)
 	case OPT_NO_ACK:
 		c->no_ack = true;
 		return true;
+	case OPT_NACK:
+		return delay(value, &c->nack_ms);
+	case OPT_RETRY_DELAY:
+		return delay(value, &c->retry_ms);
 	case OPT_PROOF:
 		c->want.proof = true;
 		return strcmp(value, "full") == 0;
@@ -152,7 +171,8 @@ right(int code)
 	       : code == OPT_CREDIT ? "1 to 1024"
 	       : code == OPT_WAIT   ? "a duration such as 30s, 5m, 2h or 1d"
 	       : code == OPT_DELETE ? "the name of a subscription"
-				    : "";
+	       : code == OPT_NACK || code == OPT_RETRY_DELAY ? "a duration of at most 1d"
+							     : "";
 }
 
 static int
@@ -162,6 +182,7 @@ parse(struct call *c, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	c->wait_ms = UINT64_MAX;
+	c->nack_ms = c->retry_ms = NOT_SAID;
 	while ((code = getopt_long(argc, argv, ":", options, &index)) != -1) {
 		if (code == '?' || code == ':')
 			return out_usage(cmd_sub_usage,
@@ -172,6 +193,8 @@ parse(struct call *c, int argc, char **argv)
 	}
 	if (c->list + c->letters + (c->unsubscribe != NULL) > 1)
 		return out_usage(cmd_sub_usage, "one of --list, --dead-letters and --delete");
+	if (c->no_ack && c->nack_ms != NOT_SAID)
+		return out_usage(cmd_sub_usage, "one of --no-ack and --nack");
 	return optind < argc ? out_usage(cmd_sub_usage, "what is '%s'?", argv[optind]) : 0;
 }
 
@@ -292,21 +315,38 @@ note_open(struct call *c, uint64_t number, bool open)
 		c->open[i] = c->open[--c->open_count];
 }
 
-/* Later may be better: it comes again after a second, and each time after twice as long.  False: it
- * stays where it is, until the broker makes it again by itself. */
-static bool
-give_back(struct call *c, const struct relto_delivery *d)
+/* What cannot be kept now comes again after a second, and each time after twice as long, if nobody
+ * said otherwise. */
+static uint64_t
+back_ms(const struct call *c, const struct relto_delivery *d)
 {
 	uint32_t times = d->attempt == 0 ? 0 : d->attempt - 1;
 	uint64_t s = times < 10 ? 1ull << times : BACK_MOST_S;
+	if (c->nack_ms != NOT_SAID)
+		return c->nack_ms;
+	if (c->retry_ms != NOT_SAID)
+		return c->retry_ms;
+	return (s < BACK_MOST_S ? s : BACK_MOST_S) * 1000;
+}
+
+/* False: it stays where it is, until the broker makes it again by itself. */
+static bool
+give_back(struct call *c, const struct relto_delivery *d)
+{
+	uint64_t ms = back_ms(c, d);
 	struct relto_error e;
 	char id[RELTO_ID_TEXT];
-	s = s < BACK_MOST_S ? s : BACK_MOST_S;
-	if (c->no_ack || !relto_nack(c->session->connection, d, s * 1000, &e))
+	if (c->no_ack)
 		return false;
 	relto_id_print(d->id, id);
-	(void)fprintf(
-	    stderr, "relto: report %s is given back, and comes again in %" PRIu64 " s\n", id, s);
+	if (!relto_nack(c->session->connection, d, ms, &e)) {
+		out_cleanf(stderr, "relto: report %s could not be given back: %s", id, e.text);
+		(void)fputc('\n', stderr);
+		c->unkept = true;
+		return false;
+	}
+	(void)fprintf(stderr, "relto: report %s is given back, and comes again in %g s\n", id,
+	    (double)ms / 1e3);
 	return true;
 }
 
@@ -323,10 +363,12 @@ handle(struct call *c, const struct relto_delivery *d, struct relto_error *e)
 		not_shown(c, d);
 	else if (!again)
 		safe = take(c, d);
-	if (safe && !again)
+	bool later =
+	    shown && !again && c->nack_ms != NOT_SAID; /* it was seen, and is not dealt with */
+	if (safe && !again && !later)
 		handover_set_done(&c->done, d);
-	bool ack = safe && !c->no_ack;
-	bool back = shown && !again && c->failed && give_back(c, d);
+	bool ack = safe && !c->no_ack && !later;
+	bool back = shown && !again && (c->failed || later) && give_back(c, d);
 	note_open(c, d->number, !ack && !back);
 	return !ack || relto_ack_later(c->session->connection, d, e);
 }

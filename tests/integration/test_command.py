@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import unittest
 import uuid
 
@@ -99,6 +100,36 @@ class Keeping(rig.LabTest):
                                 context=self.nor, code=74)
         self.assertNotIn("given back", err)
         self.sub()
+
+    def test_a_person_gives_a_report_back_for_a_while(self):
+        gbr = self.client("gbr")
+        publish(gbr, [(TEARLINE, canary())])
+
+        def sub(*more, code=0, wait="10s"):
+            out, err = self.lab.relto("sub", "--json", "--count", "1", "--wait", wait, *more, context=self.nor, code=code)
+            return [json.loads(line)["attempt"] for line in out.splitlines()], err
+
+        attempts, err = sub("--nack", "1s", "--count", "2", "--save", self.folder)
+        self.assertEqual(attempts, [1, 2], "in the same session too")
+        self.assertEqual(err.count(" is given back, and comes again in 1 s\n"), 2)
+        self.assertEqual(len(self.names()), 1, "shown and saved as asked for")
+        self.assertEqual(sub(code=75, wait="200ms")[0], [], "it stays away")
+        before = time.monotonic()
+        self.assertEqual(sub("--nack", "1s")[0], [3])
+        self.assertGreater(time.monotonic() - before, 0.5)
+        attempts, err = sub("--exec", "exit 3", "--retry-delay", "500ms", code=74)
+        self.assertEqual(attempts, [4])
+        self.assertIn("comes again in 0.5 s\n", err, "not the 8 s of a fourth time")
+        self.assertEqual(sub()[0], [5])
+        self.assertEqual(sub(code=75, wait="200ms")[0], [], "acknowledged at last")
+
+    def test_a_delay_is_at_most_a_day(self):
+        for option in ("--nack", "--retry-delay"):
+            self.sub(option, "1d", "--list")
+            for wrong in ("86400001ms", "2d", "soon", "-1s"):
+                self.assertIn("%s '%s' is not right: a duration of at most 1d" % (option, wrong),
+                              self.sub(option, wrong, code=64)[1])
+        self.assertIn("one of --no-ack and --nack", self.sub("--nack", "1s", "--no-ack", code=64)[1])
 
 
 if __name__ == "__main__":

@@ -171,6 +171,13 @@ owner_of_place(const struct verify *v, const struct verify_slots *s)
 	return named.len == 0 && closed ? v->about.party : named;
 }
 
+/* What parties open all the same. */
+static bool
+stands_in_no_tree(enum event_type type)
+{
+	return type == EVENT_PARTY_HEAD || type == EVENT_RECOVER;
+}
+
 static bool
 grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 {
@@ -188,7 +195,7 @@ grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 			return false;
 		placed = placed || bytes_equal(recipient, mine);
 	}
-	if (mine.len != 0 && !placed && s->r.type != EVENT_PARTY_HEAD)
+	if (mine.len != 0 && !placed && !stands_in_no_tree(s->r.type))
 		verify_run_find(v, VERIFY_GAP, s->r.index,
 		    "it is open to the party, but stands in no tree of it");
 	return true;
@@ -198,7 +205,7 @@ grow_trees(struct verify *v, const struct verify_slots *s, struct err *e)
 static void
 check_own_view(struct verify *v, const struct verify_slots *s)
 {
-	unsigned may = s->r.type == EVENT_PARTY_HEAD ? 1u << 7 : 0;
+	unsigned may = stands_in_no_tree(s->r.type) ? 1u << 7 : 0;
 	if (verify_slot_open(s, 3))
 		may |= view_slots_published(s->r.type);
 	if (verify_slot_open(s, 8))

@@ -93,6 +93,14 @@ checked(const struct verify_say *s)
 	return l;
 }
 
+static bool
+is_later_generation(const char *origin)
+{
+	struct bytes stem;
+	uint64_t generation;
+	return checkpoint_generation(bytes_of(origin), &stem, &generation) && generation > 1;
+}
+
 static struct verify_lines
 unchecked(const struct verify_say *s)
 {
@@ -132,6 +140,8 @@ unchecked(const struct verify_say *s)
 		add(&l,
 		    "the generation of the log before this one: what was lost with it, and what "
 		    "waited in it");
+	else if (!r->hub && is_later_generation(r->origin))
+		add(&l, "whether the log goes on from an earlier one: no RECOVER is opened here");
 	if (r->unproved_heads != 0)
 		add(&l, "%" PRIu64 " heads of the log before, which another key signed",
 		    r->unproved_heads);

@@ -116,7 +116,7 @@ view_slots(const struct record *r, const struct viewer *who)
 		slots |= view_slots_published(n.type);
 	if (is_party(n.recipient, who->party))
 		slots |= view_slots_placed(n.type);
-	if (is_party(n.head, who->party))
+	if (is_party(n.head, who->party) || n.type == EVENT_RECOVER)
 		slots |= BIT(1) | BIT(7);
 	return slots;
 }

@@ -14,6 +14,16 @@
  */
 struct relto_connection *generation_connect(const struct relto_context *ctx, struct relto_error *e);
 
+/* The same, and the first head that is shown must be of 'origin' and proved to extend a tree of
+ * these first records: else ERR_UNVERIFIED.  Borrowed until it returns. */
+struct generation_begin {
+	struct bytes origin;
+	uint64_t size; /* at least 1 */
+	uint8_t root[32];
+};
+struct relto_connection *generation_connect_behind(
+    const struct relto_context *ctx, const struct generation_begin *begin, struct relto_error *e);
+
 /* The key of the generation 'origin' as far as the state folder 'path' knows that it was accepted;
  * else the one that is pinned. */
 struct generation_ask {

@@ -231,7 +231,8 @@ struct relto_connection {
 
 	/* the log, as verified */
 	struct note_key log; /* of the generation that is believed */
-	bool as_shown;	     /* whatever is shown: nothing is remembered or kept (generation.h) */
+	bool as_shown;	     /* whatever is shown: nothing is remembered or kept (generation.h).. */
+	const struct generation_begin *begin; /* ..but for this, until the first head; or NULL */
 	struct arena head_arena;
 	struct relto_checkpoint head;
 	bool has_head;

@@ -1,6 +1,6 @@
 /* inside_heads.c - the client as the log's witness (design section 10, audit format section 5). */
 #include "audit/record.h"
-#include "client/inside.h"
+#include "client/generation.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,6 +62,10 @@ inside_heads_load(struct relto_connection *c, struct msg_hello *hello, struct er
 		return true;
 	if (!inside_log(&c->hash, c->ctx, &c->log, e))
 		return false;
+	if (c->begin != NULL) {
+		hello->log_origin = c->begin->origin;
+		hello->log_size = c->begin->size;
+	}
 	if (c->as_shown)
 		return true;
 	/* before the heads: these then extend it, and so does what they are joined to */
@@ -143,6 +147,29 @@ copy_proof(const struct names *in, uint8_t out[MERKLE_PROOF_MAX * 2][32])
 	return true;
 }
 
+/* Does 'cp' begin with the records that it was asked for?  Nothing of it is known yet: no fork. */
+static bool
+check_begins(struct relto_connection *c, const struct checkpoint *cp, const struct names *proof,
+    struct err *e)
+{
+	const struct generation_begin *b = c->begin;
+	struct err why = { 0 };
+	uint8_t hashes[MERKLE_PROOF_MAX * 2][32];
+	struct merkle_consistency_claim claim = { .from = b->size, .size = cp->size };
+	memcpy(claim.from_root, b->root, 32);
+	memcpy(claim.root, cp->root, 32);
+	c->begin = NULL;
+	if (bytes_equal(cp->origin, b->origin) && copy_proof(proof, hashes) &&
+	    merkle_check_consistency(
+		&c->hash, &claim, (const uint8_t(*)[32])hashes, proof->count, &why))
+		return true;
+	if (why.code == ERR_CRYPTO || why.code == ERR_NOMEM)
+		return err_set(e, why.code, "%s", why.text);
+	return err_set(e, ERR_UNVERIFIED,
+	    "no proof that the first %" PRIu64 " records that were read are those of '%.*s'",
+	    b->size, (int)b->origin.len, (const char *)b->origin.data);
+}
+
 /* Does 'cp' extend the head that this connection stands on? */
 static bool
 check_extends(struct relto_connection *c, const struct checkpoint *cp, const struct names *proof,
@@ -151,6 +178,8 @@ check_extends(struct relto_connection *c, const struct checkpoint *cp, const str
 	char what[160];
 	struct err why = { 0 };
 	uint8_t hashes[MERKLE_PROOF_MAX * 2][32];
+	if (c->begin != NULL)
+		return check_begins(c, cp, proof, e);
 	if (!c->has_head || c->head.size == 0)
 		return true;
 	if (cp->size < c->head.size) {

@@ -162,7 +162,8 @@ relto_close(struct relto_connection *c)
 }
 
 static struct relto_connection *
-connect_to(const struct relto_context *ctx, bool as_shown, struct relto_error *e)
+connect_to(const struct relto_context *ctx, bool as_shown, const struct generation_begin *begin,
+    struct relto_error *e)
 {
 	struct err why;
 	SCOPED(connection_free) struct relto_connection *c = NULL;
@@ -173,6 +174,7 @@ connect_to(const struct relto_context *ctx, bool as_shown, struct relto_error *e
 		(void)inside_fail(e, &why);
 	} else {
 		c->as_shown = as_shown;
+		c->begin = begin;
 		if (inside_line(c, INT64_MAX, e))
 			return MOVE(c);
 	}
@@ -184,13 +186,20 @@ connect_to(const struct relto_context *ctx, bool as_shown, struct relto_error *e
 struct relto_connection *
 relto_connect(const struct relto_context *ctx, struct relto_error *e)
 {
-	return connect_to(ctx, false, e);
+	return connect_to(ctx, false, NULL, e);
 }
 
 struct relto_connection *
 generation_connect(const struct relto_context *ctx, struct relto_error *e)
 {
-	return connect_to(ctx, true, e);
+	return connect_to(ctx, true, NULL, e);
+}
+
+struct relto_connection *
+generation_connect_behind(
+    const struct relto_context *ctx, const struct generation_begin *begin, struct relto_error *e)
+{
+	return connect_to(ctx, true, begin, e);
 }
 
 int

@@ -141,7 +141,7 @@ class Record:
 
     def shown(self, own):
         """Section 4: the slots that the bundle of the hub (own: None) or of a party must show of it."""
-        out = "17" if self.name == "PARTY_HEAD" else ""
+        out = "17" if self.name in ("PARTY_HEAD", "RECOVER") else ""
         out += ("1234" if self.name == "APPROVAL" else "12347") if 3 in self.open else ""
         out += OPENED_BY_8.get(self.name, "18") if 8 in self.open else ""
         return set(map(int, out if own else "1234578"))

@@ -91,7 +91,8 @@ class Verifier(Approvals, Backfill, Bundle):
     def grow(self, r):
         """The party trees."""
         places = r.places(self.party)
-        self.must(not self.party or r.name == "PARTY_HEAD" or self.party in dict(places), GAP, "in no tree of this party")
+        good = not self.party or r.name in ("PARTY_HEAD", "RECOVER") or self.party in dict(places)
+        self.must(good, GAP, "in no tree of this party")
         for party, n in places:
             tree = self.trees.setdefault(party, Tree())
             self.must(n == tree.size, GAP, "number %d of %s after %d others" % (n, party, tree.size))

@@ -25,7 +25,9 @@ struct accepting {
 	struct generation_offer offer;
 	struct claim claims[RECOVERS]; /* the largest head first */
 	size_t claim_count;
-	bool may_look; /* an auditor of the hub, who may open RECOVER */
+	bool may_look; /* in the role audit */
+	struct sha256 hash;
+	struct merkle begin; /* of the RECOVER records, which are the first of the log */
 	struct err failed;
 };
 
@@ -42,15 +44,18 @@ read_claim(struct accepting *c, const struct body *b, struct err *e)
 	if (!arena_copy(&c->offer.arena, note, &to->note, e))
 		return false;
 	to->restored = event_body_number(b, BODY_RECOVER_SIZE);
-	if (checkpoint_open(&c->offer.arena, to->note, &trust, &to->head, &why))
+	if (checkpoint_open(&c->offer.arena, to->note, &trust, &to->head, &why) &&
+	    to->restored <= to->head.size)
 		c->claim_count++;
 	return why.code != ERR_NOMEM || err_set(e, ERR_NOMEM, "what the log says");
 }
 
+/* They are all at the beginning. */
 static bool
 on_record(void *arg, const struct relto_record *in)
 {
 	struct accepting *c = arg;
+	uint8_t leaf[32];
 	struct record r;
 	enum event_type type;
 	struct body b;
@@ -58,27 +63,45 @@ on_record(void *arg, const struct relto_record *in)
 	if (!record_opening_parse(bytes_from(in->opening.data, in->opening.len), &r, e) ||
 	    !record_check(&r, &type, e))
 		return false;
-	if (type != EVENT_RECOVER || !RECORD_SLOT(&r, 7)->open || c->claim_count == RECOVERS)
-		return false; /* they are all at the beginning */
-	return event_body_parse(type, RECORD_SLOT(&r, 7)->value, &b, e) && read_claim(c, &b, e);
+	if (type != EVENT_RECOVER || !RECORD_SLOT(&r, 7)->open ||
+	    in->index != c->begin.leaf_count || c->claim_count == RECOVERS)
+		return false;
+	return record_leaf(&c->hash, &r, leaf, e) &&
+	       merkle_append(&c->hash, &c->begin, leaf, NULL, e) &&
+	       event_body_parse(type, RECORD_SLOT(&r, 7)->value, &b, e) && read_claim(c, &b, e);
 }
 
-/* Only an auditor of the hub may open them; to all others they are not there. */
+/* Every party may open them; a broker of an earlier build shows them to auditors of the hub. */
 static bool
 read_claims(struct accepting *c, struct relto_error *e)
 {
-	const struct relto_identity *me = relto_session(c->session.connection);
 	struct relto_lister to = { 0, RECOVERS, on_record, c };
 	uint64_t next;
 	struct relto_error no = { 0 };
-	if (strcmp(me->party, me->hub_party) != 0)
-		return true;
 	c->may_look = relto_audit_list(c->session.connection, &to, &next, &no);
 	if (!c->may_look && strcmp(no.code, "role") != 0) {
 		*e = no;
 		return false;
 	}
 	return true;
+}
+
+/* What was read begins the log of which a head is shown; what is shown now counts. */
+static int
+prove_claims(struct accepting *c)
+{
+	struct err e = { 0 };
+	struct relto_error no = { 0 };
+	struct generation_begin begin = { bytes_of(c->offer.key.name), c->begin.leaf_count, { 0 } };
+	if (begin.size == 0)
+		return 0;
+	if (!merkle_root(&c->hash, &c->begin, begin.root, &e))
+		return out_error(&e);
+	relto_close(c->session.connection);
+	c->session.connection = generation_connect_behind(c->session.library, &begin, &no);
+	if (c->session.connection == NULL)
+		return session_error(&no);
+	return generation_offered(c->session.connection, &c->offer, &e) ? 0 : out_error(&e);
 }
 
 /* Two heads of one size that the same key signed. */
@@ -104,6 +127,20 @@ say_head(const char *what, const char *origin, const struct checkpoint *head)
 	(void)putchar('\n');
 }
 
+/* It is in the signed log; that the copy had what it says is the broker's word. */
+static void
+say_lost(const struct generation_offer *o, const struct claim *last)
+{
+	(void)printf("         restored were %" PRIu64 " records, %" PRIu64
+		     " are lost: by its first records, which the head that is shown covers\n",
+	    last->restored, last->head.size - last->restored);
+	if (o->known_note.data != NULL && o->known.size <= last->restored)
+		(void)printf("         of what is known here nothing is lost by that\n");
+	else if (o->known_note.data != NULL)
+		(void)printf("         of what is known here %" PRIu64 " records are lost\n",
+		    o->known.size - last->restored);
+}
+
 static void
 say_claims(const struct accepting *c)
 {
@@ -111,13 +148,12 @@ say_claims(const struct accepting *c)
 	for (size_t i = 0; i < c->claim_count; i++)
 		say_head(i == 0 ? "says" : "", "the last head known to it", &c->claims[i].head);
 	if (c->claim_count > 0)
-		(void)printf("         restored were %" PRIu64
-			     " records; that is its word: have a bundle of it verified\n",
-		    c->claims[0].restored);
+		say_lost(o, &c->claims[0]);
 	else
 		(void)printf("says     %s\n",
 		    c->may_look ? "nothing of the log that is known here"
-				: "what it was restored from only to auditors of the hub");
+				: "what it was restored from only to the role audit: "
+				  "ask an auditor of your party");
 	if (o->known_note.data != NULL && c->claim_count > 0 &&
 	    o->known.size > c->claims[0].head.size)
 		(void)printf("         it does not know the head that is known here: the "
@@ -165,6 +201,7 @@ json_offer(const struct accepting *c, const char *vkey, bool accepted)
 		json_head(&j, NULL, o->believed.name, &c->claims[i].head);
 	out_json_end(&j, ']');
 	out_json_uint(&j, "restored", c->claims[0].restored);
+	out_json_uint(&j, "lost", c->claims[0].head.size - c->claims[0].restored);
 	out_json_bool(&j, "accepted", accepted);
 	out_json_end(&j, '}');
 	out_json_line(&j);
@@ -253,16 +290,20 @@ context_accept_run(const struct context_accept *call)
 	c->call = call;
 	c->session.as_shown = true;
 	arena_init(&c->offer.arena, OFFER_BYTES);
-	int status = session_open(&c->session, call->flags);
+	int status =
+	    sha256_init(&c->hash, &e) ? session_open(&c->session, call->flags) : out_error(&e);
 	if (status == 0 && !generation_offered(c->session.connection, &c->offer, &e))
 		status = out_error(&e);
-	if (status == 0 && !read_claims(c, &no))
+	if (status == 0 && c->offer.is_new && !read_claims(c, &no))
 		status = session_error(&no);
 	if (status == 0 && c->failed.code != 0)
 		status = out_error(&c->failed);
 	if (status == 0)
+		status = prove_claims(c);
+	if (status == 0)
 		status = accept_or_not(c);
 	session_close(&c->session);
+	sha256_done(&c->hash);
 	arena_done(&c->offer.arena);
 	free(c);
 	return out_end(status);

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 import hub  # noqa: E402
+import witness  # noqa: E402
 from test_liar import Liar  # noqa: E402
 from wire import pb  # noqa: E402
 
@@ -44,6 +45,7 @@ class Logs(Liar):
             if hello.log_origin.decode() == log.origin and hello.log_size < size:
                 welcome.consistency.extend(tree.proof(hello.log_size, size))
 
+        answers.setdefault("audit_list", lambda s, m: s.send(m.request, audit_part=pb.AuditPart(last=True)))
         self.hub(shown=shown, **answers)
 
     def relto(self, *words, code=0, **more):
@@ -138,12 +140,13 @@ class Generations(Logs):
         self.hub()
         self.assertIn("no head of its log", self.accept(code=75)[1])
 
-    def recover(self, note, size=4):
-        """A hub of the next generation whose record 0 says that."""
+    def recover(self, note, size=4, leaf=None):
+        """A hub of the next generation whose record 0 says that; 'leaf': its head is over another one."""
         body = [note, size.to_bytes(8, "big"), hub.H(note)]
         record = hub.opening([bytes([1 + hub.TYPES.index("RECOVER")]), (1).to_bytes(8, "big"), b""], None, None, None,
                              [b"hub-1", b"", b"", b"sync"], None, body, None)
-        self.show(self.two, 2, party=b"HUB", audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(
+        leaf = leaf or witness.Opening(record).leaf_hash
+        self.show(self.two, 5, hub.Tree(leaf, *self.tree.leaves[1:]), audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(
             last=True, records=[pb.AuditRecord(index=0, opening=record)])))
 
     def test_a_log_that_comes_from_another_one_than_is_known_is_a_fork(self):
@@ -160,12 +163,25 @@ class Generations(Logs):
         self.whoami()
         self.recover(self.one.note(4, self.tree.root(0, 4)), 3)
         out, _ = self.accept(code=64)
-        self.assertIn("restored were 3 records", out)
+        self.assertIn("restored were 3 records, 1 are lost: by its first records", out)
+        self.assertIn("of what is known here 2 records are lost", out)
         self.assertIn("does not know the head that is known here", out)
         said = json.loads(self.accept("--json", G2)[0])
         self.assertEqual([said["known"]["size"], said["shown"]["size"], said["restored"], said["accepted"], said["key"]],
-                         [5, 2, 3, True, self.two.vkey])
+                         [5, 5, 3, True, self.two.vkey])
         self.assertEqual([(r["origin"], r["size"]) for r in said["recover"]], [(G1, 4)])
+        self.assertEqual(said["lost"], 1)
+
+    def test_a_record_that_is_not_in_the_log_says_nothing(self):
+        self.show(self.one, 5)
+        self.whoami()
+        note = self.one.note(9, self.tree.root(0, 9))
+        for size, leaf in ((9, b"x" * 32), (9, None)):
+            self.recover(note, size, leaf)
+            if leaf:
+                self.assertIn("no proof that the first 1 records that were read are those of '%s'" % G2, self.accept(G2, code=77)[1])
+                self.assertEqual((self.kept("accepted"), self.kept("fork")), ([], []))
+        self.assertIn("of what is known here nothing is lost by that", self.accept(G2)[0])
 
     def test_a_claim_that_the_log_s_key_did_not_sign_is_none(self):
         for note in (hub.Log(self.lab, G1, ed25519.Ed25519PrivateKey.generate()).note(5, b"x" * 32), b"no note", self.two.note(5, b"x" * 32)):

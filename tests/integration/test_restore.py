@@ -145,9 +145,22 @@ class Restored(UpkeepTest):
         self.assertIn("says     the last head known to it: %s\n" % head, hub)
         self.assertIn("restored were %d records" % len(self.copied("b1", "entry")), hub)
         self.assertTrue(hub.endswith("accepted; what was kept of the one before stays\n"))
-        gbr = self.accepted[self.lab.context_name("gbr")]
-        self.assertIn("known    hub.example/relto/g1: no head\n", gbr)
-        self.assertIn("only to auditors of the hub", gbr)
+        self.assertIn("known    hub.example/relto/g1: no head\n", self.accepted[self.lab.context_name("gbr")])
+        self.assertIn("only to the role audit: ask an auditor of your party", self.accepted[self.lab.context_name("gbr")])
+        gbr = self.accepted[self.lab.context_name("gbr", "/inspector")]
+        self.assertIn("says     the last head known to it: %s\n" % head, gbr)
+        lost = int(size) - len(self.copied("b1", "entry"))
+        self.assertIn("restored were %d records, %d are lost: by its first records" % (int(size) - lost, lost), gbr)
+        self.assertIn("of what is known here %d records are lost\n" % lost, hub)
+
+    def test_every_party_opens_the_record_0_of_its_bundle_and_both_verifiers_take_it(self):
+        folder = os.path.join(self.lab.base, "of-gbr")
+        self.lab.relto("audit", "pull", folder, context=self.lab.context_name("gbr", "/inspector"))
+        for verifier in rig.verifiers():
+            got = subprocess.run(verifier + [folder, "--key", self.key, "--party", "GBR"], capture_output=True, text=True)
+            self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
+        first = forge.Log(folder).records[0]
+        self.assertEqual((first.kind, [s.n for s in first.slots if s.value is not None]), ("RECOVER", [1, 7]))
 
     def test_what_was_accepted_stays_so_beside_what_was_known(self):
         name = self.lab.context_name("hub")
@@ -238,10 +251,28 @@ class Restored(UpkeepTest):
                 log.records[-1].set(1, 1, log.records[-2].field(1, 1))
             lied = os.path.join(self.lab.base, "lied.%d" % n)
             log.settle().write(lied, new)
-            for program in rig.verifiers():
-                got = subprocess.run(program + [lied, "--key", key], capture_output=True, text=True)
-                self.assertEqual(got.returncode, code, "row %d: %s\n%s" % (n, program, got.stdout[-1500:]))
-            shutil.rmtree(lied)
+            self.judged(n, code, lied, "--key", key)
+
+        def closed(slots):
+            def lie(log):
+                log.records[0].shown_to = lambda party: slots
+            return lie
+        # as GBR sees it: from a broker that opens it to the hub alone, and from those that hide a part of it
+        rows = [(0, lambda log: None), (0, closed(set())), (0, again(smaller)), (7, closed({1})), (2, closed({7})),
+                (7, lambda log: again(smaller)(log) or closed(set())(log)), (6, lambda log: log.records[0].set(7, 2, H(b"x"))),
+                (3, headed(head[:-8] + b"AAAAAA=\n")), (5, again(forked))]
+        for n, (code, lie) in enumerate(rows):
+            log, lied = forge.Log(folder), os.path.join(self.lab.base, "lied.gbr.%d" % n)
+            lie(log)
+            os.mkdir(lied)
+            log.settle().write(lied, new, "party GBR")
+            self.judged("of GBR, %d" % n, code, lied, "--key", key, "--party", "GBR")
+
+    def judged(self, row, code, folder, *words):
+        for program in rig.verifiers():
+            got = subprocess.run(program + [folder, *words], capture_output=True, text=True)
+            self.assertEqual(got.returncode, code, "row %s: %s\n%s" % (row, program, got.stdout[-1500:]))
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

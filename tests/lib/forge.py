@@ -140,7 +140,7 @@ class Record:
             else:
                 shown |= {"DELIVERY": {1, 2, 7, 8}, "ACK": {1, 2, 7, 8}, "APPROVAL": {1, 7, 8}, "AGREEMENT": {1, 7, 8},
                           "KEY": {1, 7, 8}}.get(kind, {1, 8})
-        if kind == "PARTY_HEAD" and self.field(7, 0) == party:
+        if kind == "RECOVER" or kind == "PARTY_HEAD" and self.field(7, 0) == party:
             shown |= {1, 7}
         return shown
 

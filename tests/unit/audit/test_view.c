@@ -116,6 +116,27 @@ a_record_stands_in_a_partys_tree_by_one_slot(void **state)
 }
 
 static void
+what_was_lost_with_the_log_before_shows_to_every_party(void **state)
+{
+	struct small *s = *state;
+	struct record r;
+	struct body b;
+	uint8_t digest[32] = { 0 };
+	uint64_t place;
+	small_begin(s, &r, EVENT_RECOVER, false);
+	small_by_hub(s, &r);
+	event_body_begin(&b, EVENT_RECOVER);
+	event_body_bytes(&b, BODY_RECOVER_HEAD, bytes_of("a head"));
+	event_body_uint(&b, BODY_RECOVER_SIZE, 4);
+	event_body_bytes(&b, BODY_RECOVER_DIGEST, bytes_from(digest, 32));
+	small_body(s, &r, &b);
+	uint64_t index = small_add(s, &r, NULL, NULL, 0);
+	assert_string_equal(slots(s, index, "GBR"), "17");
+	assert_string_equal(slots(s, index, "KEN"), "17");
+	assert_int_equal(view_place(&r, bytes_of("GBR"), &place), VIEW_NOWHERE);
+}
+
+static void
 what_cannot_be_read_is_nobodys(void **state)
 {
 	struct small *s = *state;
@@ -141,6 +162,7 @@ main(void)
 		T(a_narrowing_shows_only_to_who_had_a_delivery),
 		T(a_shared_decision_shows_to_none_of_its_recipients),
 		T(a_record_stands_in_a_partys_tree_by_one_slot),
+		T(what_was_lost_with_the_log_before_shows_to_every_party),
 		T(what_cannot_be_read_is_nobodys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ class Install(unittest.TestCase):
                        "sbin/relto-signer", "share/man/man8/relto-signer.8", "share/man/man5/reltod.conf.5",
                        "share/man/man5/relto-context.5", "share/man/man5/relto-policy.5", "share/man/man5/relto-bundle.5",
                        "lib/systemd/system/reltod.service", "lib/systemd/system/relto-signer.service",
+                       "lib/systemd/system/reltod.socket",
                        "lib/sysusers.d/relto.conf", "lib/tmpfiles.d/relto.conf"):
             self.assertTrue([f for f in found if re.search(r"(^|/)%s$" % re.escape(wanted), f)], wanted)
 
@@ -73,11 +74,32 @@ class Install(unittest.TestCase):
         except FileNotFoundError:
             raise unittest.SkipTest("NO %s: Debian's systemd has it" % words[0])
 
-    def test_the_unit_is_as_closed_as_it_is_meant_to_be(self):
-        (unit,) = glob.glob(os.path.join(self.dest, "**", "reltod.service"), recursive=True)
-        got = self.systemd("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", unit)
-        self.assertEqual(got.returncode, 0, got.stdout[-200:])
-        self.assertNotIn("ignoring", got.stderr, "a line that this systemd does not know")
+    def unit(self, name):
+        (path,) = glob.glob(os.path.join(self.dest, "**", "systemd", "**", name), recursive=True)
+        return path
+
+    def test_the_units_are_as_closed_as_they_are_meant_to_be(self):
+        for name in ("reltod.service", "relto-signer.service"):
+            got = self.systemd("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", self.unit(name))
+            self.assertEqual(got.returncode, 0, got.stdout[-200:])
+            self.assertNotIn("ignoring", got.stderr, "a line that this systemd does not know")
+            with open(self.unit(name), encoding="utf-8") as f:
+                self.assertEqual({"MemoryMax", "TasksMax", "IPAddressDeny"} - set(re.findall(r"(?m)^#?(\w+)=", f.read())), set())
+
+    def test_systemd_finds_nothing_wrong_in_the_units(self):
+        """Each also with the lines that somebody may take the # from."""
+        (sbin,) = {os.path.dirname(p) for p in glob.glob(os.path.join(self.dest, "**", "sbin", "relto*"), recursive=True)}
+        names = ("reltod.service", "reltod.socket", "relto-signer.service")
+        for way, into in (("as-it-is", r"#\1"), ("uncommented", r"\1")):
+            folder = os.path.join(self.dest, way)
+            os.mkdir(folder)
+            for name in names:
+                with open(self.unit(name), encoding="utf-8") as f:
+                    text = re.sub(r"(?m)^#(\w+=)", into, f.read())
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                    f.write(text.replace("/usr/sbin", sbin))
+            got = self.systemd("systemd-analyze", "verify", "--man=no", *[os.path.join(folder, n) for n in names])
+            self.assertEqual((got.returncode, got.stderr), (0, ""))
 
     def test_the_user_is_one_that_systemd_can_make(self):
         (users,) = glob.glob(os.path.join(self.dest, "**", "sysusers.d", "relto.conf"), recursive=True)

@@ -31,12 +31,13 @@ class ManagedLab(rig.Lab):
     def daemon_environment(self):
         return dict(os.environ, NOTIFY_SOCKET=self.manager, **self.variables)
 
-    def listens(self, listening):
-        """The broker is given this socket as a manager does; none any more without one."""
-        self.given = (listening.fileno(),) if listening else ()
+    def listens(self, *sockets):
+        """The broker is given these sockets as a manager does."""
+        self.given = tuple(sorted(s.fileno() for s in sockets))  # so none is lost when they move to 3 and on
+        moves = " ".join("%d<&%d" % (at, fd) for at, fd in enumerate(self.given, 3))
         # bash: others know descriptors of one digit
-        self.before = ("bash", "-c", 'exec 3<&%d; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' % listening.fileno(),
-                       "bash") if listening else ()
+        self.before = ("bash", "-c", 'exec %s; LISTEN_FDS=%d LISTEN_PID=$$ exec "$@"' % (moves, len(sockets)),
+                       "bash") if sockets else ()
 
     def next(self):
         return self.told.recv(4096).decode()
@@ -118,16 +119,21 @@ class Managed(rig.LabTest):
         self.lab.variables = {}
 
     def test_sockets_of_the_manager_are_listened_on_instead(self):
+        """As those of dist/reltod.socket: one of each family; who comes before the broker waits for it."""
         self.stop()
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.lab.listens(listening)
-        self.addCleanup(self.lab.listens, None)
-        self.lab.start()
-        self.assertEqual(self.lab.address, "127.0.0.1:%d" % listening.getsockname()[1])
-        with self.lab.client("gbr"):
-            pass
-        self.stop()
-        listening.close()
+        with socket.create_server(("127.0.0.1", 0)) as four, socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
+            self.lab.listens(four, six)
+            self.addCleanup(self.lab.listens)
+            with socket.create_connection(four.getsockname()) as early:
+                self.lab.start()
+                early.settimeout(30)
+                early.sendall(b"no TLS\r\n")
+                early.recv(1)
+            addresses = ["%s:%d" % (host, s.getsockname()[1]) for host, s in (("127.0.0.1", four), ("[::1]", six))]
+            self.assertCountEqual(self.lab.read("run/addresses").split(), addresses)
+            for self.lab.address in addresses:
+                self.lab.relto("whoami", context=self.lab.context_name("gbr"))
+            self.stop()
 
     def refused(self, **variables):
         got = subprocess.run([self.lab.reltod_path, "-c", self.lab.path("reltod.conf")], capture_output=True, timeout=60,

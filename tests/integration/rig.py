@@ -22,6 +22,9 @@ import wire  # noqa: E402
 SECOND = os.path.join(HERE, "..", "..", "tools", "relto_verify.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
+# Commands under ASan by the thousand: what they keep until they end is looked for where each runs once, without the lab
+# (test_readme.py, tests/foreign), and a memory error names this many callers.
+LEAN = {"ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=8"}
 
 
 def program(name):
@@ -205,7 +208,8 @@ class Lab:
     def prove_one(self, context, view, key, code):
         folder = os.path.join(self.base, "proved-" + context)
         self.relto("audit", "pull", folder, context=context)
-        said = [subprocess.run(verifier + [folder, "--key", key] + view, capture_output=True) for verifier in verifiers()]
+        said = [subprocess.run(verifier + [folder, "--key", key] + view, capture_output=True, env={**LEAN, **os.environ})
+                for verifier in verifiers()]
         codes = {got.returncode for got in said}
         if len(codes) > 1 or not codes <= {0, code} or (codes != {code} and not view):
             raise AssertionError("%s: %s" % (context, "\n".join("%s: exit %d\n%s" % (
@@ -250,8 +254,7 @@ class Lab:
 
     def relto(self, *args, context=None, stdin=b"", code=0, timeout=60, stdout=subprocess.PIPE, **variables):
         """Runs the command; gives (stdout, stderr) and checks its exit code unless 'code' is None."""
-        # what a command keeps until it ends is looked for by those that call it without the lab (test_readme.py, tests/foreign)
-        env = {"ASAN_OPTIONS": "detect_leaks=0", **self.environment(), **variables}
+        env = {**LEAN, **self.environment(), **variables}
         if context:
             env["RELTO_CONTEXT"] = context
         if self.address:

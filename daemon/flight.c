@@ -197,25 +197,31 @@ limit_orphans(struct consumer *k)
 
 /* ---- how long it waited ---- */
 
+uint64_t
+flight_since(const struct desk *d, const struct store_queued *q, const struct consumer *k,
+    const struct store_report *r)
+{
+	uint64_t from = r->accepted_us, wall = wall_best(&d->shell->wall);
+	uint64_t now = worker_now_ms(d->worker);
+	if (q->attempts > 0 || q->key.decision > r->intake + r->decisions)
+		return 0;
+	if (q->not_before_ms * 1000 > from)
+		from = q->not_before_ms * 1000;
+	uint64_t ms = wall > from ? (wall - from) / 1000 : 0;
+	return ms < now && now - ms > k->since_ms ? now - ms : k->since_ms;
+}
+
 void
 flight_wait_begins(struct flight *f, const struct consumer *k, const struct store_report *r)
 {
 	ASSERT_ON(ROLE_WORKER);
-	const struct desk *d = f->outlet->desk;
-	uint64_t from = r->accepted_us, wall = wall_best(&d->shell->wall);
-	uint64_t now = worker_now_ms(d->worker);
-	f->waits_ms = 0;
-	if (f->entry.attempts > 0 || f->entry.key.decision > r->intake + r->decisions)
-		return;
-	if (f->entry.not_before_ms * 1000 > from)
-		from = f->entry.not_before_ms * 1000;
-	uint64_t ms = wall > from ? (wall - from) / 1000 : 0;
-	f->waits_ms = ms < now && now - ms > k->since_ms ? now - ms : k->since_ms;
+	f->waits_ms = flight_since(f->outlet->desk, &f->entry, k, r);
 }
 
-static uint64_t
-deadline_of(const struct config *c, unsigned lane)
+uint64_t
+flight_deadline(const struct desk *d, unsigned lane)
 {
+	const struct config *c = desk_settings(d);
 	return lane == 0   ? c->deadline_routine_ms
 	       : lane == 1 ? c->deadline_priority_ms
 	       : lane == 2 ? c->deadline_immediate_ms
@@ -229,7 +235,7 @@ flight_wait_ends(struct flight *f)
 	struct outlet *o = f->outlet;
 	struct worker *w = o->desk->worker;
 	unsigned lane = f->entry.key.precedence - 1u;
-	uint64_t now = worker_now_ms(w), deadline = deadline_of(desk_settings(o->desk), lane);
+	uint64_t now = worker_now_ms(w), deadline = flight_deadline(o->desk, lane);
 	if (f->waits_ms == 0)
 		return;
 	uint64_t ms = now - f->waits_ms;

@@ -40,6 +40,12 @@ metrics_wait(struct metrics *m, unsigned lane, uint64_t ms, bool late)
 	add(&w->late, late);
 }
 
+void
+metrics_overdue(struct metrics *m, unsigned lane, bool more)
+{
+	add(&m->wait[lane].overdue, more ? 1 : UINT64_MAX); /* less one */
+}
+
 static void
 sum_up(uint64_t *to, const _Atomic uint64_t *from)
 {
@@ -55,6 +61,7 @@ metrics_sum_waits(const struct metrics *m, unsigned lane, struct metric_waits *s
 	sum_up(&sum->count, &w->count);
 	sum_up(&sum->ms, &w->ms);
 	sum_up(&sum->late, &w->late);
+	sum_up(&sum->overdue, &w->overdue);
 }
 
 void

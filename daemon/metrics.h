@@ -54,12 +54,12 @@ struct metrics {
 	struct metric_wait { /* of a lane's reports, until they were sent */
 		_Atomic uint64_t
 		    step[METRIC_WAIT_STEPS]; /* as long as this bound, but not the one before */
-		_Atomic uint64_t count, ms, late;
+		_Atomic uint64_t count, ms, late, overdue;
 	} wait[METRIC_LANES];
 };
 /* The same, as sums. */
 struct metric_waits {
-	uint64_t step[METRIC_WAIT_STEPS], count, ms, late;
+	uint64_t step[METRIC_WAIT_STEPS], count, ms, late, overdue;
 };
 
 /* By the owner alone. */
@@ -68,6 +68,9 @@ void metrics_add(struct metrics *m, enum metric which, uint64_t n);
 void metrics_sum(const struct metrics *m, uint64_t sum[METRIC_COUNT]);
 /* A report of a lane waited so long; 'late': longer than its deadline.  By the owner alone. */
 void metrics_wait(struct metrics *m, unsigned lane, uint64_t ms, bool late);
+/* In one subscription more, or one less, the oldest report of a lane waits past its deadline.  By
+ * the owner alone. */
+void metrics_overdue(struct metrics *m, unsigned lane, bool more);
 /* Adds the waits of a lane to 'sum'. */
 void metrics_sum_waits(const struct metrics *m, unsigned lane, struct metric_waits *sum);
 const char *metrics_name(enum metric which);

@@ -77,6 +77,11 @@ lanes(const struct shell *s, FILE *to)
 	for (unsigned lane = 0; lane < METRIC_LANES; lane++)
 		(void)fprintf(to, "relto_deliveries_late_total{lane=\"%s\"} %" PRIu64 "\n",
 		    name[lane], sum[lane].late);
+	head(to, "relto_deliveries_overdue", "gauge",
+	    "subscriptions in which a report of the lane waits past its deadline now");
+	for (unsigned lane = 0; lane < METRIC_LANES; lane++)
+		(void)fprintf(to, "relto_deliveries_overdue{lane=\"%s\"} %" PRIu64 "\n", name[lane],
+		    sum[lane].overdue);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "daemon/on_sessions.h"
 #include "daemon/on_upkeep.h"
 #include "daemon/outlet.h"
+#include "daemon/overdue.h"
 #include "daemon/publish.h"
 #include "daemon/pull.h"
 #include "daemon/receipts.h"
@@ -174,6 +175,8 @@ on_tick(struct worker *w)
 		if (look)
 			outlet_more(o);
 		outlet_tick(o);
+		if (look)
+			overdue_look(o);
 	}
 	desk_flush_refusals(d, false);
 	upkeep_tick(w);

@@ -6,6 +6,7 @@
 #include "daemon/fill.h"
 #include "daemon/log.h"
 #include "daemon/on.h"
+#include "daemon/overdue.h"
 #include "proto/msg.h"
 
 #include <assert.h>
@@ -150,6 +151,7 @@ outlet_free(struct outlet *o)
 	ASSERT_ON(ROLE_WORKER);
 	struct flight *f;
 	assert(LIST_EMPTY(&o->consumers));
+	overdue_end(o);
 	while ((f = TAILQ_FIRST(&o->all)) != NULL)
 		flight_end(f);
 	for (size_t i = 0; i < OUTLET_LANES; i++)
@@ -232,9 +234,10 @@ restock(struct outlet *o, unsigned lane)
 	return true;
 }
 
-static bool
-lane_waits(struct outlet *o, unsigned lane)
+bool
+outlet_lane_waits(struct outlet *o, unsigned lane)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct lane *l = &o->lanes[lane];
 	while (TAILQ_EMPTY(&l->ready) && l->at >= l->count)
 		if (!l->more || !restock(o, lane))
@@ -309,9 +312,8 @@ wake_dormant(struct outlet *o, unsigned lane, uint64_t signed_to)
 
 /* ---- sending ---- */
 
-/* The role, and judged under the present rules (S9). */
-static bool
-may_read(const struct consumer *k)
+bool
+outlet_may_read(const struct consumer *k)
 {
 	const struct conn *c = k->conn;
 	return c->state == CONN_READY && c->peer != NULL &&
@@ -321,7 +323,7 @@ may_read(const struct consumer *k)
 static bool
 may_take(const struct consumer *k)
 {
-	return k->out < k->credit && may_read(k);
+	return k->out < k->credit && outlet_may_read(k);
 }
 
 static struct consumer *
@@ -355,11 +357,11 @@ next_turn(struct outlet *o, unsigned *lane)
 {
 	struct consumer *k;
 	for (*lane = 0; *lane < OUTLET_LANES; ++*lane)
-		if (o->lanes[*lane].passed >= LIMIT_AGING_FLOOR - 1 && lane_waits(o, *lane) &&
-		    (k = reader(o, *lane)) != NULL)
+		if (o->lanes[*lane].passed >= LIMIT_AGING_FLOOR - 1 &&
+		    outlet_lane_waits(o, *lane) && (k = reader(o, *lane)) != NULL)
 			return k;
 	while (*lane > 0)
-		if (lane_waits(o, --*lane))
+		if (outlet_lane_waits(o, --*lane))
 			return reader(o, *lane);
 	return NULL;
 }
@@ -369,7 +371,7 @@ count_pick(struct outlet *o, unsigned lane)
 {
 	o->lanes[lane].passed = 0;
 	for (unsigned i = 0; i < lane; i++)
-		if (o->lanes[i].passed < LIMIT_AGING_FLOOR && lane_waits(o, i))
+		if (o->lanes[i].passed < LIMIT_AGING_FLOOR && outlet_lane_waits(o, i))
 			o->lanes[i].passed++;
 }
 
@@ -401,7 +403,7 @@ tell_credit(struct outlet *o)
 	const struct consumer *k;
 	uint32_t credit = 0;
 	LIST_FOREACH (k, &o->consumers, of_outlet)
-		credit += may_read(k) ? k->credit : 0;
+		credit += outlet_may_read(k) ? k->credit : 0;
 	if (o->id < s->credit_count)
 		atomic_store_explicit(&s->credit[o->id], credit, memory_order_relaxed);
 }

@@ -125,6 +125,7 @@ struct outlet {
 		size_t dormant_count, dormant_room;
 		uint64_t wake_ms; /* the earliest of them; UINT64_MAX: none */
 		unsigned passed;  /* picked from lanes above while this one waited */
+		bool overdue;	  /* its oldest waits past the lane's deadline (overdue.h) */
 	} lanes[OUTLET_LANES];
 	unsigned jobs;		 /* flights with the committer, or about to go */
 	struct job *asking;	 /* their DELIVERYs, while it pumps; NULL: none */
@@ -188,6 +189,10 @@ MUST_USE bool prepare_flight(struct flight *f, struct consumer *k);
 /* It waits for the quorum of witnesses, for 24 bytes; the caller drops the flight.  False: it stays
  * one (it was sent before, or there is no memory). */
 bool outlet_lay_down(struct flight *f);
+/* Whether something of the lane could be picked; its stock is filled, in the desk's view. */
+bool outlet_lane_waits(struct outlet *o, unsigned lane);
+/* Its session may read: the role, and judged under the present rules (S9). */
+bool outlet_may_read(const struct consumer *k);
 /* Sends what prepare_flight gathered in o->asking. */
 void prepare_ask(struct outlet *o);
 struct lane *flight_lane(const struct flight *f);
@@ -199,6 +204,12 @@ void flight_due(struct flight *f, uint64_t in_ms);
 /* How long it waits: since its acceptance, its not-before or the coming of its reader, until its
  * last byte was handed to TLS.  What was held, or is delivered again, is not measured. */
 void flight_wait_begins(struct flight *f, const struct consumer *k, const struct store_report *r);
+/* The same of an entry that has no flight, or none that goes: since when it waits, by the worker's
+ * clock; 0: not measured. */
+uint64_t flight_since(const struct desk *d, const struct store_queued *q, const struct consumer *k,
+    const struct store_report *r);
+/* Of a lane, 0: none. */
+uint64_t flight_deadline(const struct desk *d, unsigned lane);
 /* Past its lane's deadline the operator is told, once a second. */
 void flight_wait_ends(struct flight *f);
 /* It takes nobody's credit any more. */

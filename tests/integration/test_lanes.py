@@ -146,7 +146,50 @@ class Waits(LaneTest):
     @classmethod
     def prepare(cls):
         cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "observe { socket \"run/observe\" }\n"
-                      "deadlines {\n    routine 24h\n    flash 24h\n}\n")
+                      "deadlines {\n    routine 24h\n    priority 300ms\n    immediate 300ms\n    flash 24h\n}\n")
+
+    def overdue(self, lane):
+        return self.metrics()["relto_deliveries_overdue{lane=\"%s\"}" % lane]
+
+    def told(self, lane):
+        return re.findall(r"delivery\.overdue (subscription=\d+ lane=%d .*)" % lane, self.lab.messages())
+
+    def test_what_waits_behind_a_reader_that_acknowledges_nothing_is_told_while_it_waits(self):
+        gbr, nor = self.client("gbr"), self.client("nor")
+        nor.subscribe("stopped", SLOW, credit=1)
+        self.publish(gbr, [1000], SLOW, "PRIORITY")
+        first = nor.receive()
+        self.publish(gbr, [1000] * 2, SLOW, "PRIORITY")
+        rig.until(lambda: self.told(1), 10, "a word of the report that waits")
+        self.assertRegex(self.told(1)[0], r"^subscription=\d+ lane=1 waits_ms=\d{3,4} deadline_ms=300$")
+        self.assertEqual((self.overdue("PRIORITY"), self.overdue("ROUTINE")), (1, 0))
+        nor.ack(first)
+        nor.ack(nor.receive())  # the last one waits as long, and it is one spell
+        last = nor.receive()
+        rig.until(lambda: self.overdue("PRIORITY") == 0, 10, "an end of it")
+        self.assertEqual(len(self.told(1)), 1)
+        self.publish(gbr, [1000], SLOW, "PRIORITY")
+        rig.until(lambda: self.overdue("PRIORITY") == 1, 10, "another spell")
+        self.assertEqual(len(self.told(1)), 2)
+        nor.ack(last)
+        nor.ack(nor.receive())
+
+    def test_what_is_on_its_way_over_a_slow_line_is_told_while_somebody_reads_it(self):
+        self.known("line")
+        gbr = self.client("gbr", timeout=60)
+        self.publish(gbr, [8 * MiB], SLOW, "IMMEDIATE")
+        link, reader = self.behind_a_line("line")
+        rig.until(lambda: self.told(2), 10, "a word of the report that is on its way")
+        self.assertEqual(self.overdue("IMMEDIATE"), 1)
+        nor = self.client("nor", timeout=60)
+        nor.subscribe("beside", SLOW, credit=1)
+        self.publish(gbr, [1000] * 2, SLOW, "IMMEDIATE")
+        rig.until(lambda: self.overdue("IMMEDIATE") == 2, 10, "a look at both")
+        self.assertEqual(len(self.told(2)), 2, "the first one again")
+        nor.close()
+        reader.close()
+        rig.until(lambda: self.overdue("IMMEDIATE") == 0, 10, "nobody reads it any more")
+        self.assertEqual(len(self.told(2)), 2)
 
     def metrics(self):
         with socket.socket(socket.AF_UNIX) as s:

@@ -60,7 +60,8 @@ class Readme(unittest.TestCase):
         marked = "".join("echo '== block %d'\n%s" % (i, b) for i, b in enumerate(commands))
         said = self.run_script(marked)
         for words in ("signature good: GBR", "withhold  classification", "did you mean 'ATLAS SECRET'", "OK (0)",
-                      "nothing is published while it is suspended", "certificate has been revoked", "forged: exit 6"):
+                      "RECALLS report", "nothing is published while it is suspended", "there are no dead letters",
+                      "relto_ready 1", "certificate has been revoked", "forged: exit 6"):
             self.assertIn(words, said)
         lab = said.split("== block 1\n", 1)[1]
         self.assertEqual(lab.count("    Two skiffs approached"), 1, "NOR alone reads the first portion")

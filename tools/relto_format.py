@@ -156,7 +156,8 @@ class Record:
 HEX = "([0-9a-f]{64})"
 LINE = re.compile(r"(0|[1-9]\d*) %s %s (-|%s)((?: %s)*)\n" % (HEX, HEX, HEX, HEX))
 CLAIMS = rb"relto-bundle 1\norigin (.+)\nsize (\d+)\nview (?:hub|party (.+))\nfirst (\d+)\n"
-NOTE = re.compile(b"(.+\n(?:.+\n)*)\n((?:\xe2\x80\x94 [^ +\n]+ [^\\s]+\n){1,16})")
+KEY_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+NUMBER = rb"(0|[1-9]\d{0,19})"
 
 
 class Tree:
@@ -193,29 +194,60 @@ def read_vkey(text):
     return name, bytes.fromhex(key_id.decode()), key[1:], text.strip()
 
 
+def is_key_name(name):
+    return len(name) <= 255 and KEY_NAME.fullmatch(name.decode())
+
+
+def read_note(note):
+    """(text, [(name, key id and signature)]) of a signed note."""
+    text, gap, lines = note.rpartition(b"\n\n")
+    need(gap and lines.endswith(b"\n") and len(note) <= 65536, "no note")
+    need(not re.search(r"[\x00-\x09\x0b-\x1f]", note.decode()), "a note with control characters")
+    signed = []
+    for line in lines[:-1].split(b"\n"):
+        form = re.fullmatch(b"\xe2\x80\x94 ([^ ]+) (.+)", line)
+        need(form and is_key_name(form[1]), "no signature line")
+        signed.append((form[1], unbase64(form[2])))
+        need(len(signed[-1][1]) >= 5, "a signature of nothing")
+    need(len(signed) <= 16, "more than 16 signatures")
+    return text + b"\n", signed
+
+
+def generation_of(origin):
+    """(stem, generation) of a log; no generation where its name has none."""
+    form = re.fullmatch(rb"(.+)/g%s" % NUMBER, origin)
+    return (form[1], int(form[2])) if form and int(form[2]) < 2**64 else (origin, None)
+
+
+def read_three(text):
+    """(origin, size, root) of the lines of a checkpoint."""
+    form = re.fullmatch(rb"(.+)\n%s\n(.{44})\n" % NUMBER, text)
+    need(form and int(form[2]) < 2**64, "not the three lines of a checkpoint")
+    root = unbase64(form[3])
+    need(len(root) == 32, "a root that is none")
+    return form[1], int(form[2]), root
+
+
 def read_checkpoint(note, vkey):
     """(size, root) of a note that the log signed whose key this is."""
-    form = NOTE.fullmatch(note)
-    need(form and len(note) <= 65536, "checkpoint: no note")
-    lines = [(name, unbase64(blob)) for _, name, blob in (line.split(b" ") for line in form[2].splitlines())]
+    text, lines = read_note(note)
     ours = [blob[4:] for name, blob in lines if (name, blob[:4]) == vkey[:2]]
-    need(len(ours) == 1 and ed25519_good(vkey[2], ours[0], form[1]), "checkpoint: not signed by this log", SIGNATURE)
-    text = re.fullmatch(rb"(.+)\n(0|[1-9]\d{0,19})\n(.{44})\n", form[1])
-    need(text and text[1] == vkey[0] and int(text[2]) < 2**64, "checkpoint: its three lines")
-    return int(text[2]), unbase64(text[3])
+    need(len(ours) == 1 and ed25519_good(vkey[2], ours[0], text), "checkpoint: not signed by this log", SIGNATURE)
+    origin, size, root = read_three(text)
+    need(origin == vkey[0], "the checkpoint of another log")
+    return size, root
 
 
 def read_head(note, key):
-    """(name, generation, size, root) of a head of another generation, and whether this key signed it under that name:
-    None if it did not, False if what stands there for it is wrong."""
-    form = NOTE.fullmatch(note)
-    text = form and re.fullmatch(rb"((.+)/g(\d+))\n(0|[1-9]\d{0,19})\n(.{44})\n", form[1])
-    need(text and len(note) <= 65536, "its head is no checkpoint")
-    key_id = sha(text[1], b"\n\1", key)[:4]
-    lines = [(name, unbase64(blob)) for _, name, blob in (line.split(b" ") for line in form[2].splitlines())]
-    ours = [blob[4:] for name, blob in lines if (name, blob[:4]) == (text[1], key_id)]
-    signed = (len(ours) == 1 and ed25519_good(key, ours[0], form[1])) if ours else None
-    return text[2], int(text[3]), int(text[4]), unbase64(text[5]), signed
+    """(origin, size, root) of a head, and whether this key signed it under its origin: None if it did not, False if
+    what stands there for it is wrong."""
+    text, lines = read_note(note)
+    origin, size, root = read_three(text)
+    need(is_key_name(origin), "its origin is the name of no key")
+    key_id = sha(origin, b"\n\1", key)[:4]
+    ours = [blob[4:] for name, blob in lines if (name, blob[:4]) == (origin, key_id)]
+    signed = (len(ours) == 1 and ed25519_good(key, ours[0], text)) if ours else None
+    return origin, size, root, signed
 
 
 class Bundle:

@@ -19,8 +19,8 @@ import relto_foreign as foreign  # noqa: E402
 from relto_approval import Approvals  # noqa: E402
 from relto_backfill import Backfill  # noqa: E402
 from relto_format import (  # noqa: E402
-    CONSISTENCY, CONTENT, GAP, HEX, INCLUSION, MALFORMED, RELEASED, SIGNATURE, TIME, Bundle, Record, Tree, need,
-    read_head, read_vkey, sha)
+    CONSISTENCY, CONTENT, GAP, HEX, INCLUSION, MALFORMED, RELEASED, SIGNATURE, TIME, Bundle, Record, Tree,
+    generation_of, need, read_head, read_vkey, sha)
 
 USAGE, GRAVEST = 1, (SIGNATURE, MALFORMED, INCLUSION, CONSISTENCY, CONTENT, GAP, TIME)
 UNCHECKED = "cosignatures, forks, age, what a client kept, revocation"
@@ -300,10 +300,10 @@ class Verifier(Approvals, Backfill, Bundle):
         """The heads of the log before this one: at the beginning, the largest first."""
         self.must(self.first or r.at == len(self.recovered), GAP, "a RECOVER behind another record")
         self.must(sha(r.body["head"]) == r.body["digest"], CONTENT, "not the digest of its head")
-        stem, generation, size, root, signed = read_head(r.body["head"], self.vkey[2])
+        origin, size, root, signed = read_head(r.body["head"], self.vkey[2])
         need(signed is not False, "its head is not signed as it says", SIGNATURE)
-        ours = re.fullmatch(rb"(.+)/g(\d+)", self.vkey[0])
-        good = ours and stem == ours[1] and generation < int(ours[2]) and r.body["size"] <= size
+        (stem, then), (ours, now) = generation_of(origin), generation_of(self.vkey[0])
+        good = None not in (then, now) and stem == ours and then < now and r.body["size"] <= size
         self.must(good, CONTENT, "its head is of no earlier generation, or of less than was restored")
         if self.recovered:
             restored, before, was = self.recovered[-1]

@@ -295,6 +295,7 @@ BUNDLE = [
     ("checkpoint: a line more", "hub", 3, head(lambda part: part.append(b"more"))),
     ("checkpoint: a bit of the signature", "hub", 3, blob(-1)),
     ("checkpoint: a bit of the key id", "hub", 3, blob(0)),
+    ("checkpoint: a line of another that is a key id alone", "hub", 2, signatures(lambda part: part.append("— o AAAAAA==".encode()))),
     ("checkpoint: signed by another of the same name", "hub", 3, resigned),
     ("checkpoint: its signature twice", "hub", 3, signatures(lambda part: part.append(part[0]))),
     ("checkpoint: no signature", "hub", 2, signatures(list.clear)),

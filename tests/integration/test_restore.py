@@ -238,7 +238,9 @@ class Restored(UpkeepTest):
         smaller = old.note(re.sub(r"\n\d+\n", "\n%d\n" % (size - 1), text)).encode()
         forked = old.note(re.sub(r"\n[^\n]{44}\n$", "\n" + "A" * 43 + "=\n", text)).encode()
         rows = [(0, lambda log: None), (0, again(smaller)), (0, headed(stranger.note(text).encode())),
-                (2, headed(b"no note")), (3, headed(head[:-8] + b"AAAAAA=\n")),
+                (2, headed(b"no note")), (2, headed(head + "— other AAAAAA==\n".encode())),
+                (2, other(r"\n\d+\n", "\n%d\n" % 2**64)), (6, other(r"/g1\n", "/g01\n", forge.Key("hub.example/relto/g01", pem))),
+                (6, other(r"/g1\n", "\n", forge.Key("hub.example/relto", pem))), (3, headed(head[:-8] + b"AAAAAA=\n")),
                 (5, again(forked)), (6, lambda log: log.records[0].set(7, 2, H(b"x"))),
                 (6, other(r"/g1\n", "/g2\n", new)), (6, other(r"^hub", "bub", forge.Key("bub.example/relto/g1", pem))),
                 (6, lambda log: log.records[0].set(7, 1, u64(size + 1))), (6, again(smaller, u64(1))),

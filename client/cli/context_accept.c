@@ -187,6 +187,19 @@ json_head(struct out_json *j, const char *key, const char *origin, const struct 
 	out_json_end(j, '}');
 }
 
+/* Who says nothing of the log before does not say that nothing of it is lost. */
+static void
+json_lost(struct out_json *j, const struct claim *last)
+{
+	if (last == NULL) {
+		out_json_text(j, "restored", NULL);
+		out_json_text(j, "lost", NULL);
+		return;
+	}
+	out_json_uint(j, "restored", last->restored);
+	out_json_uint(j, "lost", last->head.size - last->restored);
+}
+
 static void
 json_offer(const struct accepting *c, const char *vkey, bool accepted)
 {
@@ -200,8 +213,7 @@ json_offer(const struct accepting *c, const char *vkey, bool accepted)
 	for (size_t i = 0; i < c->claim_count; i++)
 		json_head(&j, NULL, o->believed.name, &c->claims[i].head);
 	out_json_end(&j, ']');
-	out_json_uint(&j, "restored", c->claims[0].restored);
-	out_json_uint(&j, "lost", c->claims[0].head.size - c->claims[0].restored);
+	json_lost(&j, c->claim_count == 0 ? NULL : &c->claims[0]);
 	out_json_bool(&j, "accepted", accepted);
 	out_json_end(&j, '}');
 	out_json_line(&j);

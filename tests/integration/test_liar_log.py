@@ -187,6 +187,8 @@ class Generations(Logs):
         for note in (hub.Log(self.lab, G1, ed25519.Ed25519PrivateKey.generate()).note(5, b"x" * 32), b"no note", self.two.note(5, b"x" * 32)):
             self.recover(note)
             self.assertIn("says     nothing of the log that is known here", self.accept(code=64)[0])
+            said = json.loads(self.accept("--json", code=64)[0])
+            self.assertEqual((said["recover"], said["restored"], said["lost"]), ([], None, None), "not that nothing is lost")
 
     def test_what_was_noted_is_checked(self):
         self.show(self.two, 3)

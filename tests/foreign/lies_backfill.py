@@ -24,13 +24,13 @@ def released(log, asked):
     raise NotHere("something released of a report that asks for backfill, or does not")
 
 
-def part(n, data):
+def wire_part(n, data):
     return bytes([n << 3 & 127 | 130, n >> 4, len(data)]) + data
 
 
 def field_19(who, asked, agreements, more=b""):
     inner = b"\x0a" + bytes([len(who)]) + who + (b"\x10\1" if asked else b"") + more
-    return part(19, inner + b"".join(b"\x1a" + bytes([len(a)]) + a for a in agreements))
+    return wire_part(19, inner + b"".join(b"\x1a" + bytes([len(a)]) + a for a in agreements))
 
 
 def content(log, folder, digest):
@@ -171,6 +171,15 @@ def expired(r, intake, log):
     r.set(4, 3, log.add_content("facts", data + b"\x30" + varint(time) + b"\x40" + varint(time)))
 
 
+def part(behind=0):
+    """The bundle begins with the INTAKE of the backfill, or so many records behind it."""
+    def begins(folder, log, key):
+        first = number(log.records[-1].field(4, 4)) + behind
+        log.write(folder, key, first=first)
+        return "--from", str(first)
+    return begins
+
+
 TABLE = [
     ("a backfill", 0, Backfill()),
     ("a backfill of what is withheld", 7, Backfill(decision=withheld)),
@@ -202,4 +211,13 @@ TABLE = [
     ("a backfill by facts that no file has", 0, Backfill(decision=lambda r, *_: r.set(4, 3, H(b"none")))),
     ("a backfill of what had expired", 9, Backfill(decision=expired)),
     ("the facts of a backfill with an INTAKE", 6, in_the_run),
+    ("a backfill in a part of the log", 0, Backfill(), part()),
+    ("a backfill of what is withheld in a part of the log", 7, Backfill(decision=withheld), part()),
+    ("a backfill twice in a part of the log", 7, Backfill(more=again), part()),
+    ("a backfill of what was recalled in a part of the log", 7, Backfill(before=recalled), part()),
+    ("a backfill under an agreement that has it no more in a part of the log", 7, Backfill(policy=without), part()),
+    ("a backfill for who may not receive in a part of the log", 7, Backfill(member=False), part()),
+    ("a backfill by facts for another in a part of the log", 6,
+     Backfill(said=lambda names: field_19(b"YYY", True, names)), part()),
+    ("a backfill of what is withheld behind its INTAKE in a part of the log", 0, Backfill(decision=withheld), part(1)),
 ]

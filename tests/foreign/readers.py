@@ -81,14 +81,14 @@ class Bench:
             copy.restore()
 
     def told_anew(self, what, after=None):
-        """A bundle of ours that tells the hub's log with a change, signed; what verifies it."""
+        """A bundle of ours that tells the hub's log with a change, signed; what verifies it.  'after' may write it anew, and
+        gives what the verifiers are to be told of that."""
         log = forge.Log(self.hub)
         key = forge.Key(log.origin)
         what(log.rekey(key).settle())
         log.write(self.liar, key)
-        if after:
-            after(self.liar, log, key)
-        return self.liar, key.vkey
+        told = after(self.liar, log, key) if after else None
+        return self.liar, key.vkey, *(told or ())
 
     def codes(self, what):
         call = self.told_anew(what)

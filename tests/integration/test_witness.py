@@ -317,7 +317,7 @@ class Heads(Receiving):
         self.assertEqual(self.told(0)[0].attests, [])
 
     def test_a_broker_that_refuses_what_it_showed_raises_the_alarm(self):
-        for answer, alarm in ((b"fork", True), (b"bad-signature", True), (b"quota", False), (b"not-yet", False),
+        for answer, alarm in ((b"fork", True), (b"bad-signature", True), (b"quota", False), (b"limit", False),
                               (b"busy", False), (b"malformed", False)):
             h, err = self.told(4, answer=answer, code=76 if alarm else 0)
             self.assertEqual((len(h.attests), "ALARM: the broker refuses what was attested" in err), (1, alarm), err)

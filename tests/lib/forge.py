@@ -235,8 +235,8 @@ class Log:
                              (3, heads.get(party, b""))):
                 r.set(7, k, value)
 
-    def write(self, folder, key, view="hub"):
-        """The whole bundle, signed; contents are copied as they are, once."""
+    def write(self, folder, key, view="hub", first=0):
+        """The bundle with all from 'first' on in full, signed; contents are copied as they are, once."""
         shutil.rmtree(os.path.join(folder, "tile"), ignore_errors=True)
         for name in os.listdir(self.folder):
             if name not in ("bundle", "log.vkey", "checkpoint", "tile", "record", "report") and view == "hub":
@@ -246,7 +246,7 @@ class Log:
             put(folder, name, data)
         datas = [r.leaf_data for r in self.records]
         leaves = [H(b"\0", d) for d in datas]
-        put(folder, "bundle", "relto-bundle 1\norigin %s\nsize %d\nview %s\nfirst 0\n" % (key.name, len(datas), view))
+        put(folder, "bundle", "relto-bundle 1\norigin %s\nsize %d\nview %s\nfirst %d\n" % (key.name, len(datas), view, first))
         put(folder, "log.vkey", key.vkey + "\n")
         text = "%s\n%d\n%s\n" % (key.name, len(datas), base64.b64encode(root_of(leaves)).decode())
         put(folder, "checkpoint", key.note(text))
@@ -255,17 +255,17 @@ class Log:
         while hashes:
             tiles(folder, str(level), hashes)
             level, hashes = level + 1, [root_of(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
-        self.write_records(folder, view)
+        self.write_records(folder, view, first)
 
-    def write_records(self, folder, view):
+    def write_records(self, folder, view, begin):
         party = view[6:].encode() if view.startswith("party ") else None
         for first in range(0, len(self.records), 1024):
             out, lines = b"", ""
             for i, r in enumerate(self.records[first:first + 1024], first):
                 shown = r.shown_to(party) if party else range(1, 9)
-                opening = r.opening(shown) if shown else b""
+                opening = r.opening(shown) if shown and i >= begin else b""
                 out += struct.pack(">I", len(opening)) + opening
-                lines += "%d %s\n" % (i, self.lines[r]) if r in self.lines else ""
+                lines += "%d %s\n" % (i, self.lines[r]) if r in self.lines and i >= begin else ""
             put(folder, "record/%06d" % (first // 1024), out)
             if not party:
                 put(folder, "report/%06d" % (first // 1024), lines)

@@ -75,8 +75,7 @@ keep_recall(struct committer *c, const struct apply_dead *d, struct err *e)
 		if (s->mode != d->mode || s->gone || s->id == d->entry->key.subscription)
 			continue;
 		q.key.subscription = s->id;
-		batch_tell(c, d->party, s);
-		return store_enqueue(c->ledger->store, &q, e);
+		return store_enqueue(c->ledger->store, &q, e) && batch_back(c, d->party, &q, e);
 	}
 	return true;
 }
@@ -93,8 +92,8 @@ apply_dead_letter(struct committer *c, struct apply_dead *d, struct err *e)
 		return false;
 	if (!found)
 		return err_set(e, ERR_CORRUPT, "a queue entry without what was given");
-	if (g.masks.len == 0)
-		return keep_recall(c, d, e);
+	if (g.masks.len == 0) /* and when it was acknowledged it is over (S6) */
+		return g.good_until_us != 0 || keep_recall(c, d, e);
 	if (d->record == STORE_NONE && !put_record(c, d, &g, &d->record, e))
 		return false;
 	if (!has_room(c, store_letters(s, d->party->id), q->bytes)) {

@@ -308,9 +308,8 @@ requeue(struct committer *c, const struct store_letter *l, const struct store_gi
 		if (!is_meant(p, s, l, topic) || !apply_mailbox_takes(c, p->id, l->bytes))
 			continue;
 		entry.key.subscription = s->id;
-		if (!store_enqueue(c->ledger->store, &entry, e))
+		if (!store_enqueue(c->ledger->store, &entry, e) || !batch_back(c, p, &entry, e))
 			return false;
-		batch_tell(c, p, s);
 		*went = true;
 	}
 	return true;

@@ -81,6 +81,25 @@ batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *
 		n->subscriptions[n->count++] = s->id;
 }
 
+bool
+batch_back(struct committer *c, struct roll_party *p, const struct store_queued *q, struct err *e)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	struct notice *n = batch_notice(c, p->worker);
+	if (n != NULL && n->back_count == n->back_room) {
+		size_t room = n->back_room == 0 ? 16 : 2 * n->back_room;
+		struct notice_back *more = reallocarray(n->backs, room, sizeof(*more));
+		if (more == NULL)
+			return err_set(e, ERR_NOMEM, "what came back to a queue");
+		n->backs = more;
+		n->back_room = room;
+	}
+	if (n == NULL)
+		return err_set(e, ERR_NOMEM, "what came back to a queue");
+	n->backs[n->back_count++] = (struct notice_back){ q->key, q->report.originator };
+	return true;
+}
+
 /* Room for one more; false: the worker reads that record itself. */
 static bool
 reach(struct notice *n)

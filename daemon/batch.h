@@ -287,6 +287,9 @@ struct apply_queue {
 MUST_USE bool apply_enqueue(
     struct committer *c, struct roll_party *p, struct apply_queue *q, size_t *count, struct err *e);
 void batch_tell(struct committer *c, struct roll_party *p, struct roll_subscription *s);
+/* The same of an entry whose place in the queue is an old one, which its worker may have passed. */
+MUST_USE bool batch_back(
+    struct committer *c, struct roll_party *p, const struct store_queued *q, struct err *e);
 /* Tells the party's worker of a DELIVERY to it. */
 void batch_show(struct committer *c, struct roll_party *p, const struct evidence *v);
 struct notice *batch_notice(struct committer *c, unsigned worker);

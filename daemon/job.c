@@ -26,8 +26,10 @@ job_new(enum job_kind kind, struct arena **arena, size_t cap)
 void
 notice_free(struct notice *n)
 {
-	if (n != NULL)
+	if (n != NULL) {
 		free(n->deliveries);
+		free(n->backs);
+	}
 	free(n);
 }
 

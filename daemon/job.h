@@ -326,6 +326,11 @@ struct notice {
 		uint64_t deadline_us, decision;
 	} holds[128];
 	size_t hold_count;
+	struct notice_back { /* entries that came back to the place that they had; owned */
+		struct store_queue_key key;
+		uint32_t originator;
+	} * backs;
+	size_t back_count, back_room;
 	struct evidence
 	    *deliveries; /* that were recorded, for the worker of their recipient; owned */
 	size_t delivery_count, delivery_room;

@@ -280,6 +280,11 @@ on_notice(struct worker *w, struct letter *l)
 			outlet_more(o);
 			outlet_pump(o);
 		}
+	for (size_t i = 0; i < n->back_count; i++)
+		if ((o = outlet_find(d, n->backs[i].key.subscription)) != NULL) {
+			outlet_back(o, &n->backs[i]);
+			outlet_pump(o);
+		}
 	if (n->all)
 		HASH_ITER (hh, d->outlets, o, tmp) {
 			outlet_more(o);

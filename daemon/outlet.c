@@ -273,6 +273,48 @@ take_off(struct outlet *o, unsigned lane)
 	return f;
 }
 
+/* Its flight, which did not notice yet that it was gone; NULL: none. */
+static struct flight *
+flight_of(const struct outlet *o, const struct store_queue_key *key)
+{
+	struct flight *f;
+	TAILQ_FOREACH (f, &o->all, of_outlet)
+		if (f->entry.key.precedence == key->precedence &&
+		    f->entry.key.decision == key->decision)
+			break;
+	return f;
+}
+
+/* It will be found: it is not fetched yet, or waits among those that are. */
+static bool
+is_ahead(const struct lane *l, uint64_t decision)
+{
+	if (l->after == STORE_QUEUE_START || decision > l->after)
+		return true;
+	for (size_t i = l->at; i < l->count; i++)
+		if (l->stock[i].key.decision == decision)
+			return true;
+	for (size_t i = 0; i < l->dormant_count; i++)
+		if (l->dormant[i].decision == decision)
+			return true;
+	return false;
+}
+
+void
+outlet_back(struct outlet *o, const struct notice_back *b)
+{
+	ASSERT_ON(ROLE_WORKER);
+	struct lane *l = &o->lanes[b->key.precedence - 1];
+	struct flight *f = flight_of(o, &b->key);
+	struct store_queued q = { .key = b->key, .report.originator = b->originator };
+	l->more = true;
+	if (f != NULL) { /* what was counted of it is over */
+		f->entry.attempts = 0;
+		f->look = 0;
+	} else if (!is_ahead(l, b->key.decision) && new_flight(o, &q) == NULL)
+		(void)!lay_down(l, &q); /* else its readers find it when they come again */
+}
+
 bool
 outlet_lay_down(struct flight *f)
 {

@@ -156,6 +156,9 @@ struct consumer *outlet_join(struct outlet *o, struct conn *c, uint32_t credit);
 void outlet_leave(struct consumer *k);
 /* There may be more in the queue. */
 void outlet_more(struct outlet *o);
+/* An entry came back to the place that it had, which may be one that was passed. */
+struct notice_back;
+void outlet_back(struct outlet *o, const struct notice_back *b);
 /* Sends what can be sent. */
 void outlet_pump(struct outlet *o);
 /* ack-wait: what was not acknowledged in time is sent again. */

@@ -116,6 +116,20 @@ class Subscriptions(MailboxTest):
         self.lab.stop()
         self.lab.start()
 
+    def test_a_recall_that_was_acknowledged_does_not_come_again_when_a_subscription_goes(self):
+        nor, short = self.reader("nor"), self.client("nor")
+        short.subscribe("brief", ">")
+        _, report = self.to_nor()
+        for c in (nor, short):
+            c.ack(c.receive())
+        short.close()
+        self.nothing_waits()
+        self.lab.relto("recall", str(uuid.UUID(bytes=report)), "--code", "legal", context="gbr")
+        nor.ack(nor.receive())
+        until(lambda: self.gone("brief"), 10, "its deletion")
+        self.nothing_waits()
+        self.assertIsNone(nor.receive(timeout=QUIET))
+
     def gone(self, name):
         try:
             self.delete(name)
@@ -173,6 +187,8 @@ class Subscriptions(MailboxTest):
 
 
 class Letters(MailboxTest):
+    limits = "queue-reports 2\nmax-deliveries 3"
+
     def full(self):
         """Two that wait, and one that found no room."""
         self.drop_all()
@@ -218,6 +234,22 @@ class Letters(MailboxTest):
         self.assertEqual(admin.text(7, 1), "NOR %s" % uuid.UUID(bytes=report))
         self.assertEqual(self.letters(), [])
         self.drain("nor")
+
+    def test_what_is_tried_again_comes_to_who_reads_though_younger_ones_came_before(self):
+        self.drop_all()
+        self.drain("nor")
+        nor = self.reader("nor")
+        _, poison = self.to_nor()
+        for n in range(4):  # the last time, and younger ones that are acknowledged
+            got = nor.receive(timeout=20)
+            (nor.nack if got.manifest.id == poison else nor.ack)(got)
+            self.to_nor() if n == 0 else None
+        self.dead(poison, "max-deliveries", 3)
+        self.assertEqual(self.retry(poison), 1)
+        got = nor.receive(timeout=10)
+        self.assertEqual((got.manifest.id, got.raw.attempt), (poison, 1))
+        nor.ack(got)
+        self.nothing_waits()
 
     def test_what_may_not_go_any_more_does_not_go_by_a_retry(self):
         bodies, stream = [canary(), canary()], []

@@ -70,6 +70,7 @@ struct desk {
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
 	struct desk_attested attested[DESK_ATTESTED];
+	bool heads_due;	 /* a session could not be told of a head: all of them, once more */
 	bool holds_due;	 /* every hold is to be judged again, from the next tick on */
 	bool in_round;	 /* that is under way.. */
 	bool hold_begun; /* ..and has come to 'hold_at' */

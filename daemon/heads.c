@@ -103,9 +103,9 @@ heads_told(const struct conn *c, struct heads *out, struct err *e)
 
 /* ---- Heads ---- */
 
-/* The party's last PARTY_HEAD below 'size': its opening and where it stands. */
+/* Where the party's newest PARTY_HEAD below 'size' stands; STORE_NONE: there is none. */
 static bool
-party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m, struct err *e)
+find_party_head(struct conn *c, uint64_t size, uint64_t *out, struct err *e)
 {
 	struct desk *d = desk_of(c);
 	struct store_head head;
@@ -125,9 +125,26 @@ party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m, 
 			 ? event_body_number(&b, BODY_PARTY_HEAD_PREVIOUS)
 			 : STORE_NONE;
 	}
+	*out = at;
+	return true;
+}
+
+/* Its opening and where it stands below 'size'; and what it states, left alone if there is none. */
+static bool
+party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m,
+    struct session_shown *states, struct err *e)
+{
+	struct desk *d = desk_of(c);
+	struct record r;
+	struct body b;
+	uint8_t leaf[32];
+	uint64_t at;
+	if (!find_party_head(c, size, &at, e))
+		return false;
 	if (at == STORE_NONE)
 		return true;
-	if (!explain_record(d, at, &r, leaf, e) || !record_leaf(&d->sha, &r, leaf, e))
+	if (!explain_record(d, at, &r, leaf, e) || !record_leaf(&d->sha, &r, leaf, e) ||
+	    !event_body_parse(EVENT_PARTY_HEAD, RECORD_SLOT(&r, 7)->value, &b, e))
 		return false;
 	unsigned mask = 1u << 1 | 1u << 7;
 	size_t len = record_opening_size(&r, mask);
@@ -136,11 +153,9 @@ party_head(struct conn *c, struct arena *a, uint64_t size, struct msg_heads *m, 
 		return err_set(e, ERR_NOMEM, "opening");
 	record_opening_write(&r, mask, opening);
 	m->party_head = at;
-	if (!event_body_parse(EVENT_PARTY_HEAD, RECORD_SLOT(&r, 7)->value, &b, e))
-		return false;
-	attest_shown(c->session, event_body_number(&b, BODY_PARTY_HEAD_SIZE),
-	    event_body_get(&b, BODY_PARTY_HEAD_ROOT).data);
 	m->opening = bytes_from(opening, len);
+	states->size = event_body_number(&b, BODY_PARTY_HEAD_SIZE);
+	memcpy(states->root, event_body_get(&b, BODY_PARTY_HEAD_ROOT).data, sizeof(states->root));
 	return heads_inclusion(d, a, at, size, &m->inclusion, e);
 }
 
@@ -150,6 +165,7 @@ tell(struct conn *c, struct arena *a, struct err *e)
 	struct desk *d = desk_of(c);
 	struct session *s = c->session;
 	struct heads now;
+	struct session_shown states = { .size = 0 };
 	struct msg m = { .type = MSG_HEADS };
 	if (!heads_published(d, &now, e))
 		return false;
@@ -160,8 +176,10 @@ tell(struct conn *c, struct arena *a, struct err *e)
 	uint64_t sizes[2] = { s->heads_size, now.size };
 	m.heads = (struct msg_heads){ .checkpoint = now.note, .from = s->heads_size };
 	if (!heads_consistency(d, a, sizes, &m.heads.consistency, e) ||
-	    !party_head(c, a, now.size, &m.heads, e) || !conn_send(c, 3, &m, e))
+	    !party_head(c, a, now.size, &m.heads, &states, e) || !conn_send(c, 3, &m, e))
 		return false;
+	if (states.size != 0)
+		attest_shown(s, states.size, states.root);
 	s->heads_size = now.size;
 	s->heads_bytes = now.note.len;
 	return true;
@@ -183,6 +201,11 @@ heads_tell(struct conn *c)
 	if (!ok) {
 		log_error("heads.failed", "conn=%llu why=%s", (unsigned long long)c->id,
 		    log_quote_text(e.text));
-		conn_fail(c, 0, &(struct complaint){ .code = desk_our_fault(&e) });
+		/* it asked for nothing: who says nothing meanwhile would read of a shortage long
+		 * after it is over */
+		if (e.code == ERR_NOMEM)
+			d->heads_due = true;
+		else
+			conn_fail(c, 0, &(struct complaint){ .code = desk_our_fault(&e) });
 	}
 }

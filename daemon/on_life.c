@@ -157,6 +157,16 @@ on_rules(struct worker *w, struct letter *l)
 	d->holds_due = true;
 }
 
+/* Who knows the newest head is told nothing. */
+static void
+want_heads(struct worker *w)
+{
+	struct conn *c;
+	w->desk->heads_due = false;
+	TAILQ_FOREACH (c, &w->conns, of_worker)
+		conn_want_turn(c); /* half a millisecond each */
+}
+
 void
 on_tick(struct worker *w)
 {
@@ -184,6 +194,8 @@ on_tick(struct worker *w)
 		unpark(d);
 	if (look)
 		shelf_wipe(d->shelf);
+	if (d->heads_due && look)
+		want_heads(w);
 	if (d->holds_due && look) /* after the sessions were judged (S9) */
 		again_all_holds(d);
 }
@@ -293,11 +305,8 @@ on_notice(struct worker *w, struct letter *l)
 	/* before the first rules nothing can be judged; with them comes every hold (holds_due) */
 	for (size_t i = 0; d->rules != NULL && i < n->hold_count; i++)
 		again_hold(d, n->holds[i].deadline_us, n->holds[i].decision);
-	if (n->heads) {
-		struct conn *c;
-		TAILQ_FOREACH (c, &w->conns, of_worker)
-			conn_want_turn(c); /* half a millisecond each */
-	}
+	if (n->heads)
+		want_heads(w);
 	notice_free(n);
 }
 

@@ -9,7 +9,9 @@ after a minute, ids after an hour, records into the archive at once, and the bro
 and a minute every STEP_SECONDS.  RELTO_SEED repeats what was drawn, not when.
 
 Judged: the second half.  A line is laid through the samples of each measure, and its rise over that half is bounded.  What
-stays of a report for ever by design (manifest, routing, heads, seal, facts, hashes) is bounded for each report published.
+stays of a report for ever by design (manifest, routing, heads, seal, facts, hashes) is bounded for each report published, and
+with it the file of the store; its pages that no table has (LMDB's free list) are bounded.  The resident set is the heap, the
+pages of that file, and the programs.  Of what was asked for little is refused, and by the codes that traffic like this meets.
 """
 import os
 import random
@@ -44,7 +46,13 @@ SETTINGS = """limits {
 """
 # by how much a measure may rise over the second half, as its line says
 RISE = {"heap": 3 * MiB, "descriptors": 2, "rows": 1 * MiB}
+A_KEPT = 1000  # bytes of these rows, of each more report whose id is kept: a machine that gets faster has more of them
 A_REPORT = 12000  # bytes that stay of a report (5,000 and 6,200 in two runs of ten minutes)
+FREE = 32 * MiB  # most that no table has at a time (15 MiB: bodies that were thrown away)
+OTHER = 12 * MiB  # most that is resident beside heap and file (7 MiB)
+REFUSED = 0.1  # most of what one asked for (0.05, of officers)
+CODES = {"Publisher": {"connection", "clock", "unknown-report", "busy"}, "Recipient": {"connection", "unknown-report", "busy"},
+         "Officer": {"connection", "clock", "unknown-hold"}, "Auditor": {"connection"}, "Operator": {"connection", "not-found"}}
 FOR_EVER = ("part", "tile", "meta", "policy")
 
 
@@ -203,23 +211,25 @@ class SoakTest(unittest.TestCase):
 
     def sample(self):
         pid = self.lab.process.pid
-        kept, other, reports = self.store()
+        kept, other, reports, file = self.store()
         return {"at": time.monotonic(), "heap": scale.status(pid, "RssAnon"), "rss": scale.status(pid, "VmRSS"),
-                "descriptors": measure.descriptors(pid), "rows": other, "evidence": kept, "reports": reports,
+                "descriptors": measure.descriptors(pid), "rows": other, "evidence": kept, "file": file,
+                "free": file - kept - other, "reports": reports,
                 "archived": self.archived(), "published": sum(a.done for a in self.actors if isinstance(a, Publisher))}
 
     def store(self):
         """Bytes of the store's pages that hold what stays for ever (manifests, seals, facts, hashes; bodies stand among
-        them), of all others, and reports whose ids are kept."""
+        them), of all others, reports whose ids are kept, and bytes of the file; what is in no table is LMDB's free list."""
         env = tables(self.lab)
         try:
             with env.begin() as t:
                 found = {name.decode(): t.stat(env.open_db(name, t, create=False)) for name, _ in t.cursor()}
         finally:
+            last = env.info()["last_pgno"]
             env.close()
         pages = {name: 4096 * (s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) for name, s in found.items()}
         kept = sum(pages[name] for name in FOR_EVER)
-        return kept, sum(pages.values()) - kept, found["report"]["entries"]
+        return kept, sum(pages.values()) - kept, found["report"]["entries"], 4096 * (last + 1)
 
     def archived(self):
         folder = self.lab.path("archive", "g1")
@@ -284,16 +294,27 @@ class SoakTest(unittest.TestCase):
             print("# %5.0f s %s" % (s["at"] - samples[0]["at"], " ".join(
                 "%s %.2f" % (k, v / (1 if v < 1e5 else 1e6)) for k, v in s.items() if k != "at")), flush=True)
         rises = {}
-        for what in ("heap", "rss", "descriptors", "rows", "evidence"):
+        for what in ("heap", "rss", "descriptors", "rows", "evidence", "file", "free", "reports"):
             slope, _ = statistics.linear_regression([s["at"] for s in half], [s[what] for s in half])
             rises[what] = slope * (half[-1]["at"] - half[0]["at"])
         print("# rise over the second half: %s" % rises, flush=True)
         self.proved()
+        self.assertLessEqual(max(s["rss"] - s["heap"] - s["file"] for s in samples), OTHER)
+        self.judge_refusals()
         if SECONDS < 300:
             return  # nothing is flat yet
         self.assertLessEqual(rises["evidence"], A_REPORT * published)
+        self.assertLessEqual(rises["file"], A_REPORT * published)
+        self.assertLessEqual(max(s["free"] for s in half), FREE)
+        rises["rows"] -= A_KEPT * max(0, rises["reports"])
         for what, most in RISE.items():
             self.assertLessEqual(rises[what], most, what)
+
+    def judge_refusals(self):
+        for a in self.actors:
+            who, count = type(a).__name__, sum(a.refused.values())
+            self.assertLessEqual(set(a.refused), CODES[who], who)
+            self.assertLessEqual(count, REFUSED * (a.done + count) + 10, (who, a.refused))
 
     def proved(self):
         folder = os.path.join(self.lab.base, "bundle")

@@ -339,6 +339,8 @@ MUST_USE bool inside_put_unasked(
     struct relto_connection *c, const struct msg *m, struct relto_error *e);
 /* Waits while too much is queued. */
 MUST_USE bool inside_push(struct relto_connection *c, struct relto_error *e);
+/* Takes the delivery of this number, of the session, out of those that wait for the caller. */
+void inside_unqueue(struct relto_connection *c, uint32_t subscription, uint64_t delivery);
 /* Whether so much is queued that a sender has to wait. */
 bool inside_is_full(const struct relto_connection *c);
 /* Waits for the next message that answers request 'c->awaited', an Error among them. */

@@ -156,20 +156,26 @@ settle(struct relto_connection *c, const struct msg *m)
 	inside_told_settle(c, m->request);
 }
 
+void
+inside_unqueue(struct relto_connection *c, uint32_t subscription, uint64_t delivery)
+{
+	struct inside_message *old;
+	STAILQ_FOREACH (old, &c->deliveries, next)
+		if (old->msg.deliver.subscription == subscription &&
+		    old->msg.deliver.delivery == delivery)
+			break;
+	if (old == NULL)
+		return;
+	STAILQ_REMOVE(&c->deliveries, old, inside_message, next);
+	inside_message_free(old);
+}
+
 /* The same delivery again takes the place of the one that waits: what comes again and again while
  * the caller is busy elsewhere costs no memory. */
 static void
 queue_delivery(struct relto_connection *c, struct inside_message *m)
 {
-	struct inside_message *old;
-	STAILQ_FOREACH (old, &c->deliveries, next)
-		if (old->msg.deliver.subscription == m->msg.deliver.subscription &&
-		    old->msg.deliver.delivery == m->msg.deliver.delivery)
-			break;
-	if (old != NULL) {
-		STAILQ_REMOVE(&c->deliveries, old, inside_message, next);
-		inside_message_free(old);
-	}
+	inside_unqueue(c, m->msg.deliver.subscription, m->msg.deliver.delivery);
 	STAILQ_INSERT_TAIL(&c->deliveries, m, next);
 }
 

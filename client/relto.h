@@ -537,7 +537,8 @@ RELTO_API bool relto_ack_later(
  * counts: after the broker's max-deliveries it is a dead letter.  Returns when that is durable.
  * usage: a longer delay; version: the broker is too old; quota: too many wait so.  Of a session
  * that was lost it comes again anyway, as soon as it can: that is the error, and nothing is to be
- * done. */
+ * done.  What came of it again meanwhile, because it was with the caller for too long, is not given
+ * out. */
 RELTO_API bool relto_nack(struct relto_connection *c, const struct relto_delivery *d,
     uint64_t delay_ms, struct relto_error *e);
 /* Comes back when every relto_ack_later of this session is durable; the first that was refused is

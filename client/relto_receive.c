@@ -419,6 +419,8 @@ relto_nack(struct relto_connection *c, const struct relto_delivery *d, uint64_t 
 	m.nack.delay_ms = (uint32_t)delay_ms;
 	bool ok = inside_acks_flush(c, e) && inside_start_here(c, &m, 0, e) &&
 		  inside_expect(c, MSG_PONG, &answer, e);
+	if (ok) /* as it came before that: it was given back, too */
+		inside_unqueue(c, m.nack.subscription, d->number);
 	inside_forget(c);
 	return ok;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_mailbox.py - what a subscription promises: order, acknowledgements, what several of one party get, and what the
 log says of it (design S6, 8; audit 1)."""
+import json
 import os
 import sys
 import threading
@@ -37,6 +38,20 @@ class Acks(AgainTest):
         self.nothing_waits()
         self.assertIsNone(nor.receive(timeout=1.5))
         numbers(nor, 1, 1)  # once more is no harm
+
+    def test_what_came_again_before_it_was_given_back_is_not_read_once_more(self):
+        ran = os.path.join(self.lab.base, "ran")
+        publish(self.client("gbr"), [(SECRET, canary())])
+        said, err = self.lab.relto("sub", "--json", "--wait", "200ms", "--nack", "1s", "--exec", "echo >> %s; sleep 1.3" % ran,
+                                   context=self.lab.context_name("nor"))
+        self.assertEqual([json.loads(line)["attempt"] for line in said.splitlines()], [1])
+        self.assertEqual(err.count("is given back"), 1)
+        self.assertEqual(os.path.getsize(ran), 1, "the command ran once")
+        nor = self.reader("nor")
+        got = nor.receive()
+        self.assertGreater(got.raw.attempt, 2, "the broker made it again meanwhile")
+        nor.ack(got)
+        self.nothing_waits()
 
     def test_an_ack_of_what_went_to_another_connection_meanwhile_counts(self):
         slow, other = self.client("nor"), self.client("nor")

@@ -25,37 +25,36 @@ reading_add(struct reading *r, uint64_t from, uint64_t span)
 	r->end = from + span;
 }
 
-/* The party's place, or one that says nothing any more; NULL: all are in use. */
-static uint64_t *
-place_of(struct reading_rates *r, uint32_t party, uint64_t now_ms)
+/*
+ * The party's place; else that of whoever took least, with what was taken of it: so nobody is shut
+ * out, all together take no more than the places allow, and who loses his place gains nothing by
+ * it, since the others owe as much.
+ */
+static size_t
+place_of(struct reading_rates *r, uint32_t party)
 {
-	size_t free = READING_PARTIES;
+	size_t least = 0;
 	for (size_t i = 0; i < READING_PARTIES; i++) {
 		if (r->of[i].due_ms != 0 && r->of[i].party == party)
-			return &r->of[i].due_ms;
-		if (r->of[i].due_ms <= now_ms)
-			free = i;
+			return i;
+		if (r->of[i].due_ms < r->of[least].due_ms)
+			least = i;
 	}
-	if (free == READING_PARTIES)
-		return NULL;
-	r->of[free].party = party;
-	r->of[free].due_ms = 0;
-	return &r->of[free].due_ms;
+	return least;
 }
 
 bool
 readings_take(struct reading_rates *r, uint32_t party, uint64_t now_ms, uint32_t *retry_ms)
 {
-	uint64_t *due = place_of(r, party, now_ms);
-	*retry_ms = LIMIT_AUDIT_READ_MS;
-	if (due == NULL)
-		return false;
-	uint64_t next = (*due > now_ms ? *due : now_ms) + LIMIT_AUDIT_READ_MS;
+	size_t i = place_of(r, party);
+	uint64_t due = r->of[i].due_ms;
+	uint64_t next = (due > now_ms ? due : now_ms) + LIMIT_AUDIT_READ_MS;
 	uint64_t most = now_ms + (uint64_t)LIMIT_AUDIT_READS * LIMIT_AUDIT_READ_MS;
 	if (next > most) {
 		*retry_ms = (uint32_t)(next - most);
 		return false;
 	}
-	*due = next;
+	r->of[i].party = party; /* not before: who waits pushes nobody out */
+	r->of[i].due_ms = next;
 	return true;
 }

@@ -20,7 +20,9 @@ uint64_t reading_span(const struct reading *r, uint64_t from, uint64_t wanted);
 /* One more is durable, about 'span' records: together with what ends where it begins, or alone. */
 void reading_add(struct reading *r, uint64_t from, uint64_t span);
 
-enum { READING_PARTIES = 64 }; /* that read so much at one time, on one worker */
+/* That are counted each by itself, on one worker; beyond them parties share what the one that took
+ * least has left. */
+enum { READING_PARTIES = 64 };
 struct reading_rates {
 	struct {
 		uint32_t party;

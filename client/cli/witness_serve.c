@@ -28,7 +28,8 @@ enum {
 };
 
 struct guest {
-	int fd; /* -1: free */
+	int fd;		  /* -1: free */
+	uint8_t from[16]; /* whence: of IPv6 the network, 64 bits of it */
 	int64_t until_ms;
 	size_t got, sent;
 	struct bytes answer; /* in 'out'; absent: still reading */
@@ -143,27 +144,60 @@ drop(struct guest *g)
 	g->answer = (struct bytes){ NULL, 0 };
 }
 
-/* A free place; the one that has waited longest makes room. */
+static void
+read_from(const struct sockaddr_storage *a, uint8_t out[16])
+{
+	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	memset(out, 0, 16);
+	if (a->ss_family == AF_INET) {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + 12, &((const struct sockaddr_in *)a)->sin_addr, 4);
+		return;
+	}
+	const uint8_t *six = ((const struct sockaddr_in6 *)a)->sin6_addr.s6_addr;
+	memcpy(out, six, memcmp(six, mapped, sizeof(mapped)) == 0 ? 16 : 8);
+}
+
+/* How many places are taken from where this one is. */
+static unsigned
+neighbours(const struct server *s, const struct guest *g)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < WITNESS_CONNECTIONS; i++)
+		n += s->guests[i].fd >= 0 &&
+		     memcmp(s->guests[i].from, g->from, sizeof(g->from)) == 0;
+	return n;
+}
+
+/* A free place; else of whoever has most of them the one that has waited longest makes room: so
+ * nobody is pushed out by one who only connects faster. */
 static struct guest *
 place(struct server *s)
 {
-	struct guest *oldest = &s->guests[0];
+	struct guest *out = NULL;
+	unsigned most = 0;
 	for (size_t i = 0; i < WITNESS_CONNECTIONS; i++) {
 		struct guest *g = &s->guests[i];
 		if (g->fd < 0)
 			return g;
-		if (g->until_ms < oldest->until_ms)
-			oldest = g;
+		unsigned n = neighbours(s, g);
+		if (n > most || (n == most && g->until_ms < out->until_ms)) {
+			most = n;
+			out = g;
+		}
 	}
-	drop(oldest);
-	return oldest;
+	drop(out);
+	return out;
 }
 
 static void
 accept_some(struct server *s)
 {
 	for (int i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(
+		    s->listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			    errno == ENOBUFS)
@@ -178,6 +212,7 @@ accept_some(struct server *s)
 			return;
 		}
 		g->fd = fd;
+		read_from(&from, g->from);
 		g->until_ms = now_ms() + WITNESS_DEADLINE_MS;
 	}
 }

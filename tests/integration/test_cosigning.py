@@ -140,6 +140,24 @@ class Protocol(Server):
             c.close()
         self.assertEqual(ended, 80)
 
+    def test_who_connects_faster_pushes_nobody_out_but_himself(self):
+        self.w.start()
+        port = cosigner.port_of(self.w.address)
+        note = self.log.note(5)
+        body = cosigner.body(0, [], note)
+        request = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        crowd = []
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(request[:40])
+            for _ in range(100):
+                crowd.append(socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)))
+                crowd[-1].sendall(b"POST /add")
+            slow.sendall(request[40:])
+            slow.settimeout(30)
+            self.assertEqual(slow.recv(64).split(b" ")[1], b"200")
+        for c in crowd:
+            c.close()
+
 
 class State(Server):
     def test_what_was_answered_was_durable_before(self):

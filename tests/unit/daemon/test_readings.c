@@ -44,7 +44,7 @@ what_one_party_takes_no_other_misses(void **state)
 }
 
 static void
-who_finds_every_place_in_use_waits_and_nobody_is_forgotten_for_him(void **state)
+who_finds_every_place_used_up_waits_and_nobody_is_forgotten_for_him(void **state)
 {
 	struct reading_rates r = { 0 };
 	uint32_t wait = 0;
@@ -54,8 +54,33 @@ who_finds_every_place_in_use_waits_and_nobody_is_forgotten_for_him(void **state)
 	assert_false(readings_take(&r, 99, NOW, &wait));
 	assert_int_equal(wait, LIMIT_AUDIT_READ_MS);
 	assert_int_equal(taken(&r, 1, NOW, 1), 0);
+	assert_int_equal(taken(&r, 99, NOW + LIMIT_AUDIT_READ_MS, 1000), 1);
+	assert_int_equal(
+	    taken(&r, 1, NOW + LIMIT_AUDIT_READ_MS, 1000), 1); /* as if it had rested */
+}
+
+static void
+more_parties_than_places_read_and_together_take_no_more(void **state)
+{
+	enum { PARTIES = 4 * READING_PARTIES };
+	struct reading_rates r = { 0 };
+	unsigned sum = 0;
+	(void)state;
+	for (uint32_t party = 1; party <= PARTIES; party++)
+		assert_int_equal(taken(&r, party, NOW, 1), 1); /* nobody is shut out */
+	for (uint32_t party = 1; party <= PARTIES; party++)
+		sum += taken(&r, party, NOW, 1000);
+	assert_int_equal(sum + PARTIES, READING_PARTIES * LIMIT_AUDIT_READS);
+}
+
+static void
+after_a_rest_a_place_is_anybody_s(void **state)
+{
+	struct reading_rates r = { 0 };
+	(void)state;
+	for (uint32_t party = 1; party <= READING_PARTIES; party++)
+		assert_int_equal(taken(&r, party, NOW, 1000), LIMIT_AUDIT_READS);
 	uint64_t rested = NOW + (uint64_t)LIMIT_AUDIT_READS * LIMIT_AUDIT_READ_MS;
-	assert_int_equal(taken(&r, 99, rested - 1, 1), 0);
 	assert_int_equal(taken(&r, 99, rested, 1000), LIMIT_AUDIT_READS);
 }
 
@@ -89,7 +114,9 @@ main(void)
 		cmocka_unit_test(a_party_takes_so_many_at_once_and_then_one_by_one),
 		cmocka_unit_test(what_one_party_takes_no_other_misses),
 		cmocka_unit_test(
-		    who_finds_every_place_in_use_waits_and_nobody_is_forgotten_for_him),
+		    who_finds_every_place_used_up_waits_and_nobody_is_forgotten_for_him),
+		cmocka_unit_test(more_parties_than_places_read_and_together_take_no_more),
+		cmocka_unit_test(after_a_rest_a_place_is_anybody_s),
 		cmocka_unit_test(a_record_covers_what_it_says_and_reading_on_is_one_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -559,8 +559,9 @@ pad(struct committer *c, struct err *e)
 {
 	struct body b;
 	struct log_out out;
+	uint64_t to = committer_settings(c)->log_pad;
 	event_body_begin(&b, EVENT_PAD);
-	while (c->set.pad > 1 && c->ledger->log.tree.leaf_count % c->set.pad != 0)
+	while (to > 1 && c->ledger->log.tree.leaf_count % to != 0)
 		if (!apply_own_record(c, &b, NULL, &out, e))
 			return false;
 	return true;
@@ -589,11 +590,11 @@ apply_time(struct committer *c, struct err *e)
 	if (now >= c->next_party_heads_us) {
 		c->party_heads_due = c->next_party_heads_us != 0;
 		c->party_heads_round++;
-		c->next_party_heads_us = now + (uint64_t)c->set.party_heads_ms * 1000;
+		c->next_party_heads_us = now + committer_settings(c)->log_party_heads_ms * 1000;
 	}
 	if (c->party_heads_due && !apply_party_heads(c, e))
 		return false;
 	bool grew = c->ledger->log.tree.leaf_count > c->published;
 	bool due = now >= c->next_heads_us || c->publish_now;
-	return c->set.pad <= 1 || !due || !grew || pad(c, e);
+	return !due || !grew || pad(c, e);
 }

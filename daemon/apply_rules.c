@@ -261,3 +261,37 @@ apply_rules(struct committer *c, struct job *j, struct err *e)
 	}
 	return put_in_force(c, j, e);
 }
+
+/* ---- once they are durable ---- */
+
+static void
+no_later_than(uint64_t *at, uint64_t then)
+{
+	if (*at > then)
+		*at = then;
+}
+
+/* What comes round sooner now does so from now on. */
+static void
+take_settings(struct committer *c)
+{
+	const struct config *set = committer_settings(c);
+	uint64_t now = wall_boot(&c->shell->wall);
+	atomic_store(&c->shell->heads_ms, set->log_heads_every_ms);
+	atomic_store(&c->shell->signer_wait_ms, set->log_signer_wait_ms);
+	no_later_than(&c->next_heads_us, now + set->log_heads_every_ms * 1000);
+	no_later_than(&c->next_party_heads_us, now + set->log_party_heads_ms * 1000);
+}
+
+void
+apply_take_rules(struct committer *c)
+{
+	ASSERT_ON(ROLE_COMMITTER);
+	if (c->next == NULL)
+		return;
+	ruleset_unref(c->rules);
+	c->rules = ruleset_ref(c->next);
+	c->ledger->fence.epoch = c->rules->number;
+	memcpy(c->ledger->fence.policy, epoch_digest(c->rules->epoch), STORE_HASH_BYTES);
+	take_settings(c);
+}

@@ -235,7 +235,7 @@ await_settle(struct committer *c)
 static void
 keep_note(struct committer *c, const struct notary_ask *ask)
 {
-	uint32_t pad = c->set.pad;
+	uint64_t pad = committer_settings(c)->log_pad;
 	if (pad > 1 && c->note != NULL && c->note_size > c->published && c->note_size % pad == 0 &&
 	    ask->tree.leaf_count % pad != 0)
 		return;

@@ -128,6 +128,8 @@ MUST_USE bool apply_job(struct committer *c, struct job *j, struct err *e);
  * the signer signs.
  * False: the job has failed for it. */
 bool apply_has_room(struct committer *c, struct job *j);
+/* The POLICY record of new rules is durable: from here on decisions of other rules are stale. */
+void apply_take_rules(struct committer *c);
 /* Once in a batch; what changed is told. */
 void apply_look_for_room(struct committer *c);
 MUST_USE bool apply_publish(struct committer *c, struct job *j, struct err *e);

@@ -137,9 +137,7 @@ static bool
 meet_signer(struct broker *b, struct notary_met *met, struct err *e)
 {
 	const struct config *c = b->config;
-	struct notary_setup ns = {
-		.shell = &b->shell, .path = c->log_signer, .wait_us = c->log_signer_wait_ms * 1000
-	};
+	struct notary_setup ns = { .shell = &b->shell, .path = c->log_signer };
 	if (b->log_key != NULL)
 		return true;
 	if (!load_user(c->log_signer_user, &ns.uid, e))
@@ -207,10 +205,7 @@ open_log(struct broker *b, bool verify_all, struct err *e)
 		.version = RELTO_VERSION,
 		.clean = st.clean,
 		.old_ids = old_ids,
-		.published = found.published_size,
-		.pad = (uint32_t)b->config->log_pad,
-		.heads_ms = (uint32_t)b->config->log_heads_every_ms,
-		.party_heads_ms = (uint32_t)b->config->log_party_heads_ms };
+		.published = found.published_size };
 	memcpy(cs.boot_id, b->boot_id, sizeof(cs.boot_id));
 	return committer_new(&cs, &b->committer, e);
 }
@@ -270,7 +265,7 @@ make_cosigner(struct broker *b, struct err *e)
 	struct quorum *q = calloc(1, sizeof(*q));
 	if (q == NULL)
 		return err_set(e, ERR_NOMEM, "quorum");
-	struct cosigner_setup cs = { &b->shell, q, (uint32_t)b->config->log_heads_every_ms };
+	struct cosigner_setup cs = { &b->shell, q };
 	bool ok = load_quorum(b->config, &b->log_public, q, &any, e) &&
 		  (!any || cosigner_new(&cs, &b->shell.cosigner, e));
 	if (!ok || !any)
@@ -284,6 +279,15 @@ make_run_dir(const struct broker *b, struct err *e)
 {
 	if (mkdir(b->config->run_dir, 0700) != 0 && errno != EEXIST)
 		return err_set(e, ERR_IO, "run-dir '%s': %s", b->config->run_dir, strerror(errno));
+	return true;
+}
+
+static bool
+take_first_settings(struct broker *b)
+{
+	const struct config *now = b->rules->settings;
+	atomic_store(&b->shell.heads_ms, now->log_heads_every_ms);
+	atomic_store(&b->shell.signer_wait_ms, now->log_signer_wait_ms);
 	return true;
 }
 
@@ -303,8 +307,8 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 	       (!own_key || load_log_key(b->config, &b->log_key, e)) && fill_shell(b, e) &&
 	       load_rules(&(struct load){ .config = b->config, .folders = &b->folders }, stderr,
 		   &b->rules, e) &&
-	       make_run_dir(b, e) && make_workers(b, e) && open_store(b, e) &&
-	       open_log(b, verify_all, e) && make_cosigner(b, e);
+	       take_first_settings(b) && make_run_dir(b, e) && make_workers(b, e) &&
+	       open_store(b, e) && open_log(b, verify_all, e) && make_cosigner(b, e);
 }
 
 /* ---- running ---- */

@@ -142,13 +142,14 @@ static void
 plan_heads(struct committer *c)
 {
 	uint64_t now = wall_boot(&c->shell->wall);
-	bool round = c->set.pad <= 1 || c->note_size % c->set.pad == 0;
+	const struct config *set = committer_settings(c);
+	bool round = set->log_pad <= 1 || c->note_size % set->log_pad == 0;
 	bool asked = c->publish_now && c->note_size >= c->publish_from;
 	if (c->note == NULL || c->note_size <= c->published || !round ||
 	    (now < c->next_heads_us && !asked))
 		return;
 	c->publish_now &= !asked;
-	uint64_t grid = (uint64_t)c->set.heads_ms * 1000;
+	uint64_t grid = set->log_heads_every_ms * 1000;
 	c->next_heads_us = (now / grid + 1) * grid;
 	c->note_publish = true;
 }
@@ -253,18 +254,6 @@ is_benign(const struct committer *c, struct err *e)
 	return true;
 }
 
-/* The POLICY record is durable: from here on decisions of other rules are stale. */
-static void
-take_rules(struct committer *c)
-{
-	if (c->next == NULL)
-		return;
-	ruleset_unref(c->rules);
-	c->rules = ruleset_ref(c->next);
-	c->ledger->fence.epoch = c->rules->number;
-	memcpy(c->ledger->fence.policy, epoch_digest(c->rules->epoch), STORE_HASH_BYTES);
-}
-
 static void
 run(struct committer *c, struct job **jobs, size_t count)
 {
@@ -304,7 +293,7 @@ run(struct committer *c, struct job **jobs, size_t count)
 		c->step_untold = c->sync_untold = false;
 		if (c->archive.in_batch != 0)
 			c->archive.at = c->archive.in_batch;
-		take_rules(c);
+		apply_take_rules(c);
 	}
 	batch_withdrew(c);
 	answer(c, jobs, count, ok ? NULL : &e);

@@ -29,8 +29,6 @@ struct committer_setup {
 	bool clean;	    /* the last process said goodbye */
 	bool old_ids;	    /* the store knows ids of a generation before */
 	uint64_t published; /* size of the newest published head */
-	uint32_t pad;	    /* round published sizes up to a multiple; 0: no */
-	uint32_t heads_ms, party_heads_ms;
 };
 MUST_USE bool committer_new(
     const struct committer_setup *setup, struct committer **out, struct err *e);

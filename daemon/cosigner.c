@@ -93,6 +93,13 @@ raise_to(_Atomic uint64_t *word, uint64_t to)
 	return false;
 }
 
+/* What failed is tried again then. */
+static int64_t
+again_at(const struct cosigner *c)
+{
+	return cosigner_now_ms() + (int64_t)atomic_load(&c->shell->heads_ms);
+}
+
 /* Workers look again: sessions are told, exports go on, reports that waited leave. */
 static void
 tell_workers(struct cosigner *c)
@@ -100,7 +107,7 @@ tell_workers(struct cosigner *c)
 	for (unsigned i = 0; i < c->shell->worker_count; i++) {
 		struct notice *n = calloc(1, sizeof(*n));
 		if (n == NULL) {
-			c->again_ms = cosigner_now_ms() + c->set.heads_ms; /* told again then */
+			c->again_ms = again_at(c); /* told again then */
 			continue;
 		}
 		n->letter.kind = LETTER_NOTICE;
@@ -406,7 +413,7 @@ round_of(struct cosigner *c, struct head *h)
 			ask(c, h, i, until_ms);
 	gather(c, h, until_ms);
 	(void)post(c, h); /* what could not be posted is asked for again */
-	c->again_ms = cosigner_now_ms() + c->set.heads_ms;
+	c->again_ms = again_at(c);
 	if (atomic_load(&c->stopping) || quorum_met(c->q, h->seen))
 		return;
 	cosigner_say_quorum(c, h, false);
@@ -423,7 +430,7 @@ one_round(struct cosigner *c)
 	arena_init(&h.arena, ROUND_ARENA);
 	if (!read_head(c, &h, UINT64_MAX, &found, &e)) {
 		log_warn("head.unread", "why=%s", log_quote_text(e.text));
-		c->again_ms = cosigner_now_ms() + c->set.heads_ms;
+		c->again_ms = again_at(c);
 	} else if (found)
 		round_of(c, &h);
 	arena_done(&h.arena);

@@ -15,7 +15,6 @@
 struct cosigner_setup {
 	struct shell *shell;
 	struct quorum *quorum; /* taken over; malloc'ed */
-	uint32_t heads_ms;     /* what failed is asked again so often */
 };
 /* A quorum that its witnesses with a URL could never meet is an error at load_quorum. */
 MUST_USE bool cosigner_new(

@@ -334,6 +334,12 @@ step(struct notary *n)
 		judge(n, &e);
 }
 
+static uint64_t
+wait_us(const struct notary *n)
+{
+	return atomic_load(&n->set.shell->signer_wait_ms) * 1000;
+}
+
 /* Whether the signer owes something for too long. */
 static void
 listen_for_it(struct notary *n)
@@ -343,7 +349,7 @@ listen_for_it(struct notary *n)
 	bool waits = !n->line.greeted || n->first != NULL;
 	if (!waits)
 		n->progress_us = now;
-	bool away = waits && now - n->progress_us >= n->set.wait_us;
+	bool away = waits && now - n->progress_us >= wait_us(n);
 	if (away == n->told_away)
 		return;
 	n->told_away = away;
@@ -366,8 +372,8 @@ rest(struct notary *n)
 	bool waits = !n->line.greeted || n->first != NULL;
 	if (!n->line.open)
 		until = n->next_try_us;
-	if (waits && !n->told_away && n->progress_us + n->set.wait_us < until)
-		until = n->progress_us + n->set.wait_us;
+	if (waits && !n->told_away && n->progress_us + wait_us(n) < until)
+		until = n->progress_us + wait_us(n);
 	int ms = until == UINT64_MAX ? -1 : until <= now ? 0 : (int)((until - now + 999) / 1000);
 	(void)poll(at, 2, ms);
 }
@@ -410,7 +416,7 @@ notary_meet(struct notary *n, struct notary_met *out, struct err *e)
 	ASSERT_ON(ROLE_MAIN);
 	struct signing_message m;
 	uint8_t packet[SIGNING_BYTES_MAX];
-	uint64_t until = now_us(n) + n->set.wait_us;
+	uint64_t until = now_us(n) + wait_us(n);
 	while (!n->line.greeted) {
 		bool got = false;
 		bool ok =

@@ -5,7 +5,7 @@
  *
  * A head is asked for by a struct notary_ask, which the notary has until it posts it to 'home'.
  * They come home in order.  One that comes without a note was not signed by itself: the next one
- * with a note covers it.  When the signer is away asks wait; after 'wait_us' without a signature,
+ * with a note covers it.  When the signer is away asks wait; after `signer-wait` without one,
  * or without a signer, shell->signer_away says so, and intake stops until it is back.
  *
  * What can only mean that the store was cut, rolled back or forked ends the process at once.
@@ -32,10 +32,9 @@ struct notary_ask {
 };
 
 struct notary_setup {
-	struct shell *shell; /* origin, store, wall */
-	const char *path;    /* of the socket */
-	uid_t uid;	     /* whom the signer runs as */
-	uint64_t wait_us;
+	struct shell *shell;  /* origin, store, wall */
+	const char *path;     /* of the socket */
+	uid_t uid;	      /* whom the signer runs as */
 	struct mailbox *home; /* the committer's, for asks that were answered */
 };
 /* What the signer says when one comes: where it stands, and its keys. */
@@ -46,7 +45,7 @@ struct notary_met {
 };
 
 MUST_USE bool notary_new(const struct notary_setup *setup, struct notary **out, struct err *e);
-/* Waits for the signer, at most 'wait_us'.  ERR_SIGNER: it is not there; ERR_CONFIG: it is of
+/* Waits for the signer, at most `signer-wait`.  ERR_SIGNER: it is not there; ERR_CONFIG: it is of
  * another log, or runs as another user. */
 MUST_USE bool notary_meet(struct notary *n, struct notary_met *out, struct err *e);
 /* Whether the store has what the signer signed last: ERR_ROLLBACK, ERR_FORK. */

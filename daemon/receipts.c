@@ -255,7 +255,7 @@ send_page(struct page *p, struct err *e)
 	struct conn *c = p->conn;
 	bool over = r->next >= p->head.size;
 	struct complaint later = { .code = ERR_NOT_PUBLISHED,
-		.retry_ms = (uint32_t)desk_of(c)->shell->config->log_heads_every_ms };
+		.retry_ms = (uint32_t)desk_settings(desk_of(c))->log_heads_every_ms };
 	struct msg m = { .request = r->request, .type = MSG_PROOF_LIST };
 	m.proof_list = (struct msg_proof_list){ .checkpoint = p->head.note,
 		.proofs = p->items,

@@ -366,10 +366,10 @@ meet_signer(struct restoring *r, struct err *e)
 {
 	const struct config *c = r->set->config;
 	SCOPED(notary_free) struct notary *n = NULL;
-	struct shell shell = { .store = r->from, .origin = bytes_of(c->log_origin) };
-	struct notary_setup ns = {
-		.shell = &shell, .path = c->log_signer, .wait_us = c->log_signer_wait_ms * us_a_ms
-	};
+	struct shell shell = { .store = r->from,
+		.origin = bytes_of(c->log_origin),
+		.signer_wait_ms = c->log_signer_wait_ms };
+	struct notary_setup ns = { .shell = &shell, .path = c->log_signer };
 	struct notary_met met;
 	wall_init(&shell.wall, UINT64_MAX);
 	if (!load_user(c->log_signer_user, &ns.uid, e))

@@ -51,6 +51,8 @@ struct shell {
 	_Atomic bool ending;	/* somebody has begun to end the process: shell_end */
 	/* the thread of a backup: bytes that it has, and may have in the end */
 	_Atomic uint64_t copied, copy_total;
+	/* committer (main before it runs): settings in force, for threads that have no rules */
+	_Atomic uint64_t heads_ms, signer_wait_ms;
 	/* notary: the log's signer does not sign: no intake until it does (AUDIT 5) */
 	_Atomic bool signer_away;
 	/* by subscription: how many reports its readers take before they acknowledge, 0 without a

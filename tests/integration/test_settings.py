@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import signal
 import sys
 import unittest
 
@@ -12,6 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig  # noqa: E402
 import certs  # noqa: E402
 import wire  # noqa: E402
+from signer_lab import SignerLab  # noqa: E402
+from test_again import AgainTest  # noqa: E402
 from test_path import TEARLINE, canary, publish  # noqa: E402
 from wire import pb  # noqa: E402
 
@@ -140,6 +143,63 @@ class Settings(rig.LabTest):
         self.assertEqual(self.lab.messages()[before:], "")
         said, _ = self.take("messages {\n    level info\n    format json\n}\n")
         self.assertIn('"event":"policy.in-force"', said)
+
+
+class Log(AgainTest):
+    """How often heads are given out and party heads written, and to what sizes the log is padded."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.lab.edit("reltod.conf", r"(?m)^log \{", "log {\n    heads-every 45s\n    party-heads-every 60s\n    pad 1")
+
+    def grown(self, client, size):
+        """The size of a head after that one."""
+        rig.until(lambda: client.read_message(0.1) and client.memory.seen.size > size, 20, "a head")
+        return client.memory.seen.size
+
+    def test_heads_come_as_often_and_as_round_as_the_reload_says(self):
+        gbr, nor = self.client("gbr"), self.client("nor")
+        nor.subscribe()
+        publish(gbr, [(TEARLINE, canary())])
+        nor.ack(nor.receive())
+        self.assertEqual(self.log(kind="PARTY_HEAD"), [])
+        self.lab.edit("reltod.conf", "heads-every 45s", "heads-every 100ms")
+        self.lab.edit("reltod.conf", "party-heads-every 60s", "party-heads-every 100ms")
+        self.lab.edit("reltod.conf", "pad 1", "pad 64")
+        before = len(self.lab.messages())
+        self.lab.relto("admin", "reload", context=self.lab.context_name("hub", "/operator"))
+        self.assertIn('config.taken settings="log heads-every, log party-heads-every, log pad"', self.lab.messages()[before:])
+        size = 0
+        for _ in range(3):  # two of them were 45 s apart
+            publish(gbr, [(TEARLINE, canary())])
+            nor.ack(nor.receive())
+            size = self.grown(nor, size)
+            self.assertEqual(size % 64, 0)
+        rig.until(lambda: self.log(kind="PARTY_HEAD"), 20, "a party's head")
+        self.drain("ken")
+        self.proven()
+
+
+class PatientLab(SignerLab):
+    wait = "10m"
+
+
+class Signer(rig.LabTest):
+    kind, parties = PatientLab, ("--parties", "GBR,NOR")
+
+    def test_the_signer_is_missed_as_soon_as_the_reload_says(self):
+        self.lab.edit("reltod.conf", "signer-wait 10m", "signer-wait 200ms")
+        self.lab.relto("admin", "reload", context=self.lab.context_name("hub", "/operator"))
+        self.assertIn('config.taken settings="log signer-wait"', self.lab.messages())
+        self.lab.end_signer(signal.SIGKILL)
+        gbr = self.client("gbr")
+        gbr.send("publish", wire.Report(gbr.agent, "maritime.piracy", [("atlas", gbr.terms["atlas"])]).portion(
+            TEARLINE, canary()).seal())
+        self.lab.told("signer.away")
+        self.lab.start_signer()
+        self.lab.told("signer.back")
+        self.assertIsNotNone(gbr.wait(kind="receipt", timeout=30))
 
 
 class Table(unittest.TestCase):

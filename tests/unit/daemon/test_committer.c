@@ -118,12 +118,11 @@ setup(void **state)
 	OK(&r->store, worker_new(&ws, &r->worker, &r->store.e));
 	OK(&r->store, mailbox_new(16, &r->shell.committer, &r->store.e));
 	OK(&r->store, mailbox_new(16, &r->shell.main, &r->store.e));
-	const struct committer_setup cs = { .shell = &r->shell,
-		.ledger = &r->ledger,
-		.key = r->key,
-		.version = "1",
-		.heads_ms = 10000,
-		.party_heads_ms = 60000 };
+	const struct committer_setup cs = {
+		.shell = &r->shell, .ledger = &r->ledger, .key = r->key, .version = "1"
+	};
+	r->config.log_heads_every_ms = 10000;
+	r->config.log_party_heads_ms = 60000;
 	OK(&r->store, committer_new(&cs, &r->committer, &r->store.e));
 	*state = r;
 	return 0;

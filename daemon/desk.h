@@ -45,7 +45,7 @@ struct refusal_count {
 /* What an agent attested last (attest.h). */
 struct desk_attested {
 	bool used, tried;
-	uint8_t leaf[32];     /* SHA-256 of its certificate */
+	uint8_t agent[32];    /* SHA-256 of its party and SPIFFE id */
 	uint64_t size, at_ms; /* that is in the log; when it was last tried */
 };
 

@@ -241,7 +241,7 @@ struct job_attest {
 	struct bytes chain;   /* of the session: DER certificates, one after the other */
 	uint64_t until_us;    /* so long it is valid */
 	uint64_t size;	      /* for the way home.. */
-	uint8_t leaf[32];     /* ..the certificate */
+	uint8_t agent[32];    /* ..SHA-256 of party and SPIFFE id */
 };
 struct job_sessions {
 	uint64_t from;

@@ -34,20 +34,31 @@ find_shown(const struct session *s, uint64_t size)
 	return NULL;
 }
 
+/* Whoever has many certificates is one agent still. */
+static bool
+agent_of(struct conn *c, uint8_t out[32], struct err *e)
+{
+	struct sha256 *h = &desk_of(c)->sha;
+	sha256_begin(h);
+	sha256_add(h, bytes_from((const uint8_t *)c->peer->party, strlen(c->peer->party) + 1));
+	sha256_add(h, bytes_of(c->peer->agent));
+	return sha256_end(h, out, e);
+}
+
 /* What this agent attested last, in whichever session; where there is no room the oldest goes. */
 static struct desk_attested *
-attested(struct desk *d, const uint8_t leaf[32])
+attested(struct desk *d, const uint8_t agent[32])
 {
 	struct desk_attested *oldest = &d->attested[0];
 	for (size_t i = 0; i < DESK_ATTESTED; i++) {
 		struct desk_attested *a = &d->attested[i];
-		if (a->used && memcmp(a->leaf, leaf, sizeof(a->leaf)) == 0)
+		if (a->used && memcmp(a->agent, agent, sizeof(a->agent)) == 0)
 			return a;
 		if (!a->used || (oldest->used && a->at_ms < oldest->at_ms))
 			oldest = oldest->used ? a : oldest;
 	}
 	*oldest = (struct desk_attested){ .used = true };
-	memcpy(oldest->leaf, leaf, sizeof(oldest->leaf));
+	memcpy(oldest->agent, agent, sizeof(oldest->agent));
 	return oldest;
 }
 
@@ -124,8 +135,8 @@ go(struct conn *c, const struct msg *m, struct err *e)
 	j->bytes = 1024 + LIMIT_CERT_LIST_BYTES;
 	j->attest.until_us = (uint64_t)trust_peer_until(c->peer) * 1000000;
 	j->attest.size = m->attest.size;
-	memcpy(j->attest.leaf, c->peer->leaf, sizeof(j->attest.leaf));
-	if (!fill_record(c, &m->attest, j->arena, &j->attest, e))
+	if (!agent_of(c, j->attest.agent, e) ||
+	    !fill_record(c, &m->attest, j->arena, &j->attest, e))
 		return false;
 	(void)!desk_post(c, &j);
 	return true;
@@ -169,6 +180,9 @@ judge(struct conn *c, const struct msg_attest *m, struct complaint *no, struct e
 {
 	const struct session_shown *head = find_shown(c->session, m->size);
 	struct err why = { 0 };
+	uint8_t agent[32];
+	if (!agent_of(c, agent, e))
+		return false;
 	if ((c->peer->roles & ROLE_SUBSCRIBE) == 0)
 		*no = (struct complaint){ .code = ERR_ROLE };
 	else if (!bytes_equal(m->origin, desk_of(c)->shell->origin))
@@ -179,7 +193,7 @@ judge(struct conn *c, const struct msg_attest *m, struct complaint *no, struct e
 		*no = (struct complaint){ .code = ERR_MALFORMED, .field = bytes_of("attest.size") };
 	else if (sk_X509_num(c->peer->certs) > (int)LIMIT_CHAIN_CERTS)
 		*no = (struct complaint){ .code = ERR_LIMIT };
-	else if (!is_due(desk_of(c), attested(desk_of(c), c->peer->leaf), m->size, &no->retry_ms))
+	else if (!is_due(desk_of(c), attested(desk_of(c), agent), m->size, &no->retry_ms))
 		no->code = ERR_QUOTA;
 	else if (!check_signature(c, m, &why)) {
 		if (why.code != ERR_BAD_SIGNATURE)
@@ -214,7 +228,7 @@ attest_home(struct worker *w, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
 	struct conn *c = worker_find_conn(w, j->conn);
-	struct desk_attested *a = attested(w->desk, j->attest.leaf);
+	struct desk_attested *a = attested(w->desk, j->attest.agent);
 	struct err e = { 0 };
 	bool done = j->fate == JOB_DONE;
 	if (done && a->size < j->attest.size)

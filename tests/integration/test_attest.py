@@ -151,6 +151,18 @@ class Attests(AttestTest):
         self.assertIn(got.exception.code, ("malformed", "quota"), "not shown in this session, or it was attested before")
         again.ask("attest", attest(again, *larger))
 
+    def test_an_agent_with_another_certificate_attests_nothing_again(self):
+        nor, (size, root) = self.reader()
+        nor.ask("attest", attest(nor, size, root))
+        agent = self.lab.agent("nor")
+        made, agent.key = certs.issue(certs.Authority.of_lab(self.lab.dir, "NOR"), uris=(agent.id,), eku=certs.BOTH[:1])
+        agent.certificate_file, agent.key_file = certs.write(self.lab.base, "second", [made], agent.key)
+        agent.chain_der = [wire.der(made)]
+        with wire.Client(agent) as second:
+            self.counter("attests")  # a record, so that there is another head
+            self.assertEqual(self.shown(second), (size, root))
+            self.refused(second, attest(second, size, root), "quota")
+
     def test_who_may_not_subscribe_attests_nothing(self):
         c = self.client("nor", "/inspector")
         publish(self.client("gbr"), [(TEARLINE, canary())])

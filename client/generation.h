@@ -14,8 +14,8 @@
  */
 struct relto_connection *generation_connect(const struct relto_context *ctx, struct relto_error *e);
 
-/* The same, and the first head that is shown must be of 'origin' and proved to extend a tree of
- * these first records: else ERR_UNVERIFIED.  Borrowed until it returns. */
+/* The same, and a head must be shown at once (ERR_NOT_PUBLISHED), of 'origin' and proved to extend
+ * a tree of these first records (ERR_UNVERIFIED).  Borrowed until it returns. */
 struct generation_begin {
 	struct bytes origin;
 	uint64_t size; /* at least 1 */

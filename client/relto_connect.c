@@ -175,8 +175,12 @@ connect_to(const struct relto_context *ctx, bool as_shown, const struct generati
 	} else {
 		c->as_shown = as_shown;
 		c->begin = begin;
-		if (inside_line(c, INT64_MAX, e))
+		bool up = inside_line(c, INT64_MAX, e);
+		if (up && c->begin == NULL)
 			return MOVE(c);
+		if (up) /* 'begin' is gone before a later head could be held against it */
+			(void)inside_failf(
+			    e, ERR_NOT_PUBLISHED, "the broker shows no head of its log");
 	}
 	if (e != NULL)
 		e->fatal = true;

@@ -140,14 +140,28 @@ class Generations(Logs):
         self.hub()
         self.assertIn("no head of its log", self.accept(code=75)[1])
 
-    def recover(self, note, size=4, leaf=None):
+    def recover(self, note, size=4, leaf=None, **answers):
         """A hub of the next generation whose record 0 says that; 'leaf': its head is over another one."""
         body = [note, size.to_bytes(8, "big"), hub.H(note)]
         record = hub.opening([bytes([1 + hub.TYPES.index("RECOVER")]), (1).to_bytes(8, "big"), b""], None, None, None,
                              [b"hub-1", b"", b"", b"sync"], None, body, None)
         leaf = leaf or witness.Opening(record).leaf_hash
         self.show(self.two, 5, hub.Tree(leaf, *self.tree.leaves[1:]), audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(
-            last=True, records=[pb.AuditRecord(index=0, opening=record)])))
+            last=True, records=[pb.AuditRecord(index=0, opening=record)])), **answers)
+
+    def test_a_hub_that_shows_no_head_when_it_is_to_prove_one_proves_nothing_later(self):
+        def hello(session, m):
+            if m.hello.log_size:
+                session.hub.shown = lambda s, h, w: setattr(w, "party", b"GBR")
+            hub.welcome(session, m)
+
+        def bye(session, m):
+            session.send(heads=pb.Heads(checkpoint=self.two.note(5, self.tree.root(0, 5))))
+            session.send(m.request, bye=pb.Bye())
+
+        self.recover(self.one.note(4, self.tree.root(0, 4)), hello=hello, bye=bye)
+        self.assertIn("no head of its log", self.accept(G2, code=75)[1])
+        self.assertEqual(self.kept("accepted"), [])
 
     def test_a_log_that_comes_from_another_one_than_is_known_is_a_fork(self):
         self.show(self.one, 5)

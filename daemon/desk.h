@@ -102,6 +102,7 @@ struct session {
 		uint8_t root[32];
 	} shown[2];
 	uint32_t last_outlet;	       /* numbers of its subscriptions, from 1 */
+	uint32_t credit;	       /* most of each of them, as Welcome told it */
 	struct pull *pull;	       /* an export under way */
 	struct receipts *receipts;     /* the report whose receipts were asked for last */
 	struct recall_reading *recall; /* a RecallStatus under way */

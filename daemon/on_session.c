@@ -131,6 +131,7 @@ welcome(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
 	struct msg out = { .request = m->request, .type = MSG_WELCOME };
 	if (!agreements(c, a, &page, e))
 		return false;
+	c->session->credit = (uint32_t)cfg->limit_credit;
 	out.welcome = (struct msg_welcome){ .version = c->version,
 		.party = bytes_of(c->peer->party),
 		.agent = bytes_of(c->peer->agent),
@@ -141,7 +142,7 @@ welcome(struct conn *c, const struct msg *m, struct arena *a, struct err *e)
 		    .portions = LIMIT_PORTIONS,
 		    .publish_window = (uint32_t)cfg->limit_publish_window,
 		    .publish_window_bytes = LIMIT_PUBLISH_WINDOW_BYTES,
-		    .credit = (uint32_t)cfg->limit_credit,
+		    .credit = c->session->credit,
 		    .idle_ms = (uint32_t)cfg->limit_idle_ms },
 		.agreements = page.items,
 		.agreement_count = page.count,
@@ -244,7 +245,7 @@ on_subscribe(struct conn *c, const struct msg *m, struct arena **request, struct
 		.mode = (uint8_t)s->mode,
 		.name = s->name,
 		.pattern = s->topic };
-	uint32_t credit = s->credit;
+	uint32_t most = c->session->credit, credit = s->credit < most ? s->credit : most;
 	bool proof = s->proof, from_start = s->from_start;
 	struct job *j = job_new(JOB_SUBSCRIBE, request, 0);
 	if (j == NULL)

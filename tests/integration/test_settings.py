@@ -66,6 +66,25 @@ class Settings(rig.LabTest):
         self.assertTrue(new.closed(timeout=30), "idle for longer than it was told")
         self.assertTrue(alive(old), "the same for one that was told otherwise")
 
+    def test_a_subscription_has_no_more_credit_than_the_session_was_told(self):
+        old = self.client("nor")
+        self.take("limits { credit 2 }\n")
+        new, gbr = self.client("nor"), self.client("gbr")
+        for client, asked, has in ((old, 1024, 1024), (new, 1, 1), (new, 2, 2), (new, 3, 2)):
+            name = "credit-%d" % asked
+            self.assertEqual(client.subscribe(name=name, credit=asked).credit, has, name)
+        ids = [publish(gbr, [(TEARLINE, canary())])[1] for _ in range(3)]
+        came = {}
+        while (d := new.receive(timeout=2)) is not None:
+            came.setdefault(d.raw.subscription, []).append(d)
+        self.assertEqual(sorted(len(ds) for ds in came.values()), [1, 2, 2])
+        new.ack(*(ds[0] for ds in came.values()))
+        self.assertEqual([new.receive(timeout=20).manifest.id in ids for _ in range(3)], [True] * 3)
+        inbox = self.client("nor")
+        inbox.subscribe()
+        while (d := inbox.receive(timeout=1)) is not None:
+            inbox.ack(d)
+
     def test_the_committer_goes_by_them(self):
         nor = self.client("nor")
         nor.subscribe(name="one")

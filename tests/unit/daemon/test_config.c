@@ -16,7 +16,9 @@ static char path[128];
 #define LEAST LEAST_LOG("")
 #define LEAST_LOG(more) \
 	LEAST_BUT_LOG "log {\n    origin hub.example/relto/g1\n    key hub/log.key\n" more "}\n"
-#define CREDIT "help: unacknowledged deliveries of a connection\n"
+#define CREDIT \
+	"help: unacknowledged deliveries of a subscription in a connection: who asks for " \
+	"more has so many\n"
 
 static int
 make_dir(void **state)
@@ -249,14 +251,13 @@ a_range_holds_at_its_ends_and_not_one_past_them(void **state)
 {
 	(void)state;
 	SCOPED(config_free)
-	struct config *low =
-	    load(LEAST "workers 1\nlimits {\n credit 65536\n handshake 100ms\n}\n");
-	assert_int_equal(low->limit_credit, 65536);
-	refuses(LEAST "limits { credit 65537 }\n",
-	    "reltod.conf:11:17: error: '65537' is not an integer from 1 to 65536\n"
-	    "limits { credit 65537 }\n                ^\n" CREDIT);
+	struct config *low = load(LEAST "workers 1\nlimits {\n credit 1024\n handshake 100ms\n}\n");
+	assert_int_equal(low->limit_credit, 1024);
+	refuses(LEAST "limits { credit 1025 }\n",
+	    "reltod.conf:11:17: error: '1025' is not an integer from 1 to 1024\n"
+	    "limits { credit 1025 }\n                ^\n" CREDIT);
 	refuses(LEAST "limits { credit 0 }\n",
-	    "reltod.conf:11:17: error: '0' is not an integer from 1 to 65536\n"
+	    "reltod.conf:11:17: error: '0' is not an integer from 1 to 1024\n"
 	    "limits { credit 0 }\n                ^\n" CREDIT);
 	/* a store that is smaller would never have room for a report (LIMIT_MESSAGE_BYTES, twice)
 	 */

@@ -96,7 +96,8 @@ is_draining(const struct relto_connection *c, const struct msg *m)
 static void
 begin_leaving(struct relto_connection *c)
 {
-	if (c->line.leaving || c->ctx->reconnect_ms == 0)
+	/* the Bye that answers ours is no reason for another one */
+	if (c->line.leaving || c->line.closing || c->ctx->reconnect_ms == 0)
 		return;
 	c->line.leaving = true;
 	c->line.leave_ms = link_deadline(c->ctx->timeout_ms);

@@ -123,6 +123,19 @@ class Keeping(rig.LabTest):
         self.assertEqual(sub()[0], [5])
         self.assertEqual(sub(code=75, wait="200ms")[0], [], "acknowledged at last")
 
+    def test_who_is_done_says_goodbye_once(self):
+        """A Bye behind Bye is a breach, and on record."""
+        before = len(self.lab.messages())
+        with self.lab.client("gbr") as gbr:
+            publish(gbr, [(TEARLINE, canary())])
+        self.sub()
+        self.lab.relto("pub", "maritime.piracy", "-", "--label", "ATLAS RESTRICTED//REL TO ATLAS", "--agreement", "atlas",
+                       context=self.lab.context_name("gbr"), stdin=canary())
+        self.sub()
+        self.assertEqual(self.lab.stop(), 0)
+        self.assertNotIn("conn.breach", self.lab.messages()[before:])
+        self.lab.start()
+
     def test_a_delay_is_at_most_a_day(self):
         for option in ("--nack", "--retry-delay"):
             self.sub(option, "1d", "--list")

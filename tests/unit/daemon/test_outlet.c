@@ -404,6 +404,86 @@ a_report_that_must_bring_its_proof_waits_for_a_head(void **state)
 	assert_false(outbox_empty(&at.conn.outbox));
 }
 
+static const struct notice_back back = { { SUBSCRIPTION, 1, DECISION }, 1 };
+
+static size_t
+flights(void)
+{
+	const struct flight *f;
+	size_t n = 0;
+	TAILQ_FOREACH (f, &at.outlet->all, of_outlet)
+		n++;
+	return n;
+}
+
+/* Its place was passed: the queue is not read there again. */
+static void
+what_came_back_to_a_place_that_was_passed_is_sent_again(void **state)
+{
+	(void)state;
+	outlet_pump(at.outlet);
+	leaves();
+	acknowledge(1);
+	is_acknowledged();
+	outlet_more(at.outlet);
+	outlet_pump(at.outlet);
+	assert_int_equal(flights(), 0);
+	outlet_back(at.outlet, &back);
+	assert_int_equal(flights(), 1);
+	outlet_pump(at.outlet);
+	leaves();
+	acknowledge(2);
+	is_acknowledged();
+}
+
+static void
+what_came_back_and_will_be_found_is_not_there_twice(void **state)
+{
+	struct lane *l = &at.outlet->lanes[0];
+	(void)state;
+	outlet_back(at.outlet, &back); /* nothing was fetched yet */
+	assert_int_equal(flights(), 0);
+	l->after = DECISION - 1; /* as far as that it is not */
+	outlet_back(at.outlet, &back);
+	assert_int_equal(flights(), 0);
+	l->after = DECISION; /* it was, and waits */
+	l->stock[0].key = back.key;
+	l->count = 1;
+	outlet_back(at.outlet, &back);
+	assert_int_equal(flights(), 0);
+	l->count = 0;
+	l->after = STORE_QUEUE_START;
+	outlet_pump(at.outlet);
+	leaves();
+	assert_int_equal(flights(), 1);
+	TAILQ_FIRST(&at.outlet->all)->entry.attempts = 16; /* it was given up, and does not know */
+	outlet_back(at.outlet, &back);
+	assert_int_equal(flights(), 1);
+	assert_int_equal(TAILQ_FIRST(&at.outlet->all)->entry.attempts, 0);
+	acknowledge(1);
+	is_acknowledged();
+}
+
+static void
+what_came_back_without_memory_waits_for_the_tick(void **state)
+{
+	(void)state;
+	at.outlet->lanes[0].after = DECISION;
+	at.outlet->lanes[0].more = false;
+	left = 1;
+	fired = false;
+	outlet_back(at.outlet, &back);
+	left = 0;
+	assert_true(fired);
+	assert_int_equal(flights(), 0);
+	outlet_back(at.outlet, &back); /* it is laid down already */
+	assert_int_equal(flights(), 0);
+	pass_ms(1);
+	leaves();
+	acknowledge(1);
+	is_acknowledged();
+}
+
 int
 main(void)
 {
@@ -414,6 +494,12 @@ main(void)
 		    a_report_for_a_connection_that_just_ended_has_no_number, up, down),
 		cmocka_unit_test_setup_teardown(
 		    so_many_deliveries_are_put_off_and_no_more, up, down),
+		cmocka_unit_test_setup_teardown(
+		    what_came_back_to_a_place_that_was_passed_is_sent_again, up, down),
+		cmocka_unit_test_setup_teardown(
+		    what_came_back_and_will_be_found_is_not_there_twice, up, down),
+		cmocka_unit_test_setup_teardown(
+		    what_came_back_without_memory_waits_for_the_tick, up, down),
 		cmocka_unit_test_setup_teardown(
 		    an_export_whose_session_waits_to_be_judged_asks_for_a_turn, up, down),
 		cmocka_unit_test_setup_teardown(

@@ -11,6 +11,7 @@
 #include "daemon/restore_carry.h"
 #include "daemon/role.h"
 #include "daemon/startup.h"
+#include "daemon/startup_said.h"
 #include "proto/dry.h"
 
 #include <errno.h>
@@ -169,20 +170,31 @@ compare_signer(struct broker *b, const struct notary_met *met, const struct star
 	return true;
 }
 
+static uint64_t
+steady_ms(void)
+{
+	struct io_clock clock = io_clock_system();
+	return clock.mono_ms(clock.arg);
+}
+
 static bool
 open_log(struct broker *b, bool verify_all, struct err *e)
 {
+	struct startup_said said;
 	struct startup_found found;
 	struct notary_met met = { .key_count = 0 };
 	struct store_state st = { 0 };
 	struct startup s = { .store = b->shell.store,
 		.h = &b->ledger->sha,
 		.key = &b->log_public,
-		.all = verify_all };
+		.all = verify_all,
+		.progress = startup_said_more,
+		.arg = &said };
 	memcpy(s.boot_id, b->boot_id, sizeof(s.boot_id));
 	if (!meet_signer(b, &met, e))
 		return false;
 	s.then = b->shell.log_then;
+	startup_said_begin(&said, steady_ms);
 	if (!startup_verify(&s, &b->ledger->log, &found, e))
 		return e->code != ERR_NOMEM &&
 		       err_wrap(e, "the log was changed or is damaged; nothing was touched");

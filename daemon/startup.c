@@ -388,9 +388,12 @@ startup_verify(const struct startup *s, struct log *log, struct startup_found *o
 		return false;
 	bool doubt = store_needs_full_check(s->store, s->boot_id);
 	SCOPED(startup_walk_done)
-	struct startup_walk walk = {
-		.view = view, .h = s->h, .all = s->all || doubt, .stop = s->stop
-	};
+	struct startup_walk walk = { .view = view,
+		.h = s->h,
+		.all = s->all || doubt,
+		.stop = s->stop,
+		.progress = s->progress,
+		.arg = s->arg };
 	struct check c = { .s = s, .view = view, .walk = &walk, .arena = &arena };
 	struct startup_found found = { .all = walk.all,
 		.why = doubt	? "the last process did not end well"

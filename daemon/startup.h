@@ -28,6 +28,9 @@ struct startup {
 	uint8_t boot_id[16];
 	bool all;		  /* --verify-all */
 	const _Atomic bool *stop; /* NULL, or once it is set: ERR_BUSY, before long */
+	/* NULL, or told after each page of records how many were read of those to read */
+	void (*progress)(void *arg, uint64_t done, uint64_t of);
+	void *arg;
 };
 struct startup_found {
 	uint64_t size;	 /* of the log */

@@ -331,6 +331,7 @@ check_page(struct startup_walk *w, struct err *e)
 bool
 startup_walk_run(struct startup_walk *w, struct err *e)
 {
+	uint64_t from = w->tree.leaf_count;
 	while (w->tree.leaf_count < w->size) {
 		if (w->stop != NULL && *w->stop)
 			return err_set(e, ERR_BUSY, "it was given up");
@@ -340,6 +341,8 @@ startup_walk_run(struct startup_walk *w, struct err *e)
 		page_close(w);
 		if (!ok)
 			return false;
+		if (w->progress != NULL)
+			w->progress(w->arg, w->tree.leaf_count - from, w->size - from);
 	}
 	return true;
 }

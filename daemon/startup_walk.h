@@ -16,6 +16,8 @@ struct startup_walk {
 	uint64_t size;		  /* of the log */
 	bool all;		  /* from record 0: party trees are rebuilt */
 	const _Atomic bool *stop; /* NULL, or once it is set: ERR_BUSY */
+	void (*progress)(void *arg, uint64_t done, uint64_t of); /* as startup.h says */
+	void *arg;
 	struct merkle tree;
 	uint64_t time; /* of the last record read, 0 before */
 	struct arena page;

@@ -1,6 +1,8 @@
 #include "tests/lib/test.h"
 
+#include "daemon/log.h"
 #include "daemon/startup.h"
+#include "daemon/startup_said.h"
 #include "proto/dry.h"
 #include "tests/unit/daemon/log_rig.h"
 
@@ -54,6 +56,80 @@ expect_passed(struct log_rig *t, bool all)
 	OK(&t->r, verify(t, all, &found));
 	assert_int_equal(found.size, t->r.fence.log_size);
 	assert_int_equal(found.all, all);
+}
+
+/* ---- how far it has come ---- */
+
+static uint64_t clock_ms, told[64][2];
+static size_t told_count;
+static char line[512];
+
+static uint64_t
+the_clock(void)
+{
+	return clock_ms;
+}
+
+static void
+note_progress(void *arg, uint64_t done, uint64_t of)
+{
+	assert_ptr_equal(arg, told);
+	assert_true(told_count < 64);
+	told[told_count][0] = done;
+	told[told_count++][1] = of;
+}
+
+static void
+keep_line(const char *text, size_t len)
+{
+	(void)snprintf(line, sizeof(line), "%.*s", (int)len, text);
+}
+
+static void
+a_verification_says_how_many_records_it_has_read(void **state)
+{
+	struct log_rig *t = *state;
+	struct startup_found found;
+	struct log log;
+	for (unsigned i = 0; i < 3; i++) /* pages of 256 */
+		log_rig_grow(t, 200);
+	struct startup s = { .store = t->r.store,
+		.h = &t->h,
+		.key = &t->key,
+		.all = true,
+		.progress = note_progress,
+		.arg = told };
+	told_count = 0;
+	log_init(&log, &t->h, (struct log_sink){ log_rig_tile, t });
+	store_view_close(t->r.view);
+	OK(&t->r, startup_verify(&s, &log, &found, &t->r.e));
+	t->log = log;
+	assert_true(told_count >= 3);
+	for (size_t i = 0; i < told_count; i++) {
+		assert_int_equal(told[i][1], found.size);
+		assert_true(told[i][0] > (i == 0 ? 0 : told[i - 1][0]));
+	}
+	assert_int_equal(told[told_count - 1][0], found.size);
+}
+
+static void
+the_operator_hears_of_it_every_five_seconds(void **state)
+{
+	struct startup_said said;
+	(void)state;
+	log_test_seams(NULL, keep_line);
+	clock_ms = 1000;
+	startup_said_begin(&said, the_clock);
+	clock_ms += STARTUP_SAID_MS - 1;
+	startup_said_more(&said, 1, 3);
+	assert_string_equal(line, "");
+	clock_ms++;
+	startup_said_more(&said, 2, 3);
+	assert_non_null(strstr(line, "log.verifying done=2 of=3 percent=66"));
+	line[0] = 0;
+	startup_said_more(&said, 3, 3);
+	assert_string_equal(line, "");
+	log_test_seams(NULL, NULL);
 }
 
 static void
@@ -481,6 +557,8 @@ main(void)
 		LOG_TEST(a_damaged_row_that_nobody_reads_is_found_by_the_full_check),
 		LOG_TEST(a_stop_in_doubt_leads_to_a_full_check_and_then_work_goes_on),
 		LOG_TEST(a_verification_is_given_up_when_told_wherever_it_is),
+		LOG_TEST(a_verification_says_how_many_records_it_has_read),
+		cmocka_unit_test(the_operator_hears_of_it_every_five_seconds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -353,7 +353,7 @@ class BackfillTwice(BackfillTest):
         self.assertEqual(got, [reports, reports, [other]])
         self.through()
         self.assertEqual([len(self.decisions(r)) for r in reports], [1] * 12)
-        self.assertEqual({s.waiting for s in self.subscriptions(self.client("ken"))}, {0})
+        self.assertEqual({s.waiting for s in self.subscriptions(self.operator, party=b"KEN")}, {0})
         self.whole_log()
         self.drain("nor")
 

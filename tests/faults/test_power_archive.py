@@ -23,7 +23,7 @@ from test_path import TEARLINE, canary  # noqa: E402
 
 IMAGES = int(os.environ.get("RELTO_POWER_IMAGES", "2000" if test_power.FULL else "100"))
 STARTED = 16  # every so manieth image is given to a real reltod, too
-CONTROLS = 24
+CONTROLS = 32
 SEGMENT = 1024
 STEPS = 60  # operations on files until all rows are gone, about: the first run dies among them
 
@@ -70,9 +70,9 @@ class Archive(test_power.PowerTest):
         print(", ".join("%d %s" % (kinds.count(k), k) for k in sorted(set(kinds))), flush=True)
         test_power.Whole.complete(self, lab)
         self.check(Job(ledger, self.seed, IMAGES, STARTED).spread())
-        self.broken(Job(ledger, self.seed, CONTROLS, option="--no-flushes").spread(), 0.5, "no flush counts")
-        self.broken(Job(ledger, self.seed, CONTROLS, option="--no-flushes=archive").spread(), 0.2, "no flush of the archive counts")
-        self.broken(Job(ledger.too_early(), self.seed, CONTROLS).spread(), 0.02, "answers before their flush")
+        self.broken(Job(ledger, self.seed, CONTROLS, option="--no-flushes").spread(), 0.25, "no flush counts")
+        self.broken(Job(ledger, self.seed, CONTROLS, option="--no-flushes=archive").spread(), 0, "no flush of the archive counts")
+        self.broken(Job(ledger.too_early(), self.seed, 2 * CONTROLS).spread(), 0, "answers before their flush")
 
     def scenario(self):
         """A log that is long enough, not recorded; a death while its segment moves; persons erased before and after."""

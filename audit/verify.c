@@ -307,8 +307,11 @@ walk_all(struct verify *v, struct err *e)
 	bool ok = verify_party_begin(v, e) && verify_evidence_begin(v, e), go_on = true;
 	arena_init(&w.file, 0);
 	arena_init(&w.tiles, 0);
-	for (uint64_t i = 0; ok && go_on && i < v->head.size; i++)
+	for (uint64_t i = 0; ok && go_on && i < v->head.size; i++) {
 		ok = walk_one(v, &w, i, &go_on, e);
+		if (v->ask->on_progress != NULL)
+			v->ask->on_progress(v->ask->ctx, i, v->head.size);
+	}
 	arena_done(&w.file);
 	arena_done(&w.tiles);
 	arena_done(&v->report_arena);

@@ -60,7 +60,9 @@ struct verify_ask {
 	/* may be NULL; called for every opened record that gives its leaf, in order */
 	void (*on_record)(void *ctx, const struct verify_record *r);
 	void (*on_finding)(void *ctx, const struct verify_finding *f);
-	void *ctx; /* of all three */
+	/* may be NULL: record 'index' of 'size' is done */
+	void (*on_progress)(void *ctx, uint64_t index, uint64_t size);
+	void *ctx; /* of all four */
 	const struct checkpoint_trust *trust;
 	uint64_t now_s;	    /* the verifier's clock, s since 1970; 0: it has none */
 	uint64_t max_age_s; /* of the last record; 0: any age */

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "audit/quorum.h"
 #include "audit/verify_compare.h"
 #include "audit/verify_files.h"
 #include "audit/verify_filter.h"
 #include "audit/verify_options.h"
+#include "audit/verify_progress.h"
 #include "audit/verify_receipt.h"
 #include "audit/verify_say.h"
 #include "audit/verify_state.h"
@@ -42,6 +44,7 @@ struct run {
 	FILE *page; /* the records to be shown, until the root is proved */
 	uint64_t shown;
 	struct verify_told told;
+	struct verify_progress progress;
 	struct verify_result result;
 	const char *fork;
 };
@@ -189,6 +192,13 @@ on_record(void *ctx, const struct verify_record *record)
 	verify_print_record(r->page, o->form, record);
 }
 
+static void
+on_progress(void *ctx, uint64_t index, uint64_t size)
+{
+	struct run *r = ctx;
+	verify_progress_more(&r->progress, index, size);
+}
+
 /* The head just verified becomes the kept one, or the fork's evidence is saved. */
 static bool
 keep_heads(struct run *r, struct err *e)
@@ -334,6 +344,7 @@ run(struct run *r, struct err *e)
 	struct verify_ask ask = { .read = verify_files_read,
 		.on_record = on_record,
 		.on_finding = on_finding,
+		.on_progress = on_progress,
 		.ctx = r,
 		.trust = &r->trust,
 		.now_s = (uint64_t)time(NULL),
@@ -349,10 +360,14 @@ run(struct run *r, struct err *e)
 		.from = o->from,
 		.strict = o->strict };
 	memcpy(ask.kept_root, r->state.head.root, 32);
-	if (r->compare.same || r->compare.fork)
-		compare_equals(r);
-	else if (!verify_bundle(&r->h, &r->arena, &ask, &r->result, e))
+	verify_progress_begin(&r->progress, isatty(STDERR_FILENO) == 1);
+	bool known = r->compare.same || r->compare.fork;
+	bool ok = known || verify_bundle(&r->h, &r->arena, &ask, &r->result, e);
+	verify_progress_end(&r->progress);
+	if (!ok)
 		return false;
+	if (known)
+		compare_equals(r);
 	if (!check_party(r, e) || dry_ran() || r->trace.dry || r->tally.dry || !keep_heads(r, e) ||
 	    !check_report(r, e) || !keep_fork(r, e) || !show_page(r, e))
 		return false;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- the key ---- */
 
@@ -96,16 +97,27 @@ on_finding(void *ctx, const struct verify_finding *f)
 	verify_say_finding(&b->told, f);
 }
 
+static void
+on_progress(void *ctx, uint64_t index, uint64_t size)
+{
+	struct audit_bundle *b = ctx;
+	verify_progress_more(&b->progress, index, size);
+}
+
 bool
 audit_bundle_verify(struct audit_bundle *b, struct err *e)
 {
 	const struct verify_ask ask = { .read = verify_files_read,
 		.on_record = on_record,
 		.on_finding = on_finding,
+		.on_progress = on_progress,
 		.ctx = b,
 		.trust = &b->trust,
 		.now_s = (uint64_t)time(NULL) };
-	if (!verify_bundle(&b->hash, &b->arena, &ask, &b->result, e))
+	verify_progress_begin(&b->progress, isatty(STDERR_FILENO) == 1);
+	bool ok = verify_bundle(&b->hash, &b->arena, &ask, &b->result, e);
+	verify_progress_end(&b->progress);
+	if (!ok)
 		return false;
 	return !dry_ran() || err_set(e, ERR_NOMEM, "out of memory: nothing was concluded");
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "audit/verify_files.h"
+#include "audit/verify_progress.h"
 #include "audit/verify_say.h"
 #include "client/cli/content.h"
 #include "client/cli/out.h"
@@ -23,6 +24,7 @@ struct audit_bundle { /* begins with the directory: what verify_files_read expec
 	void (*on_record)(void *ctx, const struct verify_record *r); /* may be NULL */
 	void *ctx;
 	struct verify_told told;
+	struct verify_progress progress;
 	struct verify_result result;
 };
 /* 'key': a vkey or a file of one; NULL: the log-key of the context (NULL: the chosen one).  A key

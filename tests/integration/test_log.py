@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """test_log.py - what the running broker's log gives out: heads and their sizes, exports, what is refused (audit 1, 5, 7)."""
 import os
+import pty
+import subprocess
 import sys
 import unittest
 
@@ -49,6 +51,40 @@ class Exports(AgainTest):
             self.assertEqual(gbr.publish(report.seal(), timeout=60).released, 1)
         self.proven()
         self.assertGreater(len(self.log()), 24)
+
+
+class Progress(AgainTest):
+    def terminal(self, command, env):
+        """Exit code, standard output, and what a terminal got on standard error."""
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=its, env=env) as p:
+            os.close(its)
+            out, said = p.stdout.read(), b""
+            try:
+                while piece := os.read(ours, 65536):
+                    said += piece
+            except OSError:  # nobody has its other end any more
+                pass
+            return p.wait(60), out, said
+
+    def test_who_verifies_at_a_terminal_sees_how_far_it_is_and_nobody_else(self):
+        publish(self.client("gbr"), [(TEARLINE, canary())])
+        self.drain("nor", "ken")
+        folder, key = self.proven()
+        with open(os.path.join(folder, "checkpoint"), encoding="utf-8") as f:
+            size = int(f.read().split("\n")[1])
+        env = dict(self.lab.environment(), RELTO_CONTEXT=self.lab.context_name("hub"))
+        for command in ([rig.program("relto-verify"), "verify", folder, "--key", key],
+                        [self.lab.relto_path, "audit", "replay", folder, "--key", key],
+                        [self.lab.relto_path, "audit", "report", folder, "--html", "--key", key]):
+            with self.subTest(command):
+                code, out, said = self.terminal(command, env)
+                self.assertEqual(code, 0, said)
+                self.assertIn(b"\r%d of %d records, 100 %%" % (size, size), said)
+                self.assertIn(b"\r\x1b[K", said)
+                got = subprocess.run(command, capture_output=True, check=True, timeout=60, env=env)
+                self.assertNotIn(b"\r", got.stderr)
 
 
 class Refusals(AgainTest):

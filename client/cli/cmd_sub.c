@@ -195,6 +195,9 @@ parse(struct call *c, int argc, char **argv)
 		return out_usage(cmd_sub_usage, "one of --list, --dead-letters and --delete");
 	if (c->no_ack && c->nack_ms != NOT_SAID)
 		return out_usage(cmd_sub_usage, "one of --no-ack and --nack");
+	if (c->nack_ms != NOT_SAID && c->count == 0) /* else each would come until it is dead */
+		return out_usage(
+		    cmd_sub_usage, "--nack takes --count too: how many are given back");
 	return optind < argc ? out_usage(cmd_sub_usage, "what is '%s'?", argv[optind]) : 0;
 }
 

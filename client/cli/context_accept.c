@@ -45,8 +45,14 @@ read_claim(struct accepting *c, const struct body *b, struct err *e)
 		return false;
 	to->restored = event_body_number(b, BODY_RECOVER_SIZE);
 	if (checkpoint_open(&c->offer.arena, to->note, &trust, &to->head, &why) &&
-	    to->restored <= to->head.size)
+	    to->restored <= to->head.size) {
+		const struct claim now = *to;
+		if (now.head.size > c->claims[0].head.size) { /* whatever order the log has */
+			*to = c->claims[0];
+			c->claims[0] = now;
+		}
 		c->claim_count++;
+	}
 	return why.code != ERR_NOMEM || err_set(e, ERR_NOMEM, "what the log says");
 }
 

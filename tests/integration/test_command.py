@@ -143,6 +143,7 @@ class Keeping(rig.LabTest):
                 self.assertIn("%s '%s' is not right: a duration of at most 1d" % (option, wrong),
                               self.sub(option, wrong, code=64)[1])
         self.assertIn("one of --no-ack and --nack", self.sub("--nack", "1s", "--no-ack", code=64)[1])
+        self.assertIn("--nack takes --count too", self.lab.relto("sub", "--nack", "1s", context=self.nor, code=64)[1])
 
 
 if __name__ == "__main__":

@@ -140,14 +140,21 @@ class Generations(Logs):
         self.hub()
         self.assertIn("no head of its log", self.accept(code=75)[1])
 
-    def recover(self, note, size=4, leaf=None, **answers):
-        """A hub of the next generation whose record 0 says that; 'leaf': its head is over another one."""
-        body = [note, size.to_bytes(8, "big"), hub.H(note)]
-        record = hub.opening([bytes([1 + hub.TYPES.index("RECOVER")]), (1).to_bytes(8, "big"), b""], None, None, None,
-                             [b"hub-1", b"", b"", b"sync"], None, body, None)
-        leaf = leaf or witness.Opening(record).leaf_hash
-        self.show(self.two, 5, hub.Tree(leaf, *self.tree.leaves[1:]), audit_list=lambda s, m: s.send(m.request, audit_part=pb.AuditPart(
-            last=True, records=[pb.AuditRecord(index=0, opening=record)])), **answers)
+    def recover(self, *notes, size=4, leaf=None, **answers):
+        """A hub of the next generation whose first records say that; 'leaf': its head begins with another one."""
+        records = [hub.opening([bytes([1 + hub.TYPES.index("RECOVER")]), (1).to_bytes(8, "big"), b""], None, None, None,
+                               [b"hub-1", b"", b"", b"sync"], None, [note, size.to_bytes(8, "big"), hub.H(note)], None)
+                   for note in notes]
+        leaves = [leaf or witness.Opening(record).leaf_hash for record in records]
+        part = pb.AuditPart(last=True, records=[pb.AuditRecord(index=i, opening=r) for i, r in enumerate(records)])
+        self.show(self.two, 5, hub.Tree(*leaves, *self.tree.leaves[len(leaves):]),
+                  audit_list=lambda s, m: s.send(m.request, audit_part=part), **answers)
+
+    def test_what_was_lost_is_counted_from_the_largest_head_in_whatever_order_they_are_said(self):
+        notes = [self.one.note(n, self.tree.root(0, n)) for n in (4, 5)]
+        for order in (notes, notes[::-1]):
+            self.recover(*order)
+            self.assertEqual(json.loads(self.accept("--json", code=64)[0])["lost"], 1)
 
     def test_a_hub_that_shows_no_head_when_it_is_to_prove_one_proves_nothing_later(self):
         def hello(session, m):
@@ -175,7 +182,7 @@ class Generations(Logs):
     def test_what_the_new_log_does_not_know_of_the_old_one_is_said(self):
         self.show(self.one, 5)
         self.whoami()
-        self.recover(self.one.note(4, self.tree.root(0, 4)), 3)
+        self.recover(self.one.note(4, self.tree.root(0, 4)), size=3)
         out, _ = self.accept(code=64)
         self.assertIn("restored were 3 records, 1 are lost: by its first records", out)
         self.assertIn("of what is known here 2 records are lost", out)
@@ -191,7 +198,7 @@ class Generations(Logs):
         self.whoami()
         note = self.one.note(9, self.tree.root(0, 9))
         for size, leaf in ((9, b"x" * 32), (9, None)):
-            self.recover(note, size, leaf)
+            self.recover(note, size=size, leaf=leaf)
             if leaf:
                 self.assertIn("no proof that the first 1 records that were read are those of '%s'" % G2, self.accept(G2, code=77)[1])
                 self.assertEqual((self.kept("accepted"), self.kept("fork")), ([], []))

@@ -42,8 +42,8 @@ class Acks(AgainTest):
     def test_what_came_again_before_it_was_given_back_is_not_read_once_more(self):
         ran = os.path.join(self.lab.base, "ran")
         publish(self.client("gbr"), [(SECRET, canary())])
-        said, err = self.lab.relto("sub", "--json", "--wait", "200ms", "--nack", "1s", "--exec", "echo >> %s; sleep 1.3" % ran,
-                                   context=self.lab.context_name("nor"))
+        said, err = self.lab.relto("sub", "--json", "--wait", "200ms", "--nack", "1s", "--count", "9", "--exec",
+                                   "echo >> %s; sleep 1.3" % ran, context=self.lab.context_name("nor"), code=75)
         self.assertEqual([json.loads(line)["attempt"] for line in said.splitlines()], [1])
         self.assertEqual(err.count("is given back"), 1)
         self.assertEqual(os.path.getsize(ran), 1, "the command ran once")

@@ -68,6 +68,7 @@ struct desk {
 	} proof;
 	struct outlet *outlets; /* by subscription id */
 	struct job *parked;	/* stale jobs that wait for the rules that made them so (by next) */
+	struct notice *backs;	/* what came back to a queue while there was no memory (by next) */
 	struct refusal_count refusals[DESK_REFUSALS];
 	struct desk_attested attested[DESK_ATTESTED];
 	bool heads_due;	 /* a session could not be told of a head: all of them, once more */

@@ -331,6 +331,7 @@ struct notice {
 		uint32_t originator;
 	} * backs;
 	size_t back_count, back_room;
+	struct notice *next; /* of the desk's, while there is no memory for what came back */
 	struct evidence
 	    *deliveries; /* that were recorded, for the worker of their recipient; owned */
 	size_t delivery_count, delivery_room;

@@ -56,6 +56,11 @@ on_worker_stop(struct worker *w)
 	HASH_ITER (hh, d->outlets, o, tmp) {
 		outlet_free(o);
 	}
+	while (d->backs != NULL) {
+		struct notice *n = d->backs;
+		d->backs = n->next;
+		notice_free(n);
+	}
 	while (d->parked != NULL) {
 		struct job *j = d->parked;
 		d->parked = j->parked_next;
@@ -167,6 +172,41 @@ want_heads(struct worker *w)
 		conn_want_turn(c); /* half a millisecond each */
 }
 
+/* What came back to old places of queues.  Without memory it waits in its notice for the next tick:
+ * nothing else comes to those places again. */
+static void
+take_backs(struct desk *d, struct notice *n)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n->back_count; i++) {
+		struct outlet *o = outlet_find(d, n->backs[i].key.subscription);
+		if (o == NULL)
+			continue;
+		if (!outlet_back(o, &n->backs[i]))
+			n->backs[left++] = n->backs[i];
+		outlet_pump(o);
+	}
+	n->back_count = left;
+	if (left == 0) {
+		notice_free(n);
+		return;
+	}
+	n->next = d->backs;
+	d->backs = n;
+}
+
+static void
+take_backs_again(struct desk *d)
+{
+	struct notice *n = d->backs;
+	d->backs = NULL;
+	while (n != NULL) {
+		struct notice *next = n->next;
+		take_backs(d, n);
+		n = next;
+	}
+}
+
 void
 on_tick(struct worker *w)
 {
@@ -174,6 +214,7 @@ on_tick(struct worker *w)
 	struct desk *d = w->desk;
 	struct outlet *o, *tmp;
 	uint64_t now = worker_now_ms(w);
+	take_backs_again(d);
 	bool look = now - d->looked_ms >= LOOK_MS;
 	if (look)
 		d->looked_ms = now;
@@ -292,11 +333,6 @@ on_notice(struct worker *w, struct letter *l)
 			outlet_more(o);
 			outlet_pump(o);
 		}
-	for (size_t i = 0; i < n->back_count; i++)
-		if ((o = outlet_find(d, n->backs[i].key.subscription)) != NULL) {
-			outlet_back(o, &n->backs[i]);
-			outlet_pump(o);
-		}
 	if (n->all)
 		HASH_ITER (hh, d->outlets, o, tmp) {
 			outlet_more(o);
@@ -307,7 +343,7 @@ on_notice(struct worker *w, struct letter *l)
 		again_hold(d, n->holds[i].deadline_us, n->holds[i].decision);
 	if (n->heads)
 		want_heads(w);
-	notice_free(n);
+	take_backs(d, n);
 }
 
 /* ---- a session ---- */

@@ -300,7 +300,7 @@ is_ahead(const struct lane *l, uint64_t decision)
 	return false;
 }
 
-void
+bool
 outlet_back(struct outlet *o, const struct notice_back *b)
 {
 	ASSERT_ON(ROLE_WORKER);
@@ -308,11 +308,12 @@ outlet_back(struct outlet *o, const struct notice_back *b)
 	struct flight *f = flight_of(o, &b->key);
 	struct store_queued q = { .key = b->key, .report.originator = b->originator };
 	l->more = true;
-	if (f != NULL) { /* what was counted of it is over */
+	if (f != NULL) { /* what was counted of it is over, and it is decided anew (S5) */
 		f->entry.attempts = 0;
 		f->look = 0;
-	} else if (!is_ahead(l, b->key.decision) && new_flight(o, &q) == NULL)
-		(void)!lay_down(l, &q); /* else its readers find it when they come again */
+		f->checked = false;
+	}
+	return f != NULL || is_ahead(l, b->key.decision) || new_flight(o, &q) != NULL;
 }
 
 bool

@@ -156,9 +156,10 @@ struct consumer *outlet_join(struct outlet *o, struct conn *c, uint32_t credit);
 void outlet_leave(struct consumer *k);
 /* There may be more in the queue. */
 void outlet_more(struct outlet *o);
-/* An entry came back to the place that it had, which may be one that was passed. */
+/* An entry came back to the place that it had, which may be one that was passed.  False: out of
+ * memory, and nobody finds it there until this is said again. */
 struct notice_back;
-void outlet_back(struct outlet *o, const struct notice_back *b);
+MUST_USE bool outlet_back(struct outlet *o, const struct notice_back *b);
 /* Sends what can be sent. */
 void outlet_pump(struct outlet *o);
 /* ack-wait: what was not acknowledged in time is sent again. */

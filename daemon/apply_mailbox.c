@@ -288,7 +288,6 @@ requeue(struct committer *c, const struct store_letter *l, const struct store_gi
 	struct roll_party *p = roll_find(&c->ledger->roll, l->key.party);
 	struct store_queued entry = { .key = { 0, l->precedence, 0 },
 		.not_before_ms = l->not_before_ms,
-		.epoch = g->epoch,
 		.good_until_us = g->good_until_us,
 		.expires_us = l->expires_us,
 		.intake = l->intake,

@@ -203,7 +203,7 @@ flight_since(const struct desk *d, const struct store_queued *q, const struct co
 {
 	uint64_t from = r->accepted_us, wall = wall_best(&d->shell->wall);
 	uint64_t now = worker_now_ms(d->worker);
-	if (q->attempts > 0 || q->key.decision > r->intake + r->decisions)
+	if (q->attempts > 0 || q->epoch == 0 || q->key.decision > r->intake + r->decisions)
 		return 0;
 	if (q->not_before_ms * 1000 > from)
 		from = q->not_before_ms * 1000;

@@ -206,7 +206,8 @@ void flight_take_up(struct flight *f);
 /* Sets its deadline. */
 void flight_due(struct flight *f, uint64_t in_ms);
 /* How long it waits: since its acceptance, its not-before or the coming of its reader, until its
- * last byte was handed to TLS.  What was held, or is delivered again, is not measured. */
+ * last byte was handed to TLS.  What was held or a dead letter, or is delivered again, is not
+ * measured. */
 void flight_wait_begins(struct flight *f, const struct consumer *k, const struct store_report *r);
 /* The same of an entry that has no flight, or none that goes: since when it waits, by the worker's
  * clock; 0: not measured. */

@@ -198,7 +198,8 @@ struct store_queued {
 	struct store_queue_key key;
 	uint32_t attempts;
 	uint64_t not_before_ms; /* since 1970 UTC; 0 = at once */
-	uint64_t epoch;		/* index of the POLICY record that it was last decided under */
+	uint64_t epoch;		/* index of the POLICY record that it was last decided under; 0: it
+				 * was a dead letter */
 	uint64_t good_until_us; /* 0 = no end */
 	uint64_t expires_us;	/* 0 = never */
 	uint64_t intake;

@@ -228,6 +228,7 @@ class Letters(MailboxTest):
         self.assertEqual(self.act(2, report), {"ok": True, "retried": 1, "kept": 0})
         decided = [int.from_bytes(row[16:24], "big") for key, row in rows(self.lab, "given") if report in key]
         self.assertEqual(decided, [0], "under no policy: it is decided anew, though no policy changed")
+        self.assertEqual([value[12:20] for _, value in rows(self.lab, "queue")], [bytes(8)], "and so says its entry")
         got = self.reader("nor").receive()
         self.assertEqual((got.manifest.id, got.raw.attempt), (report, 1))
         admin = [r for r in self.log(kind="ADMIN") if r.text(7, 0) == "dead-letters retry"][-1]

@@ -107,7 +107,9 @@ static void
 put_report(struct store_rig *r)
 {
 	const uint8_t masks[1] = { 1 };
-	struct store_report row = { .key.originator = 1, .intake = INTAKE, .accepted_us = 1 };
+	struct store_report row = {
+		.key.originator = 1, .intake = INTAKE, .accepted_us = 1, .decisions = 1
+	};
 	struct store_given given = { .party = 2,
 		.report = row.key,
 		.intake = INTAKE,
@@ -436,6 +438,7 @@ what_came_back_to_a_place_that_was_passed_is_sent_again(void **state)
 	(void)state;
 	outlet_pump(at.outlet);
 	leaves();
+	assert_int_equal(at.worker->metrics.wait[0].count, 1);
 	acknowledge(1);
 	is_acknowledged();
 	outlet_more(at.outlet);
@@ -446,6 +449,25 @@ what_came_back_to_a_place_that_was_passed_is_sent_again(void **state)
 	outlet_pump(at.outlet);
 	leaves();
 	acknowledge(2);
+	is_acknowledged();
+}
+
+/* How long it was a dead letter is nobody's delay. */
+static void
+what_came_back_is_not_late(void **state)
+{
+	struct store_queued q = { .key = { SUBSCRIPTION, 1, DECISION }, .intake = INTAKE };
+	struct store_rig *r = &at.store;
+	(void)state;
+	q.report.originator = 1;
+	BEGIN(r);
+	OK(r, store_enqueue(r->store, &q, &r->e));
+	COMMIT(r);
+	store_view_close(r->view);
+	outlet_pump(at.outlet);
+	leaves();
+	assert_int_equal(at.worker->metrics.wait[0].count, 0);
+	acknowledge(1);
 	is_acknowledged();
 }
 
@@ -517,6 +539,7 @@ main(void)
 		    so_many_deliveries_are_put_off_and_no_more, up, down),
 		cmocka_unit_test_setup_teardown(
 		    what_came_back_to_a_place_that_was_passed_is_sent_again, up, down),
+		cmocka_unit_test_setup_teardown(what_came_back_is_not_late, up, down),
 		cmocka_unit_test_setup_teardown(
 		    what_came_back_and_will_be_found_is_not_there_twice, up, down),
 		cmocka_unit_test_setup_teardown(

@@ -253,6 +253,7 @@ new_flight(struct outlet *o, const struct store_queued *entry)
 		return NULL;
 	f->outlet = o;
 	f->entry = *entry;
+	f->counted = true;
 	f->publisher = entry->report.originator;
 	LIST_INIT(&f->sents);
 	TAILQ_INSERT_TAIL(&o->all, f, of_outlet);
@@ -273,10 +274,10 @@ take_off(struct outlet *o, unsigned lane)
 	return f;
 }
 
-/* Its flight, which did not notice yet that it was gone; NULL: none. */
-static struct flight *
-flight_of(const struct outlet *o, const struct store_queue_key *key)
+struct flight *
+outlet_flight(const struct outlet *o, const struct store_queue_key *key)
 {
+	ASSERT_ON(ROLE_WORKER);
 	struct flight *f;
 	TAILQ_FOREACH (f, &o->all, of_outlet)
 		if (f->entry.key.precedence == key->precedence &&
@@ -305,7 +306,7 @@ outlet_back(struct outlet *o, const struct notice_back *b)
 {
 	ASSERT_ON(ROLE_WORKER);
 	struct lane *l = &o->lanes[b->key.precedence - 1];
-	struct flight *f = flight_of(o, &b->key);
+	struct flight *f = outlet_flight(o, &b->key); /* which did not notice that it was gone */
 	struct store_queued q = { .key = b->key, .report.originator = b->originator };
 	l->more = true;
 	if (f != NULL) { /* what was counted of it is over, and it is decided anew (S5) */
@@ -504,6 +505,7 @@ flight_sent(void *arg, struct conn *c, enum release_end how)
 		s->whole = true;
 		f->state = FLIGHT_SENT;
 		f->entry.attempts++;
+		f->counted = false;
 		flight_wait_ends(f);
 		flight_due(f, desk_settings(o->desk)->limit_ack_wait_ms);
 	} else {

@@ -84,6 +84,8 @@ struct flight {
 	bool recall;		   /* it is one */
 	struct ack_ticket *ticket; /* who waits for its ack */
 	struct store_queued entry;
+	bool counted;  /* the store knows how often it was sent; else it is what the entry here says
+			*/
 	uint64_t look; /* the entry is as it stood at that look of the desk */
 	uint32_t publisher;
 	uint64_t deadline_ms; /* ack-wait; LATER: the next try */
@@ -197,6 +199,8 @@ bool outlet_lay_down(struct flight *f);
 bool outlet_lane_waits(struct outlet *o, unsigned lane);
 /* Its session may read: the role, and judged under the present rules (S9). */
 bool outlet_may_read(const struct consumer *k);
+/* The flight of an entry; NULL: it has none. */
+struct flight *outlet_flight(const struct outlet *o, const struct store_queue_key *key);
 /* Sends what prepare_flight gathered in o->asking. */
 void prepare_ask(struct outlet *o);
 struct lane *flight_lane(const struct flight *f);

@@ -286,12 +286,28 @@ outlet_delivered(struct desk *d, struct job *j)
 	outlet_pump(o);
 }
 
+/* An entry is counted in the store, or gone from it, and may have come back: what its flight knows
+ * of before is nothing any more.  Those that did not wait for it are looked for only after the last
+ * delivery that there may be. */
+static void
+counted(struct desk *d, const struct store_queued *q)
+{
+	struct outlet *o = q->attempts < desk_settings(d)->limit_max_deliveries
+			       ? NULL
+			       : outlet_find(d, q->key.subscription);
+	struct flight *f = o == NULL ? NULL : outlet_flight(o, &q->key);
+	if (f != NULL && f->entry.attempts == q->attempts)
+		f->counted = true;
+}
+
 /* Attempts were counted, or given up: look at the flights that waited for it. */
 void
 outlet_given_up(struct desk *d, struct job *j)
 {
 	ASSERT_ON(ROLE_WORKER);
 	struct outlet *o = NULL;
+	for (size_t i = 0; i < j->retry.count && j->fate == JOB_DONE; i++)
+		counted(d, &j->retry.items[i]);
 	for (size_t i = 0; i < j->retry.count && j->retry.flights != NULL; i++) {
 		struct flight *f = j->retry.flights[i];
 		o = f->outlet;

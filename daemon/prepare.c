@@ -46,7 +46,7 @@ read_entry(struct scene *s, bool *found, struct err *e)
 		return true;
 	if (!store_find_queued(s->desk->view, &f->entry.key, &now, found, e) || !*found)
 		return e->code == ERR_NONE;
-	if (f->entry.attempts > now.attempts)
+	if (!f->counted && f->entry.attempts > now.attempts)
 		now.attempts = f->entry.attempts;
 	f->entry = now;
 	f->publisher = now.report.originator;

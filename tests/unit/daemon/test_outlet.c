@@ -452,6 +452,50 @@ what_came_back_to_a_place_that_was_passed_is_sent_again(void **state)
 	is_acknowledged();
 }
 
+/* The job that counts it, and nobody reads. */
+static struct job *
+sent_for_the_last_time(void)
+{
+	outlet_pump(at.outlet);
+	leaves();
+	TAILQ_FIRST(&at.outlet->all)->entry.attempts = 16;
+	at.reader->credit = 0;
+	pass_ms(ACK_WAIT_MS);
+	struct job *j = at_the_committer();
+	assert_non_null(j);
+	at.reader->credit = 10;
+	return j;
+}
+
+/* The committer gave it up while nobody read; then it came back, and a reader before its notice. */
+static void
+what_came_back_is_counted_anew(void **state)
+{
+	(void)state;
+	struct job *j = sent_for_the_last_time();
+	j->fate = JOB_DONE; /* what the store has is as new */
+	outlet_given_up(&at.desk, j);
+	outlet_pump(at.outlet);
+	leaves();
+	assert_int_equal(TAILQ_FIRST(&at.outlet->all)->entry.attempts, 1);
+	acknowledge(1);
+	is_acknowledged();
+}
+
+/* As long as it is not in the store the flight itself knows how often it was sent. */
+static void
+what_could_not_be_counted_counts(void **state)
+{
+	(void)state;
+	struct job *j = sent_for_the_last_time();
+	j->fate = JOB_FAILED;
+	outlet_given_up(&at.desk, j);
+	outlet_pump(at.outlet);
+	j = at_the_committer();
+	assert_int_equal(j->kind, JOB_RETRY); /* it is given up */
+	job_free(j);
+}
+
 /* How long it was a dead letter is nobody's delay. */
 static void
 what_came_back_is_not_late(void **state)
@@ -508,7 +552,6 @@ what_came_back_without_memory_is_not_forgotten(void **state)
 	struct notice *n = calloc(1, sizeof(*n));
 	(void)state;
 	assert_non_null(n);
-	n->letter.kind = LETTER_NOTICE;
 	n->backs = calloc(1, sizeof(*n->backs));
 	assert_non_null(n->backs);
 	n->backs[0] = back;
@@ -539,6 +582,8 @@ main(void)
 		    so_many_deliveries_are_put_off_and_no_more, up, down),
 		cmocka_unit_test_setup_teardown(
 		    what_came_back_to_a_place_that_was_passed_is_sent_again, up, down),
+		cmocka_unit_test_setup_teardown(what_came_back_is_counted_anew, up, down),
+		cmocka_unit_test_setup_teardown(what_could_not_be_counted_counts, up, down),
 		cmocka_unit_test_setup_teardown(what_came_back_is_not_late, up, down),
 		cmocka_unit_test_setup_teardown(
 		    what_came_back_and_will_be_found_is_not_there_twice, up, down),

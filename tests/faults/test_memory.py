@@ -89,6 +89,8 @@ class Broker(FaultTest):
         cls.lab.edit("policy/agreements.d/atlas.policy", r"(?m)^    rule maritime \{",
                      "    rule review {\n        to  [ NOR ]\n        topic  maritime.review\n"
                      "        hold  for-approval-of KEN within 1h\n    }\n    rule maritime {")
+        # what waits is sent at each point, mostly to who ends before it has read it
+        cls.lab.write("reltod.conf", cls.lab.read("reltod.conf") + "limits {\n    max-deliveries 1000\n}\n")
         cls.control = under_control(cls.lab)
         cls.r = seed()
 

@@ -21,7 +21,8 @@ send_rules(struct broker *b, enum letter_kind kind, struct ruleset *rules, struc
 		if (l == NULL) {
 			/* a worker that keeps the old rules could release what is forbidden now */
 			shell_end(&b->shell);
-			log_error("rules.no-memory", "action=stopping");
+			log_error("rules.no-memory", "why=%s action=stopping",
+			    log_quote_text("a thread could not be given the new rules"));
 			_exit(75);
 		}
 		l->letter.kind = kind;

@@ -277,8 +277,7 @@ take_settings(struct committer *c)
 {
 	const struct config *set = committer_settings(c);
 	uint64_t now = wall_boot(&c->shell->wall);
-	atomic_store(&c->shell->heads_ms, set->log_heads_every_ms);
-	atomic_store(&c->shell->signer_wait_ms, set->log_signer_wait_ms);
+	shell_take_settings(c->shell, set);
 	no_later_than(&c->next_heads_us, now + set->log_heads_every_ms * 1000);
 	no_later_than(&c->next_party_heads_us, now + set->log_party_heads_ms * 1000);
 }

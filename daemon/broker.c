@@ -250,6 +250,7 @@ fill_shell(struct broker *b, struct err *e)
 	struct shell *s = &b->shell;
 	struct sha256 sha;
 	s->config = b->config;
+	shell_take_settings(s, b->config);
 	s->node = bytes_of(b->config->node);
 	s->origin = bytes_of(b->config->log_origin);
 	s->log_key = &b->log_public;
@@ -294,15 +295,6 @@ make_run_dir(const struct broker *b, struct err *e)
 	return true;
 }
 
-static bool
-take_first_settings(struct broker *b)
-{
-	const struct config *now = b->rules->settings;
-	atomic_store(&b->shell.heads_ms, now->log_heads_every_ms);
-	atomic_store(&b->shell.signer_wait_ms, now->log_signer_wait_ms);
-	return true;
-}
-
 bool
 broker_open(struct broker *b, bool verify_all, struct err *e)
 {
@@ -319,8 +311,8 @@ broker_open(struct broker *b, bool verify_all, struct err *e)
 	       (!own_key || load_log_key(b->config, &b->log_key, e)) && fill_shell(b, e) &&
 	       load_rules(&(struct load){ .config = b->config, .folders = &b->folders }, stderr,
 		   &b->rules, e) &&
-	       take_first_settings(b) && make_run_dir(b, e) && make_workers(b, e) &&
-	       open_store(b, e) && open_log(b, verify_all, e) && make_cosigner(b, e);
+	       make_run_dir(b, e) && make_workers(b, e) && open_store(b, e) &&
+	       open_log(b, verify_all, e) && make_cosigner(b, e);
 }
 
 /* ---- running ---- */

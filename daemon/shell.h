@@ -4,12 +4,12 @@
  * thread writes and others read; each says who writes it.
  */
 #pragma once
+#include "daemon/config.h"
 #include "daemon/wall.h"
 #include "proto/bytes.h"
 
 #include <unistd.h>
 
-struct config;
 struct cosigner;
 struct mailbox;
 struct note_key;
@@ -72,6 +72,14 @@ shell_end(struct shell *s)
 {
 	while (atomic_exchange(&s->ending, true))
 		(void)pause();
+}
+
+/* For threads that have no rules: these settings are in force. */
+static inline void
+shell_take_settings(struct shell *s, const struct config *now)
+{
+	atomic_store(&s->heads_ms, now->log_heads_every_ms);
+	atomic_store(&s->signer_wait_ms, now->log_signer_wait_ms);
 }
 
 static inline _Atomic uint64_t *

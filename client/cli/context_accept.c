@@ -103,11 +103,12 @@ prove_claims(struct accepting *c)
 		return 0;
 	if (!merkle_root(&c->hash, &c->begin, begin.root, &e))
 		return out_error(&e);
-	relto_close(c->session.connection);
-	c->session.connection = generation_connect_behind(c->session.library, &begin, &no);
-	if (c->session.connection == NULL)
+	struct session *s = &c->session;
+	relto_close(s->connection);
+	s->connection = generation_connect_behind(s->library, &begin, &no);
+	if (s->connection == NULL)
 		return session_error(&no);
-	return generation_offered(c->session.connection, &c->offer, &e) ? 0 : out_error(&e);
+	return generation_offered(s->connection, &c->offer, &e) ? 0 : out_error(&e);
 }
 
 /* Two heads of one size that the same key signed. */
